@@ -1,0 +1,71 @@
+/** The HTTP interface, from middleware to routes. The order of the checks is part of the contract. */
+import { Hono } from 'hono';
+import type { Config } from '../shared/config.ts';
+import { RequestError } from '../shared/errors.ts';
+import type { JobIds } from '../shared/ids.ts';
+import type { Log } from '../shared/log.ts';
+import type { CompletionQueues } from '../shared/queues.ts';
+import type { JobStore } from '../shared/stores/job-store.ts';
+import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
+import type { SchedulerStore } from '../shared/stores/scheduler-store.ts';
+import type { TenantStore } from '../shared/stores/tenant-store.ts';
+import type { UsageStore } from '../shared/stores/usage-store.ts';
+import type { Authenticator } from './authenticator.ts';
+import type { ApiEnv } from './context.ts';
+import type { FailedLogins } from './failed-logins.ts';
+import { accessLog } from './middleware/access-log.ts';
+import { authenticateOperator } from './middleware/authenticate-operator.ts';
+import { authenticateTenant } from './middleware/authenticate-tenant.ts';
+import { requestId } from './middleware/request-id.ts';
+import { respondWithError } from './middleware/respond-with-error.ts';
+import { addAdminRoutes } from './routes/admin.ts';
+import { addCompleteRoute } from './routes/complete.ts';
+import { addJobRoutes } from './routes/jobs.ts';
+import { addOperationRoutes } from './routes/operations.ts';
+import { addUsageRoute } from './routes/usage.ts';
+import type { Submission, Submitted } from './submit-job.ts';
+import type { WaitingRoom } from './waiting-room.ts';
+
+type Needs = {
+  config: Config;
+  authenticator: Authenticator;
+  failedLogins: FailedLogins;
+  tenants: TenantStore;
+  platformKeys: PlatformKeyStore;
+  scheduler: SchedulerStore;
+  jobs: JobStore;
+  jobIds: JobIds;
+  queues: CompletionQueues;
+  usage: UsageStore;
+  submitJob: (submission: Submission) => Promise<Submitted>;
+  waitingRoom: WaitingRoom;
+  isReady: () => Promise<boolean>;
+  now: () => number;
+  log: Log;
+};
+
+export const createApp = (needs: Needs): Hono<ApiEnv> => {
+  const app = new Hono<ApiEnv>();
+  app.onError(respondWithError(needs.log));
+  app.notFound(() => {
+    throw new RequestError('not_found', { message: 'There is no such path; the README lists what exists.' });
+  });
+
+  app.use(requestId);
+  // Not of the probes, which come every few seconds.
+  app.use('/v1/*', accessLog(needs.log));
+  // A caller without a key does not learn which paths exist.
+  app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins));
+
+  addCompleteRoute(app, needs);
+  addJobRoutes(app, needs);
+  addUsageRoute(app, needs);
+  // Without a token nobody is the operator, and the paths do not exist.
+  const { adminToken } = needs.config;
+  if (adminToken !== null) {
+    app.use('/admin/*', accessLog(needs.log), authenticateOperator(adminToken, needs.failedLogins));
+    addAdminRoutes(app, needs);
+  }
+  addOperationRoutes(app, { isReady: needs.isReady, sandbox: needs.config.sandbox });
+  return app;
+};

@@ -1,0 +1,19 @@
+/** What the middleware hands to the routes. */
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { TenantId } from '../shared/ids.ts';
+import type { Caller } from './authenticator.ts';
+
+export type ApiEnv = {
+  Bindings: HttpBindings;
+  Variables: {
+    requestId: string;
+    /** Set behind `authenticateTenant`, so in every route under /v1. */
+    tenant: TenantId;
+    caller: Caller;
+    /** What the access log adds to its line. */
+    logged: { tenant?: TenantId; platform_key?: string; code?: string; job_id?: string };
+  };
+};
+
+export type ApiContext = Context<ApiEnv>;

@@ -1,0 +1,110 @@
+/** What an API process is made of, in the order in which it is built; closed in the reverse order. */
+import { randomUUID } from 'node:crypto';
+import type { Config } from '../shared/config.ts';
+import { createFingerprints } from '../shared/crypto/fingerprint.ts';
+import { localDataKeys } from '../shared/crypto/keyring.ts';
+import { createPlatformKeySecrets } from '../shared/crypto/platform-key.ts';
+import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
+import { createJobIds } from '../shared/ids.ts';
+import type { Lifecycle } from '../shared/lifecycle.ts';
+import type { Log } from '../shared/log.ts';
+import { createPlatformKeys } from '../shared/platform-keys.ts';
+import { createCompletionQueues } from '../shared/queues.ts';
+import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
+import { createScripts } from '../shared/redis/scripts.ts';
+import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
+import { subscribe } from '../shared/redis/subscribe.ts';
+import { createJobStore } from '../shared/stores/job-store.ts';
+import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
+import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
+import { createTenantStore } from '../shared/stores/tenant-store.ts';
+import { createUsageStore } from '../shared/stores/usage-store.ts';
+import { createAdmission } from './admission.ts';
+import { createApp } from './app.ts';
+import { createAuthenticator } from './authenticator.ts';
+import { createFailedLogins } from './failed-logins.ts';
+import { type ListeningServer, listen } from './listen.ts';
+import { createSubmitJob } from './submit-job.ts';
+import { createWaitingRoom } from './waiting-room.ts';
+
+export const startApi = async (
+  config: Config,
+  { lifecycle, log, onUnfit }: { lifecycle: Lifecycle; log: Log; onUnfit: (error: UnfitServer) => void },
+): Promise<ListeningServer> => {
+  const { shards, url } = config.redis;
+  const redis = connectForRequests(url);
+  lifecycle.onStop('redis', () => redis.disconnect());
+  const news = connectForNews(url);
+  lifecycle.onStop('redis news', () => news.disconnect());
+
+  const run = createScripts(redis);
+  const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
+  const usage = createUsageStore({ redis, shards });
+  const queues = createCompletionQueues({ redis, shards });
+  lifecycle.onStop('queues', queues.close);
+
+  const secrets = createPlatformKeySecrets(config.peppers);
+  const platformKeys = createPlatformKeyStore({ redis, run, secrets });
+
+  const jobIds = createJobIds({ peppers: config.peppers });
+  const admission = createAdmission({
+    verify: () => verifyServer(redis, shards),
+    usedShare: () => usedShare(redis),
+    onUnfit,
+    log,
+  });
+  lifecycle.onStop('admission', admission.close);
+
+  const apiProcess = randomUUID().slice(0, 8);
+  const waitingRoom = createWaitingRoom({
+    id: apiProcess,
+    subscribe: (onMessage) => subscribe(news, { shards, channel: 'NEWS', id: apiProcess }, onMessage),
+  });
+  const submitJob = createSubmitJob({
+    admission,
+    jobs,
+    jobIds,
+    queues,
+    sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
+    fingerprint: createFingerprints(config.peppers),
+    waitingRoom,
+    config,
+    now: Date.now,
+    log,
+  });
+  const app = createApp({
+    config,
+    authenticator: createAuthenticator({
+      platformKeys: createPlatformKeys(config.platformKeys),
+      secrets,
+      store: platformKeys,
+      now: Date.now,
+      elapsed: () => performance.now(),
+    }),
+    failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute }),
+    tenants: createTenantStore({ redis, run, shards }),
+    platformKeys,
+    scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs }),
+    jobs,
+    jobIds,
+    queues,
+    usage,
+    submitJob,
+    waitingRoom,
+    isReady: () =>
+      redis.ping().then(
+        () => admission.isVerified(),
+        () => false,
+      ),
+    now: Date.now,
+    log,
+  });
+  const server = await listen(app, { ...config.http, log });
+  lifecycle.onStop('http server', () => {
+    const closed = server.close();
+    waitingRoom.close();
+    return closed;
+  });
+  log.info('api_listening', { host: server.host, port: server.port, sandbox: config.sandbox });
+  return server;
+};

@@ -1,0 +1,91 @@
+/** What zod found, in our own words: its own would echo names and values that the client sent. */
+import type { z } from 'zod';
+import { RequestError } from '../shared/errors.ts';
+
+const SAFE_NAME = /^[A-Za-z_]{1,32}$/;
+
+/** A name that the client made up may be a secret in the wrong place: only plain ones are shown. */
+export const shownName = (name: PropertyKey): string =>
+  SAFE_NAME.test(String(name)) ? String(name) : '(name not shown)';
+
+const pathText = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>(
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text === '' ? shownName(part) : `${text}.${shownName(part)}`,
+    '',
+  );
+
+type Issue = z.core.$ZodIssue;
+
+const TYPES: Record<string, string> = {
+  array: 'an array',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  record: 'an object',
+  string: 'a string',
+};
+const typeText = (expected: string): string => TYPES[expected] ?? `of type ${expected}`;
+
+const UNITS: Record<string, string> = { string: ' characters', array: ' entries' };
+const limitText = ({ origin }: { origin: string }, limit: number | bigint, side: string): string =>
+  origin in UNITS ? `must have ${limit} or ${side}${UNITS[origin]}` : `must be ${limit} or ${side}`;
+
+/** What is wrong, as the end of a sentence that begins with the name. */
+const explain = (issue: Issue): string => {
+  if (issue.input === undefined) return 'is required';
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return 'is not known here; leave it out';
+    case 'invalid_type':
+      return `must be ${typeText(issue.expected)}`;
+    case 'invalid_union':
+      return `must be ${issue.errors.flatMap(([first]) => (first?.code === 'invalid_type' ? typeText(first.expected) : [])).join(' or ')}`;
+    case 'too_small':
+      return limitText(issue, issue.minimum, 'more');
+    case 'too_big':
+      return limitText(issue, issue.maximum, issue.origin === 'number' ? 'less' : 'fewer');
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_key':
+      return `has a name that ${issue.issues.slice(0, 1).map(explain).join('')}`;
+    case 'invalid_format':
+      return issue.format === 'date'
+        ? 'must be a date such as 2026-01-31'
+        : `must match ${issue.pattern ?? issue.format}`;
+    case 'custom':
+      return issue.message;
+    default:
+      return 'does not have the documented form';
+  }
+};
+
+/** Of a union's forms the one that came furthest says most; none of them came anywhere where each wanted another type. */
+const deepest = (issue: Issue): Issue => {
+  if (issue.code !== 'invalid_union') return issue;
+  const [furthest] = issue.errors
+    .flat()
+    .map(deepest)
+    .filter(({ code, path }) => code !== 'invalid_type' || path.length > 0)
+    .toSorted((a, b) => b.path.length - a.path.length);
+  return furthest ? { ...furthest, path: [...issue.path, ...furthest.path] } : issue;
+};
+
+/** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. */
+export const parseOr = <T extends z.ZodType>(
+  code: 'invalid_body' | 'invalid_query',
+  schema: T,
+  value: unknown,
+): z.infer<T> => {
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  if (!first) throw new RequestError(code);
+  const issue = deepest(first);
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const param = pathText([...issue.path, ...unknown]);
+  throw new RequestError(code, {
+    ...(param === '' ? {} : { param }),
+    message: `${param === '' ? 'The body' : param} ${explain(issue)}.`,
+  });
+};

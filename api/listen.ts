@@ -1,0 +1,141 @@
+/** The HTTP server around the app: its limits in time and size, and an answer in our form where Node would use its own. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { getRequestListener, RequestError as UnreadableRequest } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../shared/errors.ts';
+import { newRequestId } from '../shared/ids.ts';
+import { describeError, type Log } from '../shared/log.ts';
+import type { ApiEnv } from './context.ts';
+import { errorBody } from './middleware/respond-with-error.ts';
+
+const HEADERS_TIME_MS = 10_000;
+const REQUEST_TIME_MS = 30_000;
+/** Longer than a load balancer keeps an idle connection (60 s as a rule): it would send a request on one that we just closed. */
+const IDLE_TIME_MS = 75_000;
+const HEADERS_LIMIT_BYTES = 16_384;
+/** How long a refused client may still send before its connection is cut: cut at once, it would lose the answer. */
+const LINGER_MS = 500;
+
+/** Node's code of an error before a request exists; anything else is a request that cannot be read. */
+const CLIENT_ERRORS: Record<string, RequestErrorCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+const MALFORMED =
+  'This is not a well-formed HTTP/1.1 request: its request line, a header, its one Host header or the framing of its body cannot be read.';
+
+/** The answer to a request that no middleware sees. */
+const refusalOf = (code: RequestErrorCode, log: Log) => {
+  const requestId = newRequestId();
+  log.info('request_refused', { request_id: requestId, code });
+  const error = new RequestError(code, code === 'invalid_header' ? { message: MALFORMED } : {});
+  const body = JSON.stringify(errorBody(error, requestId));
+  const headers = {
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'X-Request-Id': requestId,
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  };
+  return { status: REQUEST_ERRORS[code].status, headers, body };
+};
+
+const hasOneHost = ({ headersDistinct, httpVersion }: IncomingMessage): boolean => {
+  const times = headersDistinct.host?.length ?? 0;
+  return times === 1 || (times === 0 && httpVersion === '1.0');
+};
+
+/**
+ * Whether a client would read what is sent now as the answer to the request that cannot be read, and not to one before it.
+ * That request is the last one while its body was still arriving, else one that never came to be. A response has its socket only in its turn.
+ */
+const isTurnOfFault = (last: ServerResponse | undefined): boolean =>
+  last === undefined || (last.req.complete ? last.writableFinished : last.socket !== null && !last.headersSent);
+
+export type ListeningServer = {
+  host: string;
+  port: number;
+  /** Takes no more connections, and ends those that are idle; resolves when the last answer is out. */
+  close: () => Promise<void>;
+};
+
+/** Listens, or rejects with Node's own error (`EADDRINUSE`, `EACCES`, …). */
+export const listen = async (
+  app: Hono<ApiEnv>,
+  { host, port, log }: { host: string; port: number; log: Log },
+): Promise<ListeningServer> => {
+  const listener = getRequestListener(app.fetch, {
+    // Used where a request names no host; nothing is derived from a host that it names.
+    hostname: 'localhost',
+    errorHandler: (error) => {
+      const unreadable = error instanceof UnreadableRequest;
+      if (!unreadable) log.error('request_broke', describeError(error));
+      const { status, headers, body } = refusalOf(unreadable ? 'invalid_header' : 'internal_error', log);
+      return new Response(body, { status, headers });
+    },
+  });
+
+  /** To the request that came last on a connection. */
+  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
+  const unanswered = new Set<ServerResponse>();
+  let closing = false;
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    lastAnswers.set(request.socket, response);
+    unanswered.add(response);
+    response.on('close', () => unanswered.delete(response));
+    if (closing) response.shouldKeepAlive = false;
+    if (hasOneHost(request)) return void listener(request, response);
+    const { status, headers, body } = refusalOf('invalid_header', log);
+    response.writeHead(status, headers).end(body);
+  };
+
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIME_MS,
+      requestTimeout: REQUEST_TIME_MS,
+      keepAliveTimeout: IDLE_TIME_MS,
+      // Node looks for late requests only so often: its default of 30 s would add to every limit.
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: HEADERS_LIMIT_BYTES,
+      // Node's own answers to these are not in our form; `hasOneHost` and `checkExpectation` take their place.
+      requireHostHeader: false,
+    },
+    serve,
+  );
+  // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1).
+  server.on('checkExpectation', serve);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (error.code === 'ECONNRESET' || !socket.writable || !isTurnOfFault(lastAnswers.get(socket))) {
+      return socket.destroy();
+    }
+    const { status, headers, body } = refusalOf(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_header', log);
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    socket.end([`HTTP/1.1 ${status} Refused`, ...lines, '', body].join('\r\n'));
+    setTimeout(() => socket.destroy(), LINGER_MS);
+  });
+
+  await started(server, host, port);
+  const address = server.address();
+  return {
+    host,
+    port: typeof address === 'object' && address ? address.port : port,
+    close: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // Node keeps a busy connection for its next request, and a client that goes on asking would keep the server for ever.
+      closing = true;
+      for (const response of unanswered) response.shouldKeepAlive = false;
+      server.close(() => resolve());
+      server.closeIdleConnections();
+      return promise;
+    },
+  };
+};
+
+const started = (server: Server, host: string, port: number): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(port, host, () => resolve());
+  return promise;
+};

@@ -1,0 +1,34 @@
+import { ConfigError, loadConfig } from '../shared/config.ts';
+import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
+import { createLog } from '../shared/log.ts';
+import { startApi } from './deps.ts';
+
+const LISTEN_PROBLEMS: Record<string, string> = {
+  EADDRINUSE: 'is in use: stop what listens there, or set PORT to another one',
+  EACCES: 'may not be used by this user: set PORT to one above 1023',
+  ENOTFOUND: 'cannot be opened: HOST is no address and no name that is known here',
+  EAI_AGAIN: 'cannot be opened: HOST is a name that cannot be looked up just now',
+  EADDRNOTAVAIL: 'cannot be opened: HOST is no address of this machine',
+};
+
+const refuse = (message: string): never => {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+};
+
+try {
+  const config = loadConfig(process.env);
+  const log = createLog({ level: config.logLevel, process: 'api' });
+  const lifecycle = createLifecycle({ log });
+  runUntilStopped({ lifecycle, log, exitWithParent: config.exitWithParent });
+  await startApi(config, { lifecycle, log, onUnfit: ({ message }) => refuse(message) }).catch(
+    (error: NodeJS.ErrnoException) => {
+      const problem = LISTEN_PROBLEMS[error.code ?? ''];
+      if (problem === undefined) throw error;
+      refuse(`Port ${config.http.port} on ${config.http.host} ${problem}.`);
+    },
+  );
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  refuse(error.message);
+}

@@ -1,0 +1,25 @@
+/** A request's query: only parameters that the route knows, and each of them once. */
+import { z } from 'zod';
+import { RequestError } from '../shared/errors.ts';
+import type { ApiContext } from './context.ts';
+import { parseOr, shownName } from './explain-issue.ts';
+
+export const readQuery = <T extends z.ZodType>(c: ApiContext, schema: T): z.infer<T> => {
+  const query = parseOr('invalid_query', schema, c.req.query());
+  const [repeated] = Object.entries(c.req.queries()).find(([, values]) => values.length > 1) ?? [];
+  if (repeated === undefined) return query;
+  const param = shownName(repeated);
+  throw new RequestError('invalid_query', { param, message: `Send ${param} only once.` });
+};
+
+/** For a route that takes no parameter. */
+export const noQuery = z.strictObject({});
+
+export const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `must be a whole number from ${least} to ${most}`,
+    )
+    .transform(Number);

@@ -1,0 +1,63 @@
+/** Which paths there are, which methods each takes and what a caller needs for it; any other method is 405 with `Allow`. */
+import type { Hono } from 'hono';
+import { RequestError } from '../shared/errors.ts';
+import type { Scope } from '../shared/tenant.ts';
+import type { ApiContext, ApiEnv } from './context.ts';
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+type Access = Scope | 'operator' | 'anyone';
+type Methods<A extends Access> = Partial<Record<Method, A>>;
+
+/** What each call needs: a scope of the platform key, the operator's token, or nothing. A row without it, or with one of another part of the interface, does not compile. */
+export const ROUTES = {
+  '/v1/complete': { POST: 'jobs:write' },
+  '/v1/jobs': { GET: 'jobs:read' },
+  '/v1/jobs/:id': { GET: 'jobs:read', DELETE: 'jobs:write' },
+  '/v1/jobs/:id/cancel': { POST: 'jobs:write' },
+  '/v1/usage': { GET: 'usage:read' },
+  '/admin/tenants': { GET: 'operator', POST: 'operator' },
+  '/admin/tenants/:id': { GET: 'operator', PATCH: 'operator', DELETE: 'operator' },
+  '/admin/tenants/:id/keys': { GET: 'operator', POST: 'operator' },
+  '/admin/tenants/:id/keys/:keyId': { DELETE: 'operator' },
+  '/admin/tenants/:id/keys/:keyId/rotate': { POST: 'operator' },
+  '/admin/queues': { GET: 'operator' },
+  '/healthz': { GET: 'anyone' },
+  '/readyz': { GET: 'anyone' },
+} as const satisfies {
+  [path: `/v1/${string}`]: Methods<Scope>;
+  [path: `/admin/${string}`]: Methods<'operator'>;
+  [path: `/${string}z`]: Methods<'anyone'>;
+};
+
+type Path = keyof typeof ROUTES;
+type Handler = (c: ApiContext) => Response | Promise<Response>;
+
+/** The only way to add a path; its methods are those of its row. */
+export const route = <P extends Path>(
+  app: Hono<ApiEnv>,
+  path: P,
+  handlers: { [M in keyof (typeof ROUTES)[P]]: Handler },
+): void => {
+  // Casts because Object.entries forgets that the names are the row's.
+  const row = Object.entries(ROUTES[path]) as [Method, Access][];
+  for (const [method, access] of row) {
+    const handler = handlers[method as keyof typeof handlers];
+    app.on(method, path, (c) => {
+      demand(c, access);
+      return handler(c);
+    });
+  }
+  const allowed = row.flatMap(([method]) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  app.all(path, (c) => {
+    c.header('Allow', allowed);
+    throw new RequestError('method_not_allowed', { message: `This path takes ${allowed}.` });
+  });
+};
+
+const demand = (c: ApiContext, access: Access): void => {
+  // Who is no operator, or no tenant, was refused before it came to a route.
+  if (access === 'operator' || access === 'anyone' || c.get('caller').scopes.includes(access)) return;
+  throw new RequestError('scope_missing', {
+    message: `This platform key lacks the scope ${access}; use one that has it, or ask for a new one.`,
+  });
+};

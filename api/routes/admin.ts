@@ -1,0 +1,154 @@
+/** Tenants, their platform keys and the queues, for whoever runs the gateway. */
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import type { Config } from '../../shared/config.ts';
+import { RequestError } from '../../shared/errors.ts';
+import { isManagedTenantId, isPlatformKeyId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
+import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
+import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import type { TenantStore } from '../../shared/stores/tenant-store.ts';
+import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
+import type { ApiContext, ApiEnv } from '../context.ts';
+import { parseOr } from '../explain-issue.ts';
+import { readJson } from '../read-json.ts';
+import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
+import { route } from '../route.ts';
+
+type Needs = {
+  config: Pick<Config, 'http' | 'redis'>;
+  tenants: TenantStore;
+  platformKeys: PlatformKeyStore;
+  scheduler: Pick<SchedulerStore, 'counts'>;
+};
+
+const decode = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('latin1');
+const encode = (id: string): string => Buffer.from(id, 'latin1').toString('base64url');
+
+const listQuery = <Id extends string>(isId: (text: string) => text is Id) =>
+  z.strictObject({
+    limit: wholeNumber(1, 100).default(20),
+    after: z.string().transform(decode).refine(isId, 'must be the next_cursor of an earlier answer').optional(),
+  });
+const tenantsQuery = listQuery(isManagedTenantId);
+const keysQuery = listQuery(isPlatformKeyId);
+
+const listOf = (data: readonly object[], next: string | null) => ({
+  object: 'list',
+  data,
+  has_more: next !== null,
+  next_cursor: next === null ? null : encode(next),
+});
+
+const tenantIn = (c: ApiContext): TenantId => {
+  const id = c.req.param('id') ?? '';
+  if (!isManagedTenantId(id)) throw noTenant();
+  return id;
+};
+const keyIn = (c: ApiContext): PlatformKeyId => {
+  const id = c.req.param('keyId') ?? '';
+  if (!isPlatformKeyId(id)) throw noKey();
+  return id;
+};
+const noTenant = () => new RequestError('not_found', { message: 'There is no tenant of this id.' });
+const noKey = () => new RequestError('not_found', { message: 'This tenant has no platform key of this id.' });
+
+/** The only answer that holds a key's secret. */
+const issuedJson = (answer: IssueAnswer): object => {
+  switch (answer.kind) {
+    case 'issued':
+      return { ...answer.key, secret: answer.secret.reveal() };
+    case 'no_tenant':
+      throw noTenant();
+    case 'no_key':
+      throw noKey();
+    case 'expired':
+      throw new RequestError('conflict', { message: 'This platform key has expired; issue a new one.' });
+    case 'full':
+      throw new RequestError('conflict', {
+        message: `A tenant has at most ${MOST_KEYS} platform keys; revoke one that is no longer used.`,
+      });
+  }
+};
+
+export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKeys, scheduler }: Needs): void => {
+  const body = (c: ApiContext): Promise<unknown> => readJson(c, config.http.maxBodyBytes);
+
+  route(app, '/admin/tenants', {
+    GET: async (c) => {
+      const { limit, after = null } = readQuery(c, tenantsQuery);
+      const { tenants: page, next } = await tenants.list({ limit, after });
+      return c.json(listOf(page, next));
+    },
+    POST: async (c) => {
+      readQuery(c, noQuery);
+      const tenant = await tenants.create(parseOr('invalid_body', newTenant, await body(c)));
+      c.header('Location', `/admin/tenants/${tenant.id}`);
+      return c.json(tenant, 201);
+    },
+  });
+
+  route(app, '/admin/tenants/:id', {
+    GET: async (c) => {
+      readQuery(c, noQuery);
+      const tenant = await tenants.read(tenantIn(c));
+      if (tenant === null) throw noTenant();
+      return c.json(tenant);
+    },
+    PATCH: async (c) => {
+      readQuery(c, noQuery);
+      const id = tenantIn(c);
+      const tenant = await tenants.change(id, parseOr('invalid_body', tenantChanges, await body(c)));
+      if (tenant === null) throw noTenant();
+      return c.json(tenant);
+    },
+    DELETE: async (c) => {
+      readQuery(c, noQuery);
+      if (!(await tenants.remove(tenantIn(c)))) throw noTenant();
+      return c.body(null, 204);
+    },
+  });
+
+  route(app, '/admin/tenants/:id/keys', {
+    GET: async (c) => {
+      const { limit, after = null } = readQuery(c, keysQuery);
+      const tenant = tenantIn(c);
+      if ((await tenants.read(tenant)) === null) throw noTenant();
+      const { keys, next } = await platformKeys.list(tenant, { limit, after });
+      return c.json(listOf(keys, next));
+    },
+    POST: async (c) => {
+      readQuery(c, noQuery);
+      const tenant = tenantIn(c);
+      const wish = parseOr('invalid_body', newKey, await body(c));
+      return c.json(issuedJson(await platformKeys.issue(tenant, wish)), 201);
+    },
+  });
+
+  route(app, '/admin/tenants/:id/keys/:keyId', {
+    DELETE: async (c) => {
+      readQuery(c, noQuery);
+      if (!(await platformKeys.revoke(tenantIn(c), keyIn(c)))) throw noKey();
+      return c.body(null, 204);
+    },
+  });
+
+  route(app, '/admin/tenants/:id/keys/:keyId/rotate', {
+    POST: async (c) => {
+      readQuery(c, noQuery);
+      const [tenant, key] = [tenantIn(c), keyIn(c)];
+      const { overlap_seconds } = parseOr('invalid_body', keyRotation, await body(c));
+      const answer = await platformKeys.rotate(tenant, key, overlap_seconds * 1_000);
+      return c.json(issuedJson(answer), 201);
+    },
+  });
+
+  route(app, '/admin/queues', {
+    GET: async (c) => {
+      readQuery(c, noQuery);
+      const shards = Array.from({ length: config.redis.shards }, (_, shard) => shard);
+      const counts = await Promise.all(shards.map((shard) => scheduler.counts(shard)));
+      const data = counts.map((each, shard) => ({ queue: 'completions', shard, ...each }));
+      return c.json(listOf(data, null));
+    },
+  });
+};

@@ -1,0 +1,120 @@
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import { completionRequest, modelName } from '../../shared/completion.ts';
+import type { Config } from '../../shared/config.ts';
+import { RequestError } from '../../shared/errors.ts';
+import { isFinal, statusOf, toJob } from '../../shared/job.ts';
+import { checkUserKey } from '../../shared/user-key.ts';
+import { clientGone } from '../client-gone.ts';
+import type { ApiContext, ApiEnv } from '../context.ts';
+import { parseOr } from '../explain-issue.ts';
+import { demandOnce } from '../presented-key.ts';
+import { readJson } from '../read-json.ts';
+import { noQuery, readQuery } from '../read-query.ts';
+import { route } from '../route.ts';
+import type { Submission, Submitted } from '../submit-job.ts';
+
+const METADATA_PAIRS = 16;
+
+/** What z.record does not check, or only after every pair: their number, and the name __proto__, which it leaves out without a word. */
+const metadata = z
+  .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
+  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
+  .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
+  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)));
+
+const completeBody = completionRequest.extend({
+  model: modelName.optional(),
+  metadata: metadata.default({}),
+  timeout_seconds: z.int().min(1).max(600).optional(),
+  deadline_seconds: z.int().min(1).max(86_400).optional(),
+});
+
+/** `Prefer: wait=N` in milliseconds; 0 where it is not asked for. Other preferences may be ignored (RFC 7240). */
+const preferredWaitMs = (c: ApiContext): number => {
+  const wait = (c.req.header('prefer') ?? '')
+    .split(',')
+    // A preference may have parameters of its own, which none of ours has.
+    .map((preference) => preference.split(';')[0]?.trim() ?? '')
+    .find((preference) => /^wait\s*=/i.test(preference));
+  if (wait === undefined) return 0;
+  const seconds = Number(/^wait\s*=\s*"?(\d{1,2})"?$/i.exec(wait)?.[1]);
+  if (!(seconds >= 1 && seconds <= 60)) {
+    throw new RequestError('invalid_header', { param: 'Prefer', message: 'Prefer: wait=N takes 1 to 60 seconds.' });
+  }
+  return seconds * 1_000;
+};
+
+/** The client's `Idempotency-Key`; null where there is none. */
+const idempotencyKey = (c: ApiContext): string | null => {
+  demandOnce(c, 'Idempotency-Key');
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return null;
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
+    throw new RequestError('invalid_header', {
+      param: 'Idempotency-Key',
+      message: 'Idempotency-Key takes 1 to 255 printable ASCII characters.',
+    });
+  }
+  return key;
+};
+
+export const addCompleteRoute = (
+  app: Hono<ApiEnv>,
+  {
+    submitJob,
+    config,
+  }: {
+    submitJob: (submission: Submission) => Promise<Submitted>;
+    config: Pick<Config, 'sandbox' | 'http' | 'platformModel'>;
+  },
+): void => {
+  route(app, '/v1/complete', {
+    POST: async (c) => {
+      readQuery(c, noQuery);
+      const json = await readJson(c, config.http.maxBodyBytes);
+      const user = checkUserKey(
+        { key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') },
+        { sandbox: config.sandbox },
+      );
+      const waitMs = preferredWaitMs(c);
+      const { metadata, timeout_seconds, deadline_seconds, model, ...request } = parseOr(
+        'invalid_body',
+        completeBody,
+        json,
+      );
+      if (user && model === undefined) {
+        throw new RequestError('invalid_body', {
+          param: 'model',
+          message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
+        });
+      }
+      const chosenModel = model ?? config.platformModel;
+      const { tenant, allowedModels } = c.get('caller');
+      if (allowedModels !== null && !allowedModels.includes(chosenModel)) {
+        throw new RequestError('model_not_allowed', {
+          param: 'model',
+          message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
+        });
+      }
+      const { view, replayed, waited } = await submitJob({
+        tenant,
+        user,
+        request: { model: chosenModel, ...request },
+        metadata,
+        timeoutMs: timeout_seconds === undefined ? null : timeout_seconds * 1_000,
+        deadlineMs: deadline_seconds === undefined ? null : deadline_seconds * 1_000,
+        idempotencyKey: idempotencyKey(c),
+        wait: waitMs > 0 ? { ms: waitMs, gone: clientGone(c) } : null,
+      });
+      c.get('logged').job_id = view.id;
+      if (waited) c.header('Preference-Applied', `wait=${waitMs / 1_000}`);
+      if (replayed) c.header('Idempotency-Replayed', 'true');
+      c.header('Location', `/v1/jobs/${view.id}`);
+      const job = toJob(view, { withResult: true });
+      if (isFinal(statusOf(view))) return c.json(job, 200);
+      c.header('Retry-After', '1');
+      return c.json(job, 202);
+    },
+  });
+};

@@ -1,0 +1,132 @@
+/** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
+import type { CompletionRequest } from '../shared/completion.ts';
+import type { Config } from '../shared/config.ts';
+import type { Fingerprint } from '../shared/crypto/fingerprint.ts';
+import type { Sealer } from '../shared/crypto/seal.ts';
+import { RequestError } from '../shared/errors.ts';
+import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
+import { isFinal, type JobView, statusOf } from '../shared/job.ts';
+import { describeError, type Log } from '../shared/log.ts';
+import type { CompletionQueues } from '../shared/queues.ts';
+import { RedisUnavailable } from '../shared/redis/unavailable.ts';
+import type { JobStore, NewJob } from '../shared/stores/job-store.ts';
+import type { UserCredential } from '../shared/user-key.ts';
+import type { Admission } from './admission.ts';
+import type { WaitingRoom } from './waiting-room.ts';
+
+type Needs = {
+  admission: Admission;
+  jobs: JobStore;
+  jobIds: JobIds;
+  queues: CompletionQueues;
+  sealer: Sealer;
+  fingerprint: Fingerprint;
+  waitingRoom: WaitingRoom;
+  config: Pick<Config, 'sandbox' | 'jobs'>;
+  now: () => number;
+  log: Log;
+};
+
+export type Submission = {
+  tenant: TenantId;
+  /** Null runs on the platform's account. */
+  user: UserCredential | null;
+  request: CompletionRequest;
+  metadata: Record<string, string>;
+  /** Null takes the configured default. */
+  timeoutMs: number | null;
+  deadlineMs: number | null;
+  /** The client's `Idempotency-Key`. */
+  idempotencyKey: string | null;
+  /** Waits so long for the job to be final; null answers when it is accepted. */
+  wait: { ms: number; gone: AbortSignal } | null;
+};
+
+export type Submitted = { view: JobView; replayed: boolean; waited: boolean };
+
+const ROUTE = 'POST /v1/complete';
+
+export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
+  const { jobs, queues, waitingRoom, log } = needs;
+
+  const accept = async (job: NewJob, watcher: string | null): Promise<Submitted> => {
+    const answer = await jobs
+      .submit(job, { watcher })
+      .catch((error: unknown) => Promise.reject(uncertain(error, job.id)));
+    switch (answer.kind) {
+      case 'mismatch':
+        throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
+      case 'replayed':
+        if (answer.view === null) throw new RequestError('result_expired');
+        return { view: answer.view, replayed: true, waited: false };
+      case 'accepted':
+        // The job is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
+        queues
+          .add(answer.shard, answer.handoffs)
+          .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+        return { view: answer.view, replayed: false, waited: false };
+    }
+  };
+
+  return async (submission) => {
+    needs.admission.admit();
+    const { tenant, wait } = submission;
+    const job = newJob(needs, submission);
+    if (wait === null) return accept(job, null);
+
+    const first = await accept(job, waitingRoom.id);
+    const { id } = first.view;
+    const { state, waited } = await waitingRoom.wait(id, wait.ms, {
+      tenant,
+      gone: wait.gone,
+      finalOnly: true,
+      // The job is accepted: the answer is a 202 at least, whatever becomes of the reads.
+      read: async () => (await jobs.read(tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
+      isDone: (view) => isFinal(statusOf(view)),
+    });
+    return { ...first, view: state, waited };
+  };
+};
+
+const newJob = ({ jobIds, sealer, fingerprint, config, now }: Needs, submission: Submission): NewJob => {
+  const { tenant, user, request, metadata, idempotencyKey } = submission;
+  const id = jobIds.next(tenant);
+  const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
+  const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
+  const deadlineMs = now() + durationMs;
+  const provider = user?.provider ?? 'bedrock';
+  const mark = user && fingerprint(tenant, user.provider, user.key);
+  return {
+    id,
+    tenant,
+    class: 'interactive',
+    provider,
+    credential: user ? 'user' : 'platform',
+    fingerprint: mark,
+    deadlineMs,
+    timeoutMs,
+    request,
+    sealedKey: user && sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs }),
+    metadata,
+    sandbox: config.sandbox,
+    idempotency:
+      idempotencyKey === null
+        ? null
+        : {
+            key: idempotencyKey,
+            route: ROUTE,
+            request: JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark]),
+          },
+  };
+};
+
+/** Redis did not answer: the job may have been accepted. */
+const uncertain = (error: unknown, id: JobId): unknown =>
+  error instanceof RedisUnavailable
+    ? new RequestError('queue_unavailable', {
+        jobId: id,
+        retryAfterSeconds: 1,
+        message:
+          'The queue did not answer, so the job may or may not have been accepted: ask for job_id before you send it again.',
+      })
+    : error;

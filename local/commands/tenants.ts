@@ -1,0 +1,266 @@
+/** `npm run tenants -- …`: the registry of tenants and platform keys from a terminal, over the same stores as the admin interface. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import type { z } from 'zod';
+import { ConfigError } from '../../shared/config.ts';
+import { isManagedTenantId, isPlatformKeyId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
+import { UnfitServer } from '../../shared/redis/server.ts';
+import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
+import { type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
+import {
+  keyRotation,
+  LIMIT_NAMES,
+  newKey,
+  newTenant,
+  type PlatformKey,
+  SCOPES,
+  type Tenant,
+  tenantChanges,
+} from '../../shared/tenant.ts';
+import { CommandError, openRegistry, type Registry } from './open-registry.ts';
+import { tableText } from './table.ts';
+
+const PAGE = 100;
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Checks what was typed against the same schema as the admin interface's. */
+const check = <T extends z.ZodType>(schema: T, value: unknown): z.infer<T> => {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`);
+  throw new CommandError(problems.join('\n'));
+};
+
+const tenantId = (text: string): TenantId => {
+  if (!isManagedTenantId(text)) throw new CommandError('A tenant id looks like ten_01k…; list shows them.');
+  return text;
+};
+const keyId = (text: string): PlatformKeyId => {
+  if (!isPlatformKeyId(text))
+    throw new CommandError('The id of a platform key looks like key_01k…; keys list shows them.');
+  return text;
+};
+const number = (text: string): number | null => (text === 'default' ? null : Number(text));
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+
+const noTenant = () => new CommandError('There is no tenant of this id.');
+
+const optionOf = (limit: string): string => `--${limit.replaceAll('_', '-')}`;
+
+type Options = Record<string, string | boolean | undefined> & { json?: boolean };
+
+/** What the options say of a tenant, still to be checked. */
+const settingsIn = (options: Options): object => {
+  const limits = LIMIT_NAMES.flatMap((limit) => {
+    const value = options[limit.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())];
+    return typeof value === 'string' ? [[limit, number(value)]] : [];
+  });
+  const { allowedModels, weight } = options;
+  return {
+    ...(limits.length > 0 ? { limits: Object.fromEntries(limits) } : {}),
+    ...(typeof allowedModels === 'string'
+      ? { allowed_models: allowedModels === 'all' ? null : list(allowedModels) }
+      : {}),
+    ...(typeof weight === 'string' ? { weight: Number(weight) } : {}),
+  };
+};
+
+const tenantText = (tenant: Tenant | null, { json }: Options): string => {
+  if (tenant === null) throw noTenant();
+  if (json) return JSON.stringify(tenant);
+  const { limits, allowed_models, object: _, ...fields } = tenant;
+  const shown = { ...fields, allowed_models: allowed_models?.join(', ') ?? 'all', ...limits };
+  return tableText(
+    ['field', 'value'],
+    Object.entries(shown).map(([name, value]) => [name, value ?? 'default']),
+  );
+};
+
+const keysText = (keys: readonly PlatformKey[]): string =>
+  tableText(
+    ['id', 'name', 'scopes', 'created', 'expires', 'last used'],
+    keys.map((key) => [
+      key.id,
+      key.name,
+      key.scopes.length === SCOPES.length ? 'all' : key.scopes.join(','),
+      key.created_at,
+      key.expires_at,
+      key.last_used_at,
+    ]),
+  );
+
+/** Holds the secret, which can be read nowhere afterwards. */
+const issuedText = (answer: IssueAnswer, { json }: Options): string => {
+  switch (answer.kind) {
+    case 'issued':
+      if (json) return JSON.stringify({ ...answer.key, secret: answer.secret.reveal() });
+      return `${keysText([answer.key])}\n\nThe key, shown this once: ${answer.secret.reveal()}`;
+    case 'no_tenant':
+      throw noTenant();
+    case 'no_key':
+      throw new CommandError('This tenant has no platform key of this id.');
+    case 'expired':
+      throw new CommandError('This platform key has expired; issue a new one.');
+    case 'full':
+      throw new CommandError(`A tenant has at most ${MOST_KEYS} platform keys; revoke one that is no longer used.`);
+  }
+};
+
+/** All pages of a list. */
+const readAll = async <Item, Id>(
+  read: (page: { limit: number; after: Id | null }) => Promise<{ items: Item[]; next: Id | null }>,
+): Promise<Item[]> => {
+  const all: Item[] = [];
+  let after: Id | null = null;
+  do {
+    const { items, next }: { items: Item[]; next: Id | null } = await read({ limit: PAGE, after });
+    all.push(...items);
+    after = next;
+  } while (after !== null);
+  return all;
+};
+
+/** Opens the registry for one action and closes it. */
+const withRegistry = async (use: (registry: Registry) => Promise<void>): Promise<void> => {
+  const registry = await openRegistry(process.env);
+  try {
+    await use(registry);
+  } finally {
+    registry.close();
+  }
+};
+
+const program = new Command('npm run tenants --')
+  .description('Tenants and their platform keys, in the Redis of this gateway.')
+  .showHelpAfterError();
+
+const withJson = (command: Command): Command => command.option('--json', 'print JSON instead of a table');
+
+const withSettings = (command: Command): Command => {
+  for (const limit of LIMIT_NAMES) command.option(`${optionOf(limit)} <number>`, 'a number, or "default"');
+  return withJson(command)
+    .option('--allowed-models <models>', 'separated by commas, or "all"')
+    .option('--weight <number>', 'share of the workers’ time, 1 to 1000');
+};
+
+withSettings(program.command('create <name>').description('creates a tenant')).action(
+  (name: string, options: Options) =>
+    withRegistry(async ({ tenants }) => {
+      say(tenantText(await tenants.create(check(newTenant, { name, ...settingsIn(options) })), options));
+    }),
+);
+
+withJson(program.command('list').description('lists all tenants, newest first')).action((options: Options) =>
+  withRegistry(async ({ tenants }) => {
+    const all = await readAll<Tenant, TenantId>(async (page) => {
+      const { tenants: items, next } = await tenants.list(page);
+      return { items, next };
+    });
+    const rows = all.map(({ id, name, disabled, weight, created_at }) => [id, name, disabled, weight, created_at]);
+    say(options.json ? JSON.stringify(all) : tableText(['id', 'name', 'disabled', 'weight', 'created'], rows));
+  }),
+);
+
+withJson(program.command('show <tenant>').description('shows a tenant')).action((tenant: string, options: Options) =>
+  withRegistry(async ({ tenants }) => say(tenantText(await tenants.read(tenantId(tenant)), options))),
+);
+
+for (const [name, disabled] of [
+  ['disable', true],
+  ['enable', false],
+] as const) {
+  const description = disabled ? 'refuses all its requests within 5 seconds' : 'takes its requests again';
+  withJson(program.command(`${name} <tenant>`).description(description)).action((tenant: string, options: Options) =>
+    withRegistry(async ({ tenants }) => say(tenantText(await tenants.change(tenantId(tenant), { disabled }), options))),
+  );
+}
+
+withSettings(program.command('limits <tenant>').description('changes limits, allowed models or weight')).action(
+  (tenant: string, options: Options) =>
+    withRegistry(async ({ tenants }) => {
+      say(tenantText(await tenants.change(tenantId(tenant), check(tenantChanges, settingsIn(options))), options));
+    }),
+);
+
+program
+  .command('delete <tenant>')
+  .description('deletes a tenant and its keys; its jobs run out')
+  .requiredOption('--yes', 'there is no way back')
+  .action((tenant: string) =>
+    withRegistry(async ({ tenants }) => {
+      if (!(await tenants.remove(tenantId(tenant)))) throw noTenant();
+      say('Deleted.');
+    }),
+  );
+
+const keys = program.command('keys').description('platform keys of a tenant');
+
+withJson(keys.command('issue <tenant>').description('makes a platform key and prints it once'))
+  .requiredOption('--name <name>', 'what it is for')
+  .option('--scopes <scopes>', `some of ${SCOPES.join(',')}; all when left out`)
+  .option('--expires-at <time>', 'such as 2027-01-31T12:00:00Z; never when left out')
+  .action((tenant: string, options: Options) =>
+    withRegistry(async ({ keys: store }) => {
+      const { name, scopes, expiresAt } = options;
+      const wish = check(newKey, {
+        name,
+        ...(typeof scopes === 'string' ? { scopes: list(scopes) } : {}),
+        ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+      });
+      say(issuedText(await store.issue(tenantId(tenant), wish), options));
+    }),
+  );
+
+withJson(keys.command('list <tenant>').description('lists its platform keys, newest first')).action(
+  (tenant: string, options: Options) =>
+    withRegistry(async ({ tenants, keys: store }) => {
+      const id = tenantId(tenant);
+      if ((await tenants.read(id)) === null) throw noTenant();
+      const all = await readAll<PlatformKey, PlatformKeyId>(async (page) => {
+        const { keys: items, next } = await store.list(id, page);
+        return { items, next };
+      });
+      say(options.json ? JSON.stringify(all) : keysText(all));
+    }),
+);
+
+withJson(keys.command('rotate <tenant> <key>').description('makes a key in the place of another and prints it once'))
+  .option('--overlap-seconds <seconds>', 'how long the old one stays valid', '86400')
+  .action((tenant: string, key: string, options: Options) =>
+    withRegistry(async ({ keys: store }) => {
+      const { overlap_seconds } = check(keyRotation, { overlap_seconds: Number(options.overlapSeconds) });
+      say(issuedText(await store.rotate(tenantId(tenant), keyId(key), overlap_seconds * 1_000), options));
+    }),
+  );
+
+keys
+  .command('revoke <tenant> <key>')
+  .description('ends a platform key, everywhere within 5 seconds')
+  .action((tenant: string, key: string) =>
+    withRegistry(async ({ keys: store }) => {
+      if (!(await store.revoke(tenantId(tenant), keyId(key)))) {
+        throw new CommandError('This tenant has no platform key of this id.');
+      }
+      say('Revoked.');
+    }),
+  );
+
+const explain = (error: unknown): string => {
+  if (error instanceof RedisUnavailable) return 'Redis does not answer.';
+  if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
+    return error.message;
+  throw error;
+};
+
+process.chdir(join(import.meta.dirname, '..', '..'));
+if (existsSync('.env')) process.loadEnvFile('.env');
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}

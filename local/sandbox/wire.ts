@@ -1,0 +1,56 @@
+/** What the sandbox needs to know to speak as one provider. */
+import type { IncomingHttpHeaders } from 'node:http';
+
+export type Finish = 'stop' | 'stop_sequence' | 'length' | 'content_filter' | 'other';
+
+export type Ask = {
+  model: string;
+  /** Every text of the request, in order. */
+  texts: string[];
+  /** The last user message. */
+  prompt: string;
+  maxTokens: number | null;
+  stop: string[];
+};
+
+export type Answer = {
+  id: string;
+  model: string;
+  text: string;
+  finish: Finish;
+  stopSequence: string | null;
+  /** `input` holds neither of the other two. */
+  tokens: { input: number; cached: number; cacheWritten: number; output: number };
+};
+
+/** `bad_key` and `quota` have a form of their own at each provider; all else goes by status. */
+export type Trouble =
+  | { kind: 'status'; status: number; message: string }
+  | { kind: 'bad_key'; key: string }
+  | { kind: 'quota' };
+
+export type Reply = { status: number; headers: Record<string, string>; body: Record<string, unknown> };
+
+/** Thrown by `readAsk` where the provider would refuse the request. */
+export class Refusal extends Error {
+  readonly trouble: Trouble;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'Refusal';
+    this.trouble = { kind: 'status', status, message };
+  }
+}
+
+export type Wire = {
+  provider: 'openai' | 'anthropic' | 'bedrock';
+  /** The paths that it answers; a group named `model` holds the model where the path does. */
+  path: RegExp;
+  /** The credential as sent, '' where none was sent in the right form. */
+  keyOf(headers: IncomingHttpHeaders): string;
+  /** What the launcher's sandbox takes: sample keys, so that nobody's real key is typed into it. */
+  sampleKey: RegExp;
+  readAsk(body: unknown, headers: IncomingHttpHeaders, pathModel: string): Ask;
+  answer(answer: Answer): Reply;
+  error(trouble: Trouble, id: string): Reply;
+};

@@ -1,0 +1,141 @@
+/** `npm start`: the whole gateway on one machine: Redis, the sandbox when no provider account is set up, a worker and the API. */
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { detectSandbox, loadConfig } from '../shared/config.ts';
+import { type Part, startProcess } from './child-process.ts';
+import { findFreePort, startPrivateRedis } from './private-redis.ts';
+import { describeGateway } from './welcome.ts';
+
+const root = join(import.meta.dirname, '..');
+const readyLimitMs = 60_000;
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** In the order of starting; stopped from the end: the API takes no more, the worker hands back what it holds, and Redis goes last. */
+const parts: Part[] = [];
+let stoppingSince: number | undefined;
+
+const stopAll = async (exitCode: number): Promise<void> => {
+  if (stoppingSince !== undefined) return;
+  stoppingSince = Date.now();
+  for (const part of parts.toReversed()) await part.stop();
+  process.exit(exitCode);
+};
+
+const onSignal = (signal: NodeJS.Signals): void => {
+  // One Ctrl-C arrives twice under npm: from the terminal and from npm. Only a later one means impatience.
+  if (stoppingSince === undefined) {
+    say(`\n${signal}: stopping (once more ends it at once)`);
+    void stopAll(0);
+  } else if (Date.now() - stoppingSince > 1_000) {
+    for (const part of parts) part.kill();
+    process.exit(1);
+  }
+};
+
+const keep = (part: Part): void => {
+  parts.push(part);
+  void part.exited.then(({ code, signal }) => {
+    if (stoppingSince !== undefined) return;
+    say(`${part.name} ended unexpectedly (${signal ?? `exit code ${code}`}): stopping everything`);
+    void stopAll(1);
+  });
+};
+
+const isFree = async (port: number, host: string): Promise<boolean> => {
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'));
+  server.listen(port, host, () => server.close(() => resolve(true)));
+  return promise;
+};
+
+const waitUntilReady = async (url: string): Promise<void> => {
+  const deadline = Date.now() + readyLimitMs;
+  while (Date.now() < deadline) {
+    const isReady = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+      async (response) => {
+        await response.body?.cancel();
+        return response.ok;
+      },
+      () => false,
+    );
+    if (isReady) return;
+    await delay(50);
+  }
+  throw new Error(`the gateway did not get ready within ${readyLimitMs / 1_000} seconds (${url})`);
+};
+
+const startRedis = async (dataDir: string): Promise<string> => {
+  const redis = await startPrivateRedis({ dataDir, log: say });
+  keep({ name: 'Redis', exited: redis.exited, stop: redis.stop, kill: () => process.kill(redis.pid, 'SIGKILL') });
+  say(`Redis ${redis.version} on port ${redis.port}, data in ${join(dataDir, 'redis')}`);
+  return redis.url;
+};
+
+const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: NodeJS.ProcessEnv): Promise<string> => {
+  // Only what it needs: it plays a stranger's server, so it gets none of our keys.
+  const env = {
+    SANDBOX_DELAY_MS: SANDBOX_DELAY_MS || undefined,
+    LOG_LEVEL,
+    SANDBOX_HOST: '127.0.0.1',
+    SANDBOX_PORT: '0',
+  };
+  const sandbox = startProcess('sandbox', join(root, 'local', 'sandbox', 'main.ts'), env);
+  keep(sandbox);
+  const message = await Promise.race([sandbox.firstMessage, sandbox.exited]);
+  if (typeof message === 'object' && message && 'url' in message) return String(message.url);
+  throw new Error('the sandbox did not start');
+};
+
+const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
+  const sandbox = detectSandbox(env);
+  const settings = { ...env, SANDBOX: env.SANDBOX || String(sandbox) };
+  // Here too, although each process checks: a mistake shows before anything is fetched or started.
+  const { http } = loadConfig(settings);
+  const port = http.port || (await findFreePort());
+  if (!(await isFree(port, http.host))) {
+    throw new Error(`port ${port} is in use; stop what listens there, or set PORT to another one`);
+  }
+
+  const redisUrl = env.REDIS_URL || (await startRedis(env.DATA_DIR || '.data'));
+  const sandboxUrl = env.SANDBOX_URL || (sandbox ? await startSandbox(env) : undefined);
+  const shared = {
+    ...settings,
+    PORT: String(port),
+    REDIS_URL: redisUrl,
+    ...(sandboxUrl && { SANDBOX_URL: sandboxUrl }),
+  };
+  keep(startProcess('worker', join(root, 'worker', 'main.ts'), shared));
+  keep(startProcess('api', join(root, 'api', 'main.ts'), shared));
+
+  await waitUntilReady(`http://${reachable(http.host, '127.0.0.1')}:${port}/readyz`);
+  if (stoppingSince !== undefined) return;
+  const address = `${reachable(http.host, 'localhost')}:${port}`;
+  const hasPlatformKeys = Boolean(env.PLATFORM_API_KEYS);
+  say(describeGateway({ address, sandbox, redis: new URL(redisUrl).host, hasPlatformKeys }));
+};
+
+/** How this machine reaches a server that listens on `host`. */
+const reachable = (host: string, loopback: string): string => {
+  if (host === '127.0.0.1' || host === '0.0.0.0' || host === '::') return loopback;
+  return host.includes(':') ? `[${host}]` : host;
+};
+
+process.chdir(root);
+if (existsSync('.env')) process.loadEnvFile('.env');
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+try {
+  say('Starting the gateway …');
+  await start(process.env);
+} catch (error) {
+  // After a signal or a dead part the reason was said already.
+  if (stoppingSince === undefined) {
+    say(error instanceof Error ? error.message : String(error));
+    await stopAll(1);
+  }
+}

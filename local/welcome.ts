@@ -1,0 +1,39 @@
+/** What a person reads once the gateway answers: the mode, and lines to paste. */
+export const describeGateway = (gateway: {
+  address: string;
+  sandbox: boolean;
+  redis: string;
+  hasPlatformKeys: boolean;
+}): string => {
+  const { address, sandbox, redis, hasPlatformKeys } = gateway;
+  const key = '-H "X-API-Key: your-platform-key"';
+  const json = '-H "Content-Type: application/json"';
+  const mode = sandbox
+    ? [
+        'Mode: sandbox. A local stand-in answers for the providers: no account is used and nothing is spent.',
+        'The demo key "your-platform-key" works in this mode only.',
+      ]
+    : [
+        'Mode: live. Calls go to the real providers and cost money.',
+        hasPlatformKeys
+          ? 'Put one of your PLATFORM_API_KEYS, or a key from npm run tenants, where the lines say your-platform-key.'
+          : 'Put a key where the lines say your-platform-key: issue one with npm run tenants, or set PLATFORM_API_KEYS.',
+      ];
+  return [
+    '',
+    `The gateway is ready on http://${address}   (Redis: ${redis})`,
+    ...mode,
+    '',
+    'A completion on the platform’s account:',
+    `  curl -X POST ${address}/v1/complete ${json} ${key} -d '{"messages":[{"role":"user","content":"Hello!"}]}'`,
+    'One on a user’s own key:',
+    `  curl -X POST ${address}/v1/complete ${json} ${key} -H "X-User-API-Key: sk-user-openai-key" -H "X-User-Provider: openai" -d '{"model":"gpt-4o","messages":[{"role":"user","content":"Hello!"}]}'`,
+    'Its answer (put in the id that you got; waits up to 10 seconds for it):',
+    `  curl "${address}/v1/jobs/JOB_ID?wait=10" ${key}`,
+    'Usage:',
+    `  curl ${address}/v1/usage ${key}`,
+    '',
+    'Ctrl-C stops everything; the data stays.',
+    '',
+  ].join('\n');
+};

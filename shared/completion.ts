@@ -1,0 +1,68 @@
+/** The provider-neutral request and result: what the API accepts, the queue keeps and every provider adapter understands. */
+import { z } from 'zod';
+
+export const PROVIDERS = ['openai', 'anthropic', 'bedrock'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** The providers that a user may bring a key for. */
+export const USER_PROVIDERS = ['openai', 'anthropic'] as const satisfies readonly Provider[];
+export type UserProvider = (typeof USER_PROVIDERS)[number];
+
+/** Whose account a job runs on: the platform's, or the user's own. */
+export type CredentialKind = 'platform' | 'user';
+
+const text = z.string().min(1);
+const textPart = z.strictObject({ type: z.literal('text'), text });
+
+const message = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  content: z.union([text, z.array(textPart).min(1).max(100)]),
+});
+
+/** Stops at the first wrong entry: all the faults of a hostile megabyte would block the process for a second. */
+const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx): z.infer<typeof message>[] => {
+  const messages: z.infer<typeof message>[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const parsed = message.safeParse(entry, { reportInput: true });
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues.slice(0, 1)) {
+        // A cast because an issue that was found is one that can be raised; only its path is longer.
+        context.issues.push({ ...issue, path: [index, ...issue.path] } as z.core.$ZodRawIssue);
+      }
+      return z.NEVER;
+    }
+    messages.push(parsed.data);
+  }
+  return messages;
+};
+
+export const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/);
+
+/** The fields of a completion that a provider is asked for. `model` is filled in before a request is stored. */
+export const completionRequest = z.strictObject({
+  model: modelName,
+  messages: z
+    .array(z.unknown())
+    .min(1)
+    .max(1_000)
+    .transform(parseMessages)
+    .refine((messages) => messages.some(({ role }) => role === 'user'), 'needs at least one message of role user'),
+  max_tokens: z.int().min(1).max(1_000_000).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  top_p: z.number().min(0).max(1).optional(),
+  stop: z.array(z.string().min(1).max(256)).min(1).max(4).optional(),
+});
+export type CompletionRequest = z.infer<typeof completionRequest>;
+export type Message = CompletionRequest['messages'][number];
+
+/** The texts of a message, in order. */
+export const messageTexts = (content: Message['content']): string[] =>
+  typeof content === 'string' ? [content] : content.map((part) => part.text);
+
+export const FINISH_REASONS = ['stop', 'length', 'content_filter', 'other'] as const;
+export type FinishReason = (typeof FINISH_REASONS)[number];
+
+export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
+
+/** What one call used, as the provider reported it. `inputTokens` includes `cachedInputTokens`. All are whole numbers ≥ 0. */
+export type TokenUsage = { inputTokens: number; outputTokens: number; cachedInputTokens: number };

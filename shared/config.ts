@@ -1,0 +1,300 @@
+/** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { modelName } from './completion.ts';
+import { type Keyring, type Peppers, parseKeyring, parsePeppers } from './crypto/keyring.ts';
+import { Secret } from './crypto/secret.ts';
+import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Digits only: what a coercion to a number would make of " ", "1e3" or "0x10" nobody meant. */
+const whole = (from: number, to: number, otherwise: number) => {
+  const error = `must be a whole number from ${from.toLocaleString('en')} to ${to.toLocaleString('en')}, in digits only`;
+  return z
+    .string()
+    .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= from && Number(text) <= to, error)
+    .transform(Number)
+    .default(otherwise);
+};
+const yesOrNo = z.stringbool({ error: 'must be true or false' });
+const oneOf = <const T extends readonly string[]>(names: T) =>
+  z.enum(names, { error: `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
+
+const isHttpUrl = (text: string): boolean => {
+  const url = URL.parse(text);
+  return /^https?:$/.test(url?.protocol ?? '') && !url?.username && !url?.password && !url?.search && !url?.hash;
+};
+/** No more than an SDK can put a path behind; and `fetch` refuses a URL that holds a user. */
+const httpUrl = z.string().refine(isHttpUrl, 'must be an http:// or https:// URL without user, query and fragment');
+
+/** Strict, because a password with "/", "?" or "#" that is not percent-encoded moves the host into another part, and the user's name into its place. */
+const isRedisUrl = (text: string): boolean => {
+  const url = URL.parse(text);
+  if (url === null || !/^rediss?:$/.test(url.protocol)) return false;
+  return url.hostname !== '' && /^(\/\d{0,4})?$/.test(url.pathname) && url.search === '' && url.hash === '';
+};
+
+const ENVIRONMENTS = ['development', 'test', 'production'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Every variable that the gateway reads, as the README's table lists them. An empty value counts as unset. */
+const variables = z.object({
+  // Closed, because a misspelt `production` would open the sandbox with its public key.
+  NODE_ENV: oneOf(ENVIRONMENTS).default('development'),
+  HOST: z.string().optional(),
+  PORT: whole(0, 65_535, 4_000),
+  REDIS_URL: z
+    .string()
+    .refine(
+      isRedisUrl,
+      'must be a URL such as redis://host:6379 or rediss://user:password@host:6379/0, with special characters of the password percent-encoded',
+    )
+    .default('redis://127.0.0.1:6379'),
+  SHARDS: whole(1, 64, 1),
+  SANDBOX: yesOrNo.optional(),
+  SANDBOX_URL: httpUrl.default('http://127.0.0.1:4010'),
+  DATA_DIR: z.string().default('.data'),
+  PLATFORM_API_KEYS: z.string().optional(),
+  ADMIN_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,512}$/, 'must have 32 to 512 printable ASCII characters without space')
+    .optional(),
+  AUTH_FAILURES_PER_MINUTE: whole(1, 1_000_000, 60),
+  KEY_PEPPERS: z.string().optional(),
+  KEY_ENCRYPTION_KEYS: z.string().optional(),
+  PROVIDER_OPENAI_URL: httpUrl.optional(),
+  PROVIDER_ANTHROPIC_URL: httpUrl.optional(),
+  PROVIDER_BEDROCK_URL: httpUrl.optional(),
+  AWS_REGION: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as us-east-1')
+    .default('us-east-1'),
+  BEDROCK_MODEL_ID: z
+    .string()
+    .refine((name) => modelName.safeParse(name).success, 'must be the name of a model, such as amazon.nova-lite-v1:0')
+    .default('amazon.nova-lite-v1:0'),
+  WORKER_CONCURRENCY: whole(1, 10_000, 100),
+  JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
+  JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
+  MAX_ATTEMPTS: whole(1, 20, 4),
+  RESULT_TTL_SECONDS: whole(1, 2_592_000, 86_400),
+  MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
+  LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  EXIT_WITH_PARENT: yesOrNo.default(false),
+  ALIVE_FILE: z.string().optional(),
+});
+
+/** The names that the README's table lists. */
+export const VARIABLE_NAMES = Object.keys(variables.shape);
+
+/** The SDKs read these behind our back and would send one tenant's calls elsewhere, or under another account. */
+const REFUSED_VARIABLES = [
+  'OPENAI_BASE_URL',
+  'OPENAI_ORG_ID',
+  'OPENAI_PROJECT_ID',
+  'OPENAI_CUSTOM_HEADERS',
+  'ANTHROPIC_BASE_URL',
+  'ANTHROPIC_CUSTOM_HEADERS',
+  'ANTHROPIC_AUTH_TOKEN',
+] as const;
+
+/** These make libraries print requests, keys included. */
+const DEBUG_VARIABLES = ['OPENAI_LOG', 'ANTHROPIC_LOG', 'DEBUG', 'NODE_DEBUG'] as const;
+
+/** Where the AWS SDK finds credentials without asking the network. */
+const AWS_VARIABLES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_PROFILE',
+  'AWS_BEARER_TOKEN_BEDROCK',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+] as const;
+
+export type Config = {
+  production: boolean;
+  /** Whether the providers are the local stand-in, and the demo key and the sample user keys are taken. */
+  sandbox: boolean;
+  http: { host: string; port: number; maxBodyBytes: number; authFailuresPerMinute: number };
+  redis: { url: string; shards: number };
+  platformKeys: readonly PlatformKeyEntry[];
+  /** Null: there is no admin interface. */
+  adminToken: Secret | null;
+  peppers: Peppers;
+  keyring: Keyring;
+  providers: {
+    /** Null: the vendor's own. */
+    openaiUrl: string | null;
+    anthropicUrl: string | null;
+    bedrockUrl: string | null;
+    awsRegion: string;
+    bedrockAuth:
+      | { kind: 'default_chain' }
+      | { kind: 'access_key'; accessKeyId: string; secretAccessKey: Secret }
+      | { kind: 'api_key'; token: Secret };
+  };
+  /** What the platform's account runs where a request names no model. */
+  platformModel: string;
+  jobs: {
+    defaultTimeoutMs: number;
+    defaultDeadlineMs: number;
+    maxAttempts: number;
+    retentionMs: number;
+  };
+  workerConcurrency: number;
+  logLevel: (typeof LOG_LEVELS)[number];
+  /** Whether to stop when standard input closes: the launcher's children must not outlive it. */
+  exitWithParent: boolean;
+  /** A file that a worker touches every second while it reaches Redis, for a health check; null: none. */
+  aliveFile: string | null;
+};
+
+/** All that is wrong with the configuration, a sentence a line; it holds no value of a secret. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+/** Whether these settings mean the sandbox: said so, or nothing points at a real provider account outside production. Asks no network. */
+export const detectSandbox = (environment: Environment): boolean => {
+  const given = (name: string): boolean => Boolean(environment[name]);
+  if (given('SANDBOX')) return z.stringbool().safeParse(environment.SANDBOX).data ?? false;
+  const home = environment.HOME ?? homedir();
+  const profiles = [
+    environment.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials'),
+    environment.AWS_CONFIG_FILE || join(home, '.aws', 'config'),
+  ];
+  return !(
+    environment.NODE_ENV === 'production' ||
+    ['PROVIDER_OPENAI_URL', 'PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL'].some(given) ||
+    AWS_VARIABLES.some(given) ||
+    profiles.some((path) => existsSync(path))
+  );
+};
+
+/** Reads and checks everything; throws one ConfigError that names every problem. Outside production it creates missing keys once in `DATA_DIR`. */
+export const loadConfig = (environment: Environment): Config => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const problems: string[] = [];
+  const parsed = variables.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) problems.push(`${issue.path.join('.')}: ${issue.message}.`);
+
+  const production = given.NODE_ENV === 'production';
+  const sandbox = detectSandbox(given);
+  for (const name of REFUSED_VARIABLES) {
+    if (given[name])
+      problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL.`);
+  }
+  if (Boolean(given.AWS_ACCESS_KEY_ID) !== Boolean(given.AWS_SECRET_ACCESS_KEY)) {
+    problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together.');
+  }
+  if (production) {
+    for (const name of DEBUG_VARIABLES) {
+      if (given[name]) problems.push(`${name} must not be set in production: it makes a library print requests.`);
+    }
+    if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
+  }
+
+  /** The text of a ring of keys, and how a problem in it shall name its place; null where there is none. */
+  const ringText = (name: string, file: string): { text: string; name: string } | null => {
+    const text = given[name];
+    if (text) return { text, name };
+    if (production) {
+      problems.push(`${name} is required in production: a value such as "k1:$(openssl rand -base64 32)".`);
+      return null;
+    }
+    const path = join(given.DATA_DIR ?? '.data', file);
+    try {
+      return { text: generateOnce(path), name: path };
+    } catch (error) {
+      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      problems.push(`${name} is not set, and ${path} can be neither read nor made (${code}); set it, or DATA_DIR.`);
+      return null;
+    }
+  };
+  const collect = <T>(result: ({ ok: true } & T) | { ok: false; problems: string[] }): T | null => {
+    if (result.ok) return result;
+    problems.push(...result.problems);
+    return null;
+  };
+  const allowSample = !production;
+  const pepperText = ringText('KEY_PEPPERS', 'peppers');
+  const peppers = pepperText && collect(parsePeppers(pepperText.text, { name: pepperText.name, allowSample }));
+  const keyringText = ringText('KEY_ENCRYPTION_KEYS', 'encryption-keys');
+  const keyring = keyringText && collect(parseKeyring(keyringText.text, { name: keyringText.name, allowSample }));
+  const platformKeyText = [given.PLATFORM_API_KEYS, sandbox ? DEMO_PLATFORM_KEYS : ''].filter(Boolean).join(',');
+  const platformKeys = platformKeyText
+    ? collect(parsePlatformKeys(platformKeyText, { allowSample: sandbox }))
+    : { entries: [] };
+
+  if (platformKeys?.entries.some(({ key }) => key.reveal() === given.ADMIN_TOKEN)) {
+    problems.push('ADMIN_TOKEN must not be one of PLATFORM_API_KEYS: a tenant would be the operator.');
+  }
+
+  if (!parsed.success || !peppers || !keyring || !platformKeys || problems.length > 0) throw new ConfigError(problems);
+  const set = parsed.data;
+  return {
+    production,
+    sandbox,
+    http: {
+      host: set.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+      port: set.PORT,
+      maxBodyBytes: set.MAX_BODY_BYTES,
+      authFailuresPerMinute: set.AUTH_FAILURES_PER_MINUTE,
+    },
+    redis: { url: set.REDIS_URL, shards: set.SHARDS },
+    platformKeys: platformKeys.entries,
+    adminToken: set.ADMIN_TOKEN === undefined ? null : new Secret(set.ADMIN_TOKEN),
+    peppers: peppers.keys,
+    keyring: keyring.keys,
+    providers: {
+      openaiUrl: set.PROVIDER_OPENAI_URL ?? (sandbox ? `${set.SANDBOX_URL}/openai/v1` : null),
+      anthropicUrl: set.PROVIDER_ANTHROPIC_URL ?? (sandbox ? `${set.SANDBOX_URL}/anthropic` : null),
+      bedrockUrl: set.PROVIDER_BEDROCK_URL ?? (sandbox ? `${set.SANDBOX_URL}/bedrock` : null),
+      awsRegion: set.AWS_REGION,
+      bedrockAuth: bedrockAuth(sandbox, given.AWS_BEARER_TOKEN_BEDROCK),
+    },
+    platformModel: set.BEDROCK_MODEL_ID,
+    jobs: {
+      defaultTimeoutMs: set.JOB_TIMEOUT_SECONDS * 1_000,
+      defaultDeadlineMs: set.JOB_DEADLINE_SECONDS * 1_000,
+      maxAttempts: set.MAX_ATTEMPTS,
+      retentionMs: set.RESULT_TTL_SECONDS * 1_000,
+    },
+    workerConcurrency: set.WORKER_CONCURRENCY,
+    logLevel: set.LOG_LEVEL,
+    exitWithParent: set.EXIT_WITH_PARENT,
+    aliveFile: set.ALIVE_FILE ?? null,
+  };
+};
+
+const bedrockAuth = (sandbox: boolean, apiKey: string | undefined): Config['providers']['bedrockAuth'] => {
+  if (sandbox) return { kind: 'access_key', accessKeyId: 'sandbox', secretAccessKey: new Secret('sandbox') };
+  return apiKey ? { kind: 'api_key', token: new Secret(apiKey) } : { kind: 'default_chain' };
+};
+
+/** One random key for all local processes, however many start at once: written aside, then linked, and a link is made by one of them only. */
+const generateOnce = (path: string): string => {
+  if (!existsSync(path)) {
+    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+    // Not by process id: containers that share the folder all run as process 1.
+    const aside = `${path}.${randomUUID()}`;
+    writeFileSync(aside, `local:${randomBytes(32).toString('base64')}`, { mode: 0o400 });
+    try {
+      linkSync(aside, path);
+    } catch (error) {
+      if (!existsSync(path)) throw error;
+    } finally {
+      rmSync(aside, { force: true });
+    }
+  }
+  return readFileSync(path, 'utf8').trim();
+};

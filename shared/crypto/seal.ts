@@ -1,0 +1,132 @@
+/** Sealing: a user's key becomes a text that is safe to store, and that opens only for the job or batch it was sealed for, and only in time. */
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import type { Provider } from '../completion.ts';
+import type { TenantId } from '../ids.ts';
+import { Secret } from './secret.ts';
+
+/** What a sealed secret belongs to. None of it is stored in the seal: who opens it brings it from its own record, so a seal moved elsewhere does not open. */
+export type Binding = {
+  tenant: TenantId;
+  /** The id of the job or batch. */
+  subject: string;
+  provider: Provider;
+  /** Unix time from which on the seal does not open; a whole number. */
+  expiresAtMs: number;
+};
+
+type Failure = 'unknown_key' | 'expired' | 'corrupt';
+
+export type Sealer = {
+  /** Printable ASCII, different at every call. Throws RangeError if the expiry is no whole number. */
+  seal: (secret: Secret, binding: Binding) => string;
+  /**
+   * Opens for the same binding before its expiry. `unknown_key`: no key of that id is held; `corrupt`: anything else does not match.
+   * No failure heals by trying again.
+   */
+  open: (
+    sealed: string,
+    binding: Binding,
+    nowMs: number,
+  ) => { ok: true; secret: Secret } | { ok: false; reason: Failure };
+};
+
+/** Where the key of each single seal comes from. `wrapped` is stored in the seal and gives the same data key back later. */
+export type DataKeys = {
+  /** `keyId` is of `[a-z0-9-]{1,16}`, `dataKey` of 32 bytes, `wrapped` not empty. */
+  issue: () => { keyId: string; wrapped: Buffer; dataKey: KeyObject };
+  recover: (
+    keyId: string,
+    wrapped: Buffer,
+  ) => { ok: true; dataKey: KeyObject } | { ok: false; reason: 'unknown_key' | 'corrupt' };
+};
+
+/** The purpose under which users' keys are sealed. */
+export const USER_KEY_PURPOSE = 'user-key';
+
+const VERSION = 'v1';
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+// Without it Node up to 24 opens a seal whose tag was cut to 4 bytes.
+const CIPHER_OPTIONS = { authTagLength: TAG_BYTES };
+
+// v1.<key id>.<wrapped data key>.<nonce, ciphertext, tag>
+const SEALED = /^v1\.([a-z0-9-]{1,16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+
+/** `purpose` is bound into each seal: what was sealed for one purpose does not open for another. */
+export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpose: string }): Sealer => {
+  /** Canonical JSON (RFC 8785): names in alphabetical order, no space. */
+  const additionalData = (keyId: string, { tenant, subject, provider, expiresAtMs }: Binding): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        expires_at_ms: expiresAtMs,
+        key_id: keyId,
+        provider,
+        purpose,
+        subject,
+        tenant,
+        version: VERSION,
+      }),
+    );
+
+  return {
+    seal: (secret, binding) => {
+      // JSON writes NaN and Infinity as null: such an expiry would be bound to nothing.
+      if (!Number.isSafeInteger(binding.expiresAtMs)) throw new RangeError('expiresAtMs must be a whole number');
+      const { keyId, wrapped, dataKey } = dataKeys.issue();
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv(CIPHER, dataKey, nonce, CIPHER_OPTIONS).setAAD(additionalData(keyId, binding));
+      const ciphertext = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
+      const body = Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]);
+      return `${VERSION}.${keyId}.${wrapped.toString('base64url')}.${body.toString('base64url')}`;
+    },
+
+    open: (sealed, binding, nowMs) => {
+      // First, and so written that a NaN counts as expired.
+      if (!(nowMs < binding.expiresAtMs)) return { ok: false, reason: 'expired' };
+
+      const parts = parseSealed(sealed);
+      if (parts === null) return { ok: false, reason: 'corrupt' };
+      const recovered = dataKeys.recover(parts.keyId, parts.wrapped);
+      if (!recovered.ok) return recovered;
+
+      const decipher = createDecipheriv(CIPHER, recovered.dataKey, parts.nonce, CIPHER_OPTIONS)
+        .setAAD(additionalData(parts.keyId, binding))
+        .setAuthTag(parts.tag);
+      const opened = decipher.update(parts.ciphertext);
+      try {
+        // The only sign of a tag that does not fit is a throw. Until it has passed, `opened` is not to be trusted.
+        decipher.final();
+      } catch {
+        opened.fill(0);
+        return { ok: false, reason: 'corrupt' };
+      }
+      const secret = new Secret(opened.toString('utf8'));
+      opened.fill(0);
+      return { ok: true, secret };
+    },
+  };
+};
+
+type SealedParts = { keyId: string; wrapped: Buffer; nonce: Buffer; ciphertext: Buffer; tag: Buffer };
+
+const parseSealed = (sealed: string): SealedParts | null => {
+  const [, keyId, wrappedText, bodyText] = SEALED.exec(sealed) ?? [];
+  if (keyId === undefined || wrappedText === undefined || bodyText === undefined) return null;
+  const wrapped = decodeStrictly(wrappedText);
+  const body = decodeStrictly(bodyText);
+  if (wrapped === null || body === null || body.length < NONCE_BYTES + TAG_BYTES) return null;
+  return {
+    keyId,
+    wrapped,
+    nonce: body.subarray(0, NONCE_BYTES),
+    ciphertext: body.subarray(NONCE_BYTES, -TAG_BYTES),
+    tag: body.subarray(-TAG_BYTES),
+  };
+};
+
+/** Null for any text but the one that encoding makes: Node's decoder ignores stray last bits, so two texts could stand for one seal. */
+const decodeStrictly = (text: string): Buffer | null => {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : null;
+};

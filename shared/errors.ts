@@ -1,0 +1,157 @@
+/** Errors that answer a request, and errors that end a job. Two channels, never mixed: a request error is thrown, a job error is stored. */
+
+type RequestErrorRow = { status: number; type: string; message: string };
+
+/** Every code that a request can be refused with. `message` is the public text where the place that throws has nothing more exact to say. */
+export const REQUEST_ERRORS = {
+  invalid_json: { status: 400, type: 'invalid_request_error', message: 'The body is not valid JSON in UTF-8.' },
+  invalid_body: { status: 400, type: 'invalid_request_error', message: 'The body does not have the documented form.' },
+  invalid_query: { status: 400, type: 'invalid_request_error', message: 'A query parameter is not valid.' },
+  invalid_header: { status: 400, type: 'invalid_request_error', message: 'A header is not valid.' },
+  user_provider_required: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'X-User-API-Key needs X-User-Provider: openai or anthropic.',
+  },
+  user_provider_unknown: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'X-User-Provider must be exactly openai or anthropic.',
+  },
+  user_key_required: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'X-User-Provider needs the user’s own key in X-User-API-Key; leave both out to use the platform’s account.',
+  },
+  user_key_malformed: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'X-User-API-Key does not have the form of a key of this provider.',
+  },
+  missing_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    message: 'Send your platform key in the X-API-Key header.',
+  },
+  invalid_api_key: { status: 401, type: 'authentication_error', message: 'This platform key is not valid.' },
+  scope_missing: { status: 403, type: 'permission_error', message: 'This platform key lacks the scope for this call.' },
+  tenant_disabled: {
+    status: 403,
+    type: 'permission_error',
+    message: 'This tenant is disabled; whoever runs the gateway can enable it again.',
+  },
+  model_not_allowed: { status: 403, type: 'permission_error', message: 'This tenant may not use this model.' },
+  not_found: { status: 404, type: 'not_found_error', message: 'There is nothing here.' },
+  method_not_allowed: { status: 405, type: 'invalid_request_error', message: 'This path does not take this method.' },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    message: 'The request did not arrive in time; send it faster or in smaller parts.',
+  },
+  conflict: { status: 409, type: 'conflict_error', message: 'This cannot be done in the present state.' },
+  result_expired: {
+    status: 410,
+    type: 'not_found_error',
+    message: 'This job is no longer stored: it was deleted, or its retention has ended.',
+  },
+  body_too_large: { status: 413, type: 'invalid_request_error', message: 'The body is too large.' },
+  idempotency_mismatch: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'This Idempotency-Key was used for a different request; use a new key for a new request.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    message: 'Send the body as Content-Type: application/json.',
+  },
+  rate_limited: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Too many requests; try again after the time in Retry-After.',
+  },
+  headers_too_large: {
+    status: 431,
+    type: 'invalid_request_error',
+    message: 'The request has headers of more than 16 KiB in all, or more than 1,000 of them.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    message: 'Something went wrong on our side; the request id finds the cause in our log.',
+  },
+  overloaded: {
+    status: 503,
+    type: 'server_error',
+    message: 'The queue’s memory is nearly full; nothing new is accepted until work is done. Try again later.',
+  },
+  queue_unavailable: {
+    status: 503,
+    type: 'server_error',
+    message: 'The queue cannot be reached right now; try again after the time in Retry-After.',
+  },
+} as const satisfies Record<string, RequestErrorRow>;
+
+export type RequestErrorCode = keyof typeof REQUEST_ERRORS;
+
+type RequestErrorDetails = {
+  message?: string;
+  /** The header, query parameter or body path that was wrong, as the client named it. */
+  param?: string;
+  /** Whole seconds, at least 1. */
+  retryAfterSeconds?: number;
+  /** The job whose acceptance is uncertain. */
+  jobId?: string;
+};
+
+/** A refusal of a request. Its message is public: it says what was wrong, what the limit is and what to do, and holds nothing that the client sent in secret. */
+export class RequestError extends Error {
+  readonly code: RequestErrorCode;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | null;
+  readonly jobId: string | null;
+
+  constructor(code: RequestErrorCode, details: RequestErrorDetails = {}) {
+    super(details.message ?? REQUEST_ERRORS[code].message);
+    this.name = 'RequestError';
+    this.code = code;
+    this.param = details.param ?? null;
+    this.retryAfterSeconds = details.retryAfterSeconds ?? null;
+    this.jobId = details.jobId ?? null;
+  }
+}
+
+type JobErrorRow = { retryable: boolean; message: string };
+
+/** Every code that a job can end with. `retryable` says whether submitting the same job again may succeed. */
+export const JOB_ERRORS = {
+  user_key_rejected: { retryable: false, message: 'The provider refused the user’s key.' },
+  user_key_quota_exhausted: {
+    retryable: false,
+    message: 'The user’s account at the provider has no quota or credit left.',
+  },
+  user_key_expired: {
+    retryable: false,
+    message: 'The user’s key was no longer readable when the job was to run; submit it again with the key.',
+  },
+  provider_rate_limited: {
+    retryable: true,
+    message: 'The provider limits this account’s rate past the job’s deadline.',
+  },
+  provider_unavailable: {
+    retryable: true,
+    message: 'The provider could not be reached or answered with a server error.',
+  },
+  provider_timeout: { retryable: true, message: 'The provider did not answer within the time allowed.' },
+  provider_rejected_request: { retryable: false, message: 'The provider refused the request.' },
+  provider_bad_response: { retryable: true, message: 'The provider’s answer could not be understood.' },
+  platform_provider_error: {
+    retryable: true,
+    message: 'The platform’s own provider account could not serve the request.',
+  },
+  deadline_exceeded: { retryable: true, message: 'The job’s deadline passed before it was done.' },
+  internal_error: { retryable: true, message: 'The job could not be run because of an error on our side.' },
+} as const satisfies Record<string, JobErrorRow>;
+
+export type JobErrorCode = keyof typeof JOB_ERRORS;

@@ -1,0 +1,88 @@
+/** Every id this system makes or accepts. */
+import { createHmac, type KeyObject, randomUUIDv7, timingSafeEqual } from 'node:crypto';
+import { deriveKey, type Peppers } from './crypto/keyring.ts';
+
+declare const brand: unique symbol;
+/** A string that was checked, or made here, to be one kind of id. */
+type Id<Kind extends string> = string & { readonly [brand]: Kind };
+
+export type TenantId = Id<'tenant'>;
+export type JobId = Id<'job'>;
+export type PlatformKeyId = Id<'platform key'>;
+
+export const isTenantId = (text: string): text is TenantId => /^[A-Za-z0-9_-]{1,64}$/.test(text);
+
+/** Of tenants that were created while the gateway ran; others have whatever name the configuration gives them. */
+export const isManagedTenantId = (text: string): text is TenantId => /^ten_[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+// Casts, here and below, because this is where these ids come from.
+export const newTenantId = (): TenantId => `ten_${sortableUnique()}` as TenantId;
+
+export const isPlatformKeyId = (text: string): text is PlatformKeyId => /^key_[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+export const newPlatformKeyId = (): PlatformKeyId => `key_${sortableUnique()}` as PlatformKeyId;
+
+/** Whether a client's own `X-Request-Id` can be taken over: fit for a header and a log line as it stands. */
+export const isRequestId = (text: string): boolean => /^[A-Za-z0-9._-]{1,128}$/.test(text);
+
+export const newRequestId = (): string => `req_${sortableUnique()}`;
+
+// Crockford's base32 in lower case (https://www.crockford.com/base32.html): no i, l, o, u.
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const JOB_ID = /^job_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
+const MAC_BYTES = 5;
+const MAC_CHARACTERS = 8;
+
+export type JobIds = {
+  /** A new id; ids of later milliseconds sort after it. */
+  next: (tenant: TenantId) => JobId;
+  /** Whether this system made the id for this tenant, under any pepper still in the list. It says nothing of whether the job is still stored. */
+  isGenuine: (tenant: TenantId, id: string) => id is JobId;
+};
+
+/**
+ * Job ids that prove themselves: `job_`, 26 characters of a UUID version 7, and 8 characters of an HMAC over tenant and id.
+ * So a job whose record is gone is told apart (410) from an id that never was or is another tenant's (404), without a tombstone.
+ */
+export const createJobIds = ({ peppers }: { peppers: Peppers }): JobIds => {
+  const macKeyOf = ({ key }: { key: KeyObject }) => deriveKey(key, 'llm-gateway/job-id/v1');
+  const [newest, ...others] = peppers.keys;
+  const active = macKeyOf(newest);
+  const all = [active, ...others.map(macKeyOf)];
+
+  return {
+    next: (tenant) => {
+      const body = `job_${sortableUnique()}`;
+      // A cast because this is where job ids come from.
+      return `${body}${macOf(active, tenant, body)}` as JobId;
+    },
+    isGenuine: (tenant, id): id is JobId => {
+      if (!JOB_ID.test(id)) return false;
+      const body = id.slice(0, -MAC_CHARACTERS);
+      const presented = Buffer.from(id.slice(-MAC_CHARACTERS));
+      return all.some((key) => timingSafeEqual(presented, Buffer.from(macOf(key, tenant, body))));
+    },
+  };
+};
+
+const macOf = (key: KeyObject, tenant: TenantId, body: string): string =>
+  toBase32(createHmac('sha256', key).update(`${tenant}\0${body}`).digest().subarray(0, MAC_BYTES));
+
+/** 26 characters; sorts by the millisecond in which it was made. */
+const sortableUnique = (): string => toBase32(Buffer.from(randomUUIDv7().replaceAll('-', ''), 'hex'));
+
+/** The bytes as one big-endian number, filled up with zero bits in front to whole characters of 5 bits. */
+export const toBase32 = (bytes: Buffer): string => {
+  let text = '';
+  // Bits read and not yet written; at first the filling. `carry` never holds more than 12 bits.
+  let bits = (5 - ((bytes.length * 8) % 5)) % 5;
+  let carry = 0;
+  for (const byte of bytes) {
+    carry = (carry << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET.charAt(carry >> bits);
+      carry &= (1 << bits) - 1;
+    }
+  }
+  return text;
+};

@@ -1,0 +1,167 @@
+/** The job: its states, and how its record in Redis becomes the object that clients see. */
+import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
+import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
+import type { JobId } from './ids.ts';
+import type { AttemptOutcome } from './outcome.ts';
+
+/**
+ * queued ──claim──> in_progress ──settle──> completed | failed | cancelled | expired
+ *    ^ <──retry, park, hand back──┘                       (the last two also straight from queued)
+ * A final state never changes.
+ */
+export const JOB_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+export type FinalStatus = Exclude<JobStatus, 'queued' | 'in_progress'>;
+
+export const isFinal = (status: JobStatus): status is FinalStatus => status !== 'queued' && status !== 'in_progress';
+
+export const WAIT_REASONS = ['starting', 'tenant_share', 'provider_rate_limited', 'retry_backoff'] as const;
+export type WaitReason = (typeof WAIT_REASONS)[number];
+
+/** A job's record as Redis keeps it: every value is text. */
+export type JobRecord = Readonly<Record<string, string>>;
+
+/** What one read of a job gives: its record, its place while it waits, and its result. */
+export type JobView = {
+  id: JobId;
+  record: JobRecord;
+  queue: { reason: WaitReason; position: number } | null;
+  result: CompletionResult | null;
+};
+
+type UsageJson = {
+  input_tokens: number;
+  output_tokens: number;
+  cached_input_tokens: number;
+  total_tokens: number;
+  cost_usd: number | null;
+  price_version: string;
+};
+
+type AttemptJson = {
+  number: number;
+  started_at: string;
+  finished_at: string | null;
+  outcome: AttemptOutcome | null;
+  provider_request_id: string | null;
+};
+
+export type Job = {
+  id: JobId;
+  object: 'job';
+  status: JobStatus;
+  provider: Provider;
+  model: string;
+  credential: CredentialKind;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  deadline_at: string;
+  retained_until: string | null;
+  queue: { position: number; wait_reason: WaitReason } | null;
+  attempts: AttemptJson[];
+  attempts_omitted: number;
+  result?: CompletionResult | null;
+  usage: UsageJson | null;
+  billed_usage: UsageJson | null;
+  sandbox: boolean;
+  error: { code: JobErrorCode; message: string; retryable: boolean; provider_status: number | null } | null;
+  metadata: Record<string, string>;
+  batch_id: null;
+  urls: { self: string; cancel: string };
+};
+
+const NANO = 1e9;
+
+/** The status that a record is in. */
+export const statusOf = ({ record }: JobView): JobStatus => record.status as JobStatus; // Only the scripts write it.
+
+/** How many attempts were opened so far. */
+export const attemptsOf = ({ record }: JobView): number => Number(record.attempts ?? 0);
+
+/** The object that clients see; `withResult: false` leaves the result out, as lists do. */
+export const toJob = (view: JobView, { withResult }: { withResult: boolean }): Job => {
+  const { id, record } = view;
+  const text = (field: string): string => record[field] ?? '';
+  const time = (field: string): string | null => (record[field] ? isoTime(record[field]) : null);
+  const attempts = listAttempts(record);
+  const used = record.used?.split('|');
+  const price = text('price_version');
+  return {
+    id,
+    object: 'job',
+    status: statusOf(view),
+    // The casts in this function: the record holds what `submit` and `settle` were given, and those are typed.
+    provider: text('provider') as Provider,
+    model: text('model'),
+    credential: text('credential') as CredentialKind,
+    created_at: isoTime(text('created')),
+    started_at: time('started'),
+    finished_at: time('finished'),
+    deadline_at: isoTime(text('deadline')),
+    retained_until: time('retained'),
+    queue: view.queue && { position: view.queue.position, wait_reason: view.queue.reason },
+    attempts: attempts.slice(-10),
+    attempts_omitted: attemptsOf(view) - Math.min(attempts.length, 10),
+    ...(withResult ? { result: view.result } : {}),
+    usage: used ? usageJson(used[0], used[1], used[2], used[3] || null, price) : null,
+    billed_usage: record.billed_input
+      ? usageJson(
+          record.billed_input,
+          record.billed_output,
+          record.billed_cached,
+          record.unpriced ? null : (record.billed_nano ?? null),
+          price,
+        )
+      : null,
+    sandbox: text('sandbox') === '1',
+    error: errorJson(record),
+    metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
+    batch_id: null,
+    urls: { self: `/v1/jobs/${id}`, cancel: `/v1/jobs/${id}/cancel` },
+  };
+};
+
+const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
+
+const usageJson = (
+  input: string | undefined,
+  output: string | undefined,
+  cached: string | undefined,
+  nano: string | null,
+  price: string,
+): UsageJson => ({
+  input_tokens: Number(input),
+  output_tokens: Number(output),
+  cached_input_tokens: Number(cached),
+  total_tokens: Number(input) + Number(output),
+  cost_usd: nano === null ? null : Number(nano) / NANO,
+  price_version: price,
+});
+
+const listAttempts = (record: JobRecord): AttemptJson[] =>
+  Object.entries(record)
+    .filter(([field]) => field.startsWith('attempt:'))
+    .map(([field, row]) => {
+      const [started = '', finished, outcome, requestId] = row.split('|');
+      return {
+        number: Number(field.slice('attempt:'.length)),
+        started_at: isoTime(started),
+        finished_at: finished ? isoTime(finished) : null,
+        outcome: (outcome || null) as AttemptOutcome | null,
+        provider_request_id: requestId || null,
+      };
+    })
+    .sort((a, b) => a.number - b.number);
+
+const errorJson = (record: JobRecord): Job['error'] => {
+  if (!record.error) return null;
+  const code = record.error as JobErrorCode;
+  const { message, retryable } = JOB_ERRORS[code];
+  return {
+    code,
+    message: record.detail ? `${message} ${record.detail}` : message,
+    retryable,
+    provider_status: record.provider_status ? Number(record.provider_status) : null,
+  };
+};

@@ -1,0 +1,70 @@
+/** How a process starts and stops: what was opened last is closed first, once, within a bound. */
+import type { Log } from './log.ts';
+import { describeError } from './log.ts';
+
+/** Past this, a process that is asked to stop goes without waiting further. */
+const STOP_LIMIT_MS = 15_000;
+
+type Closer = { name: string; close: () => Promise<void> | void };
+
+export type Lifecycle = {
+  /** Registers what is to be closed; the last one registered is closed first. */
+  onStop: (name: string, close: Closer['close']) => void;
+  /** Closes everything; the same promise for every caller. */
+  stop: () => Promise<void>;
+};
+
+export const createLifecycle = ({ log }: { log: Log }): Lifecycle => {
+  const closers: Closer[] = [];
+  let stopping: Promise<void> | null = null;
+  const closeAll = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer; closer = closers.pop()) {
+      try {
+        await closer.close();
+      } catch (error) {
+        log.error('close_failed', { ...describeError(error), code: closer.name });
+      }
+    }
+  };
+  return {
+    onStop: (name, close) => closers.push({ name, close }),
+    stop: () => {
+      stopping ??= closeAll();
+      return stopping;
+    },
+  };
+};
+
+/** Ties a process to its signals, to errors nobody caught and, for a launcher's child, to its parent's life. */
+export const runUntilStopped = ({
+  lifecycle,
+  log,
+  exitWithParent,
+}: {
+  lifecycle: Lifecycle;
+  log: Log;
+  exitWithParent: boolean;
+}): void => {
+  const stop = (reason: string, exitCode: number): void => {
+    log.info('stopping', { signal: reason });
+    const limit = setTimeout(() => {
+      log.error('stop_took_too_long');
+      process.exit(1);
+    }, STOP_LIMIT_MS);
+    limit.unref();
+    void lifecycle.stop().then(() => process.exit(exitCode));
+  };
+  process.once('SIGTERM', () => stop('SIGTERM', 0));
+  process.once('SIGINT', () => stop('SIGINT', 0));
+  if (exitWithParent) {
+    process.stdin.on('end', () => stop('parent gone', 0)).on('error', () => stop('parent gone', 0));
+    process.stdin.resume();
+  }
+  // Node would print the whole error, and a library's error may hold a key.
+  const crash = (event: string) => (error: unknown) => {
+    log.error(event, describeError(error));
+    process.exit(1);
+  };
+  process.on('uncaughtException', crash('uncaught_exception'));
+  process.on('unhandledRejection', crash('unhandled_rejection'));
+};

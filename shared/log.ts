@@ -1,0 +1,59 @@
+/** The log: named events with typed fields. A library's error object never goes in: it may hold commands, headers or keys. */
+import { type DestinationStream, pino } from 'pino';
+import type { Config } from './config.ts';
+
+/** What a line may hold. A new field is added here, by someone who asks whether it can hold a secret. */
+type Fields = {
+  request_id?: string;
+  tenant?: string;
+  /** The public id of one, never the key. */
+  platform_key?: string;
+  job_id?: string;
+  method?: string;
+  route?: string;
+  status?: number;
+  code?: string;
+  duration_ms?: number;
+  attempt?: number;
+  outcome?: string;
+  became?: string;
+  provider?: string;
+  credential?: string;
+  worker?: string;
+  count?: number;
+  host?: string;
+  port?: number;
+  sandbox?: boolean;
+  signal?: string;
+  /** Where in our own code an unexpected error arose: file names and lines, no message. */
+  stack?: string[];
+  used_percent?: number;
+};
+
+export type Log = Record<'debug' | 'info' | 'warn' | 'error', (event: string, fields?: Fields) => void>;
+
+export const createLog = (
+  { level, process }: { level: Config['logLevel']; process: string },
+  destination?: DestinationStream,
+): Log => {
+  const logger = pino(
+    { level, base: { process }, timestamp: pino.stdTimeFunctions.isoTime },
+    destination ?? pino.destination(1),
+  );
+  return {
+    debug: (event, fields) => logger.debug(fields ?? {}, event),
+    info: (event, fields) => logger.info(fields ?? {}, event),
+    warn: (event, fields) => logger.warn(fields ?? {}, event),
+    error: (event, fields) => logger.error(fields ?? {}, event),
+  };
+};
+
+/** What may be logged of an error nobody expected: its class and the places in the code, without the message, which may hold anything. */
+export const describeError = (error: unknown): { code: string; stack: string[] } => {
+  if (!(error instanceof Error)) return { code: typeof error, stack: [] };
+  const stack = (error.stack ?? '').split('\n').flatMap((line) => {
+    const [, place] = /^\s+at .*?((?:[\w.@-]+\/){0,3}[\w.-]+:\d+:\d+)\)?$/.exec(line) ?? [];
+    return place ? [place] : [];
+  });
+  return { code: error.name, stack: stack.slice(0, 8) };
+};

@@ -1,0 +1,83 @@
+/** The queue catalogue: BullMQ carries `<job id>-<hand-off>` and nothing else. The job's data is in our own keys. */
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { JobId } from './ids.ts';
+import { COMPLETIONS_QUEUE, shardTag } from './redis/keys.ts';
+
+/** `<job id>-<hand-off>`, the id of a BullMQ job. */
+export type Handoff = string;
+
+/** The version of what a BullMQ job holds, for workers of another release. */
+export const HANDOFF_VERSION = 1;
+
+export const parseHandoff = (handoff: Handoff): { id: JobId; number: string } | null => {
+  const [, id, number] = /^(job_[0-9a-z]{34})-(\d+)$/.exec(handoff) ?? [];
+  // A cast because the form was checked; that it is a job of ours, `claim` finds out.
+  return id && number ? { id: id as JobId, number } : null;
+};
+
+export type CompletionQueues = {
+  /** Gives the hand-offs of one shard to BullMQ. One that BullMQ knows already changes nothing. */
+  add: (shard: number, handoffs: readonly Handoff[]) => Promise<void>;
+  close: () => Promise<void>;
+};
+
+export const createCompletionQueues = ({ redis, shards }: { redis: Redis; shards: number }): CompletionQueues => {
+  const queues = Array.from(
+    { length: shards },
+    (_, shard) =>
+      new Queue(COMPLETIONS_QUEUE, {
+        connection: redis,
+        prefix: shardTag(shard),
+        // A queue that is built while Redis is away stays broken for ever unless both are set.
+        skipVersionCheck: true,
+        skipWaitingForReady: true,
+        // No event of ours is read by anyone, and the stream would outlive the jobs.
+        streams: { events: { maxLen: 0 } },
+      }),
+  );
+  // BullMQ prints what nobody listens to.
+  for (const queue of queues) queue.on('error', () => {});
+  const addNow = async (queue: Queue, handoffs: readonly Handoff[]): Promise<void> => {
+    await queue.addBulk(
+      handoffs.map((handoff) => ({
+        name: 'completion',
+        data: { v: HANDOFF_VERSION },
+        opts: {
+          jobId: handoff,
+          attempts: 1,
+          removeOnComplete: { count: 0 },
+          removeOnFail: { count: 0 },
+          stackTraceLimit: 0,
+        },
+      })),
+    );
+  };
+
+  // What one turn of the event loop hands off goes together: building a pipeline costs more than a job in it.
+  const collected = new Map<Queue, { handoffs: Handoff[]; added: Promise<void> }>();
+  const collect = (queue: Queue): { handoffs: Handoff[]; added: Promise<void> } => {
+    const handoffs: Handoff[] = [];
+    const { promise: added, resolve, reject } = Promise.withResolvers<void>();
+    setImmediate(() => {
+      collected.delete(queue);
+      addNow(queue, handoffs).then(resolve, reject);
+    });
+    const batch = { handoffs, added };
+    collected.set(queue, batch);
+    return batch;
+  };
+
+  return {
+    add: async (shard, handoffs) => {
+      const queue = queues[shard];
+      if (!queue || handoffs.length === 0) return;
+      const batch = collected.get(queue) ?? collect(queue);
+      batch.handoffs.push(...handoffs);
+      await batch.added;
+    },
+    close: async () => {
+      await Promise.all(queues.map((queue) => queue.close()));
+    },
+  };
+};

@@ -1,0 +1,56 @@
+/** Connections to Redis, one kind for each way of living without it. */
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** How long the API waits for an answer of Redis before it says 503. */
+const COMMAND_TIMEOUT_MS = 1_500;
+
+/**
+ * A connection that owes an answer for this long is dead without a sign, as behind a firewall that forgot it, and is replaced: TCP itself would take a quarter of an hour to notice.
+ * Work waits longer than BullMQ's blocking wait for a job, which takes 5 s.
+ */
+const SILENCE_MS = { requests: 2_000, news: 5_000, work: 7_000 };
+
+/** A server that became a replica: what it refused is sent again to the one that the address leads to now. */
+const leaveReplica = (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false);
+
+const reconnectSoon = (times: number): number => Math.min(50 * 2 ** Math.min(times, 5), 500);
+
+/** Without a listener ioredis prints the error itself, command and arguments included. Whoever uses the client learns of trouble from its commands. */
+const quiet = (redis: Redis): Redis => redis.on('error', () => {});
+
+/** For answering requests: fails fast and never queues, so that a client gets its 503 in time. */
+export const connectForRequests = (url: string): Redis => {
+  const options = {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS.requests,
+    connectTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: reconnectSoon,
+    reconnectOnError: leaveReplica,
+  } satisfies RedisOptions;
+  return quiet(new Redis(url, options));
+};
+
+/** For `subscribe`, which owns the subscriptions: ioredis' own attempt to renew them would end the process where it is refused. */
+export const connectForNews = (url: string): Redis => {
+  const options = {
+    maxRetriesPerRequest: null,
+    retryStrategy: reconnectSoon,
+    reconnectOnError: leaveReplica,
+    socketTimeout: SILENCE_MS.news,
+    autoResubscribe: false,
+  } satisfies RedisOptions;
+  return quiet(new Redis(url, options));
+};
+
+/** For work that must be finished: waits for Redis for as long as it takes, and sends again what was not answered. Scripts are written for that. */
+export const connectForWork = (url: string): Redis => {
+  const options = {
+    maxRetriesPerRequest: null,
+    retryStrategy: reconnectSoon,
+    socketTimeout: SILENCE_MS.work,
+    reconnectOnError: leaveReplica,
+  } satisfies RedisOptions;
+  return quiet(new Redis(url, options));
+};

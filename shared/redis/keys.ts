@@ -1,0 +1,105 @@
+/**
+ * Every Redis name, its type and its life: the only place that spells them. The scripts get the same names as Lua locals (`luaNames`).
+ * All keys of a tenant share one slot: the shard's tag `{s<k>}`. The registry of tenants and platform keys has a tag of its own, `{registry}`:
+ * a key is looked up before its tenant is known.
+ */
+
+/** Name → [what follows the shard's tag, type, contents and life]. A name that ends in `:` is followed by an id. */
+const NAMES = {
+  /** hash: the job's record; until its retention ends. */
+  JOB: 'job:',
+  /** string: the request as JSON; until the job is final. */
+  REQUEST: 'request:',
+  /** string: the result as JSON; as long as the record. */
+  RESULT: 'result:',
+  /** string: the sealed user key; until the job is final, at most its deadline + 60 s. */
+  SEALED: 'sealed:',
+  /** string: `<request digest> <job id>`, `<tenant>:<digest of route and key>`; 24 h from acceptance. */
+  IDEMPOTENCY: 'idempotency:',
+  /** set of API process ids that wait for news of the job; until it is final, at most 90 s. */
+  WATCHERS: 'watchers:',
+  /** channel: `<job id> <status>` of jobs whose status changed, for one API process. */
+  NEWS: 'news:',
+  /** channel: the ids of running jobs that are to be aborted. */
+  ABORTS: 'aborts',
+
+  /** hash: what is common to a lane's jobs, and where the lane stands; an hour past the last deadline in it. */
+  LANE: 'lane:',
+  /** list: ids never handed off, in order of acceptance. */
+  LANE_NEW: 'lane-new:',
+  /** sorted set: ids that came back, by ticket; always served before the new ones. */
+  LANE_BACK: 'lane-back:',
+  /** hash: a provider account and model under one rate limit: parked until, cap, in flight; as LANE. */
+  UPSTREAM: 'upstream:',
+  /** list: lanes that wait for a slot of the upstream's cap. */
+  UPSTREAM_LANES: 'upstream-lanes:',
+
+  /** hash: a tenant's own virtual start, in flight, turn and weight. */
+  TENANT: 'tenant:',
+  /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
+  LANES: 'lanes:',
+  /** stream: a tenant's jobs in order of acceptance, field `id`; entries go after their record. */
+  JOBS: 'jobs:',
+  /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>|<counter>` → whole number, cost in nano-dollars. */
+  USAGE: 'usage:',
+  /** set: tenants that ever had a job here. */
+  TENANTS: 'tenants',
+
+  /** hash: virtual time, capacity, completion rate. */
+  SCHEDULER: 'scheduler',
+  /** sorted set: tenants with something runnable → virtual start. */
+  READY: 'ready',
+  /** sorted set: the same, those with interactive work only. */
+  READY_INTERACTIVE: 'ready-interactive',
+  /** set: tenants kept out of READY by their share. */
+  CAPPED: 'capped',
+  /** sorted set: parked lanes → until, ms. */
+  PARKED: 'parked',
+  /** sorted set: ids in back-off → due, ms. */
+  DELAYED: 'delayed',
+  /** sorted set: unfinished ids → deadline, ms. */
+  DEADLINES: 'deadlines',
+  /** hash: handed-off ids → `<hand-off>:<since ms>`; the truth about what BullMQ should know. */
+  INFLIGHT: 'inflight',
+  /** set: running ids whose cancellation was asked for. */
+  CANCELLING: 'cancelling',
+  /** hash: worker id → `<slots>:<alive until ms>`. */
+  WORKERS: 'workers',
+  /** string: the worker that does upkeep; 3 s. */
+  UPKEEP_LEASE: 'upkeep-lease',
+  /** string: the number of shards of this installation (only under the first shard's tag). */
+  SHARDS: 'shards',
+
+  /** hash, in the registry: a tenant's name, limits, allowed models, weight and whether it is disabled; until it is deleted. */
+  TENANT_RECORD: 'tenant-record:',
+  /** sorted set, in the registry: ids of all tenants, by id, which is the order of creation. */
+  TENANT_RECORDS: 'tenant-records',
+  /** hash, in the registry: a platform key's HMAC, pepper, tenant, name, scopes and times; until it is revoked, or 30 days after it expired. */
+  PLATFORM_KEY: 'platform-key:',
+  /** sorted set, in the registry: ids of a tenant's platform keys, by id. */
+  TENANT_KEYS: 'tenant-keys:',
+
+  /** BullMQ's own keys of the queue: `<job id>-<hand-off>` follows for a job. */
+  COMPLETIONS: 'completions:',
+} as const;
+
+export type KeyName = keyof typeof NAMES;
+
+/** BullMQ's name of the completion queue; its keys stand under COMPLETIONS. */
+export const COMPLETIONS_QUEUE = 'completions';
+
+/** The prefix under which all keys of a shard stand, as BullMQ wants it: without the colon. */
+export const shardTag = (shard: number): string => `{s${shard}}`;
+
+/** The prefix under which tenants and platform keys stand. */
+export const REGISTRY_TAG = '{registry}';
+
+/** A key of a shard: `key('{s0}', 'JOB', id)`. */
+export const key = (tag: string, name: KeyName, id = ''): string => `${tag}:${NAMES[name]}${id}`;
+
+/** The names that a Lua text uses as its locals, derived from the tag in `KEYS[1]`. */
+export const luaNames = (text: string): string =>
+  Object.entries(NAMES)
+    .filter(([name]) => new RegExp(`\\b${name}\\b`).test(text))
+    .map(([name, rest]) => `local ${name} = KEYS[1] .. ':${rest}'`)
+    .join('\n');

@@ -1,0 +1,61 @@
+/** The gateway's Lua scripts: each runs atomically on one shard, or on the registry. Their headers say what goes in, what comes out and what a crash leaves. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { luaNames } from './keys.ts';
+import { answerOf } from './unavailable.ts';
+
+/**
+ * Each script, and the parts that it uses besides `base`, in their order. Redis runs the whole text at each call, so nothing goes along that is not used.
+ */
+const SCRIPTS = {
+  submit: ['lanes', 'feed', 'view'],
+  claim: ['lanes', 'feed', 'account', 'finish'],
+  settle: ['lanes', 'feed', 'account', 'finish'],
+  cancel: ['lanes', 'feed', 'account', 'finish'],
+  erase: [],
+  view: ['lanes', 'view'],
+  heartbeat: ['lanes'],
+  tick: ['lanes', 'feed'],
+  reconcile: [],
+  sweep: ['lanes', 'feed', 'account', 'finish'],
+  'put-tenant': [],
+  'delete-tenant': [],
+  'issue-key': [],
+  'revoke-key': [],
+  'look-up-key': [],
+  'touch-key': [],
+} as const satisfies Record<string, readonly string[]>;
+export type ScriptName = keyof typeof SCRIPTS;
+
+const source = (path: string): string => readFileSync(new URL(`scripts/${path}.lua`, import.meta.url), 'utf8');
+
+/**
+ * Runs a script on the shard `tag`; the answer has the form of the script's header.
+ * Rejects with RedisUnavailable where Redis cannot be reached: whether it ran is then unknown.
+ */
+export type RunScript = (name: ScriptName, tag: string, args: readonly (string | number)[]) => Promise<unknown>;
+
+export const createScripts = (redis: Redis): RunScript => {
+  const scripts = new Map(
+    Object.entries(SCRIPTS).map(([name, parts]) => {
+      const text = ['parts/base', ...parts.map((part) => `parts/${part}`), name].map(source).join('\n');
+      const lua = `${luaNames(text)}\n${text}`;
+      return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
+    }),
+  );
+  return async (name, tag, args) => {
+    const script = scripts.get(name);
+    if (!script) throw new Error(`no script ${name}`);
+    // The text goes along only where the server does not know the script yet.
+    return answerOf(
+      redis
+        .evalsha(script.sha, 1, tag, ...args)
+        .catch((error: unknown) =>
+          error instanceof Error && error.message.startsWith('NOSCRIPT')
+            ? redis.eval(script.lua, 1, tag, ...args)
+            : Promise.reject(error),
+        ),
+    );
+  };
+};

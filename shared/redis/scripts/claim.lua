@@ -1,0 +1,58 @@
+-- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider.
+--
+-- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired or crashed too often, or
+--      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none)}
+-- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
+
+local id, handoff, claim = ARGV[1], ARGV[2], ARGV[3]
+local retention = tonumber(ARGV[5])
+
+local job = read_job(id)
+local inflight = call('HGET', INFLIGHT, id)
+if not job[J.status] or not inflight or inflight:match('^(%d+):') ~= handoff then
+  return { 'refused', 'stale', {} }
+end
+read_scheduler()
+
+local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started')
+local last = read_attempt(id, number(job[J.attempts], 0))
+local attempt = number(job[J.attempts], 0)
+
+if last and last.outcome == '' and last.claim ~= claim then
+  close_lost_attempt(id, job)
+  local crashes = call('HINCRBY', JOB .. id, 'crashes', 1)
+  if crashes >= tonumber(ARGV[4]) then
+    finish(id, job, 'failed', retention, { 'error', 'internal_error' })
+    return { 'refused', 'crashed', feed(4) }
+  end
+end
+if call('SISMEMBER', CANCELLING, id) == 1 then
+  finish(id, job, 'cancelled', retention, {})
+  return { 'refused', 'cancelled', feed(4) }
+end
+if tonumber(row[1]) <= now then
+  finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
+  return { 'refused', 'expired', feed(4) }
+end
+
+if not (last and last.outcome == '' and last.claim == claim) then
+  attempt = call('HINCRBY', JOB .. id, 'attempts', 1)
+  call('HSET', JOB .. id, 'attempt:' .. attempt, now .. '||||' .. claim, 'status', 'in_progress', 'slot_since', now)
+  if not row[4] then
+    call('HSET', JOB .. id, 'started', now)
+  end
+  -- Only closed attempts that can no longer report are forgotten.
+  local old = read_attempt(id, attempt - 10)
+  if old and old.outcome ~= 'unknown' then
+    call('HDEL', JOB .. id, 'attempt:' .. (attempt - 10))
+  end
+  announce(id, 'in_progress')
+end
+
+local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
+return {
+  'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
+  number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
+  call('GET', REQUEST .. id) or '', call('GET', SEALED .. id) or '',
+}

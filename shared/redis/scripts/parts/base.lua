@@ -1,0 +1,21 @@
+-- What every part below uses: time, numbers and the record's closed states.
+
+local call = redis.call
+
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local FINAL = { completed = true, failed = true, cancelled = true, expired = true }
+
+-- Redis answers false for an absent field.
+local function number(value, default)
+  return tonumber(value or default) or default
+end
+
+-- Tells the API processes that wait for this job; nobody waits for most jobs.
+local function announce(id, status)
+  local watchers = call('SMEMBERS', WATCHERS .. id)
+  for i = 1, #watchers do
+    call('PUBLISH', NEWS .. watchers[i], id .. ' ' .. status)
+  end
+end

@@ -1,0 +1,140 @@
+-- feed: moves the next ids from lanes into the in-flight set, by start-time fair queueing between tenants.
+--
+-- `virtual` is the start of the tenant served last. To serve a tenant charges it the lane's average slot time ÷ its weight; `release` corrects the charge by the real time.
+-- Crash window: the hand-offs are returned to a Node process that adds them to BullMQ. Where it dies before, `reconcile` finds them.
+
+-- Cancelled and expired ids stay in their lane until they are met here. So many are skipped before the next tenant is served, and so many in a call.
+local SKIPS_A_TURN = 32
+local SKIPS_A_CALL = 512
+-- Every eighth dispatch of a tenant goes to its batch work: the only ageing there is.
+local BATCH_TURN = 8
+
+-- The next waiting id of a lane: nil where the lane is empty, false at the bound of skips.
+local function next_id(lane)
+  local served, found
+  for _ = 1, SKIPS_A_TURN do
+    local returned = call('ZPOPMIN', LANE_BACK .. lane)
+    local id = returned[1] or call('LPOP', LANE_NEW .. lane)
+    if not id then
+      found = nil
+      break
+    end
+    local job = call('HMGET', JOB .. id, 'status', 'ticket')
+    if not returned[1] then
+      served = job[2] or served
+    end
+    if job[1] == 'queued' then
+      found = id
+      break
+    end
+    found = false
+  end
+  if served then
+    call('HSET', LANE .. lane, 'served', served)
+  end
+  return found
+end
+
+local function take_lane(tenant, batch_allowed)
+  local turn = call('HINCRBY', TENANT .. tenant, 'turn', 1)
+  local first, second = 'interactive', 'batch'
+  if turn % BATCH_TURN == 0 then
+    first, second = second, first
+  end
+  local lane = (first == 'interactive' or batch_allowed) and call('LPOP', lanes_key(tenant, first))
+  if not lane and (second == 'interactive' or batch_allowed) then
+    lane = call('LPOP', lanes_key(tenant, second))
+  end
+  return lane
+end
+
+local function hand_off(id, tenant, lane, row, upstream, handoffs)
+  local weight = number(call('HGET', TENANT .. tenant, 'weight'), 1)
+  local charge = number(row[3], FIRST_CHARGE_MS) / weight
+  local handoff = call('HINCRBY', JOB .. id, 'handoff', 1)
+  call('HSET', JOB .. id, 'charge', charge)
+  call('HSET', INFLIGHT, id, handoff .. ':' .. now)
+  call('HINCRBY', TENANT .. tenant, 'inflight', 1)
+  call('HINCRBY', UPSTREAM .. upstream, 'inflight', 1)
+  if row[1] == 'batch' then
+    scheduler.batch_inflight = call('HINCRBY', SCHEDULER, 'batch_inflight', 1)
+  end
+  handoffs[#handoffs + 1] = id .. '-' .. handoff
+  return charge
+end
+
+-- Serves one lane's turn; answers the charge where an id was handed off, and false where the bound of skips was met.
+local function serve_lane(tenant, lane, handoffs)
+  local row = call('HMGET', LANE .. lane, 'class', 'upstream', 'average')
+  local upstream = row[2]
+  if not upstream then
+    -- The lane outlived its last deadline: `sweep` ends whatever was left in it.
+    call('DEL', LANE_NEW .. lane, LANE_BACK .. lane)
+    return nil
+  end
+  local limit = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight')
+  if number(limit[1], 0) > now then
+    call('HSET', LANE .. lane, 'at', 'parked')
+    call('ZADD', PARKED, limit[1], lane)
+    return nil
+  end
+  if limit[2] and number(limit[3], 0) >= tonumber(limit[2]) then
+    call('HSET', LANE .. lane, 'at', 'capped')
+    call('RPUSH', UPSTREAM_LANES .. upstream, lane)
+    return nil
+  end
+  local id = next_id(lane)
+  local charge
+  if id then
+    charge = hand_off(id, tenant, lane, row, upstream, handoffs)
+  end
+  if call('EXISTS', LANE_NEW .. lane, LANE_BACK .. lane) > 0 then
+    call('RPUSH', lanes_key(tenant, row[1]), lane)
+  else
+    call('HSET', LANE .. lane, 'at', 'idle')
+  end
+  if id == nil then
+    -- The turn was not used: another lane may have waited for it.
+    return_capped_lanes(upstream)
+  end
+  if id == false then
+    return false
+  end
+  return charge
+end
+
+-- Hands off at most `limit` ids (≤ 64); answers `<job id>-<hand-off>` for each.
+local function feed(limit)
+  local handoffs = {}
+  local skipped, turns_skipped = 0, 0
+  local inflight = call('HLEN', INFLIGHT)
+  for _ = 1, limit * 4 do
+    if #handoffs >= limit or inflight + #handoffs >= scheduler.window then
+      break
+    end
+    local batch_allowed = scheduler.batch_inflight < scheduler.share
+    local top = call('ZRANGE', batch_allowed and READY or READY_INTERACTIVE, skipped, skipped, 'WITHSCORES')
+    if #top == 0 and (skipped == 0 or turns_skipped * SKIPS_A_TURN >= SKIPS_A_CALL) then
+      break
+    end
+    if #top == 0 then
+      -- Everyone else had a turn.
+      skipped = 0
+      top = call('ZRANGE', batch_allowed and READY or READY_INTERACTIVE, 0, 0, 'WITHSCORES')
+    end
+    local tenant, start = top[1], tonumber(top[2])
+    local lane = take_lane(tenant, batch_allowed)
+    local charge = lane and serve_lane(tenant, lane, handoffs)
+    if charge then
+      scheduler.virtual = math.max(scheduler.virtual, start)
+      call('HSET', SCHEDULER, 'virtual', scheduler.virtual)
+      place_tenant(tenant, start + charge)
+    else
+      if charge == false then
+        skipped, turns_skipped = skipped + 1, turns_skipped + 1
+      end
+      place_tenant(tenant)
+    end
+  end
+  return handoffs
+end

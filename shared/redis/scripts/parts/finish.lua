@@ -1,0 +1,87 @@
+-- release and finish: the two ends of a job's stay, used by every script that ends one.
+
+local JOB_FIELDS = { 'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket' }
+local J = { tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10 }
+
+local function read_job(id)
+  return call('HMGET', JOB .. id, unpack(JOB_FIELDS))
+end
+
+-- Gives the job's place in the window back and corrects its tenant's charge. Safe where it holds none.
+local function release(id, job)
+  if call('HDEL', INFLIGHT, id) == 0 then
+    return
+  end
+  local tenant, lane = job[J.tenant], job[J.lane]
+  call('HINCRBY', TENANT .. tenant, 'inflight', -1)
+  call('HINCRBY', SCHEDULER, 'released', 1)
+  local held_ms = job[J.slot_since] and now - tonumber(job[J.slot_since]) or 0
+  local row = call('HMGET', LANE .. lane, 'class', 'upstream', 'average')
+  local average = number(row[3], FIRST_CHARGE_MS)
+  if row[2] then
+    if row[1] == 'batch' then
+      scheduler.batch_inflight = call('HINCRBY', SCHEDULER, 'batch_inflight', -1)
+    end
+    if job[J.slot_since] then
+      average = row[3] and average + (held_ms - average) / 8 or held_ms
+      call('HSET', LANE .. lane, 'average', average)
+    end
+    call('HINCRBY', UPSTREAM .. row[2], 'inflight', -1)
+    return_capped_lanes(row[2])
+  end
+  call('HDEL', JOB .. id, 'slot_since')
+
+  local weight = number(call('HGET', TENANT .. tenant, 'weight'), 1)
+  local correction = held_ms / weight - number(job[J.charge], 0)
+  local start = call('ZSCORE', READY, tenant)
+  if start then
+    -- A refund never puts a tenant before a newcomer, who starts at the virtual time: after a wrong guess of many jobs, it would wait for all of them.
+    local earliest = scheduler.virtual + 1
+    place_tenant(tenant, math.max(start + correction, math.min(start, earliest)))
+  else
+    call('HINCRBYFLOAT', TENANT .. tenant, 'own', correction)
+    place_tenant(tenant)
+  end
+end
+
+-- Makes a job final: from here its record only grows older. `fields` are set with the state.
+local function finish(id, job, status, retention_ms, fields)
+  local lane = job[J.lane]
+  release(id, job)
+  call('ZREM', DELAYED, id)
+  call('ZREM', LANE_BACK .. lane, id)
+  call('ZREM', DEADLINES, id)
+  call('SREM', CANCELLING, id)
+  call('HSET', JOB .. id, 'status', status, 'finished', now, 'retained', now + retention_ms, unpack(fields))
+  announce(id, status)
+  call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
+  call('PEXPIRE', JOB .. id, retention_ms)
+  local ledger, row = ledger_row(job[J.tenant], job[J.provider], job[J.model], job[J.credential])
+  call('HINCRBY', ledger, row .. 'requests', 1)
+  call('HINCRBY', ledger, row .. status, 1)
+end
+
+-- An attempt's row: `started|finished|outcome|provider request id|claim`; finished and outcome are empty while it is open.
+local function read_attempt(id, number_of)
+  local row = call('HGET', JOB .. id, 'attempt:' .. number_of)
+  if not row then
+    return nil
+  end
+  local started, finished, outcome, request_id, claim = row:match('^(.-)|(.-)|(.-)|(.-)|(.*)$')
+  return { started = started, finished = finished, outcome = outcome, request_id = request_id, claim = claim }
+end
+
+local function close_attempt(id, number_of, attempt, outcome, request_id)
+  call('HSET', JOB .. id, 'attempt:' .. number_of,
+    attempt.started .. '|' .. now .. '|' .. outcome .. '|' .. request_id .. '|' .. attempt.claim)
+end
+
+-- The attempt that a lost worker left open, if there is one, is marked `unknown`; it may still report.
+local function close_lost_attempt(id, job)
+  local last = read_attempt(id, number(job[J.attempts], 0))
+  if last and last.outcome == '' then
+    close_attempt(id, job[J.attempts], last, 'unknown', '')
+    return true
+  end
+  return false
+end

@@ -1,0 +1,183 @@
+-- Lanes, tenants and upstreams: who may be served next.
+--
+-- A lane stands in exactly one place, named by its field `at`:
+--
+--            first id                upstream parked
+--     idle ──────────> ready ───────────────────────> parked
+--      ^                │ ^ ^                            │
+--      └────────────────┘ │ └────────────────────────────┘ due
+--         last id taken   │
+--                         │ a slot of the upstream is freed
+--                       capped <──── upstream at its cap ──── ready
+--
+-- ready: in LANES <tenant>:<class>; parked: in PARKED; capped: in UPSTREAM_LANES.
+-- A tenant is in READY exactly when a list of its lanes is not empty and it holds less than its share.
+
+-- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so that a newcomer starts at once.
+local SHARE = 0.9
+-- An upstream that recovered this far has no cap any more.
+local CAP_LIMIT = 1024
+local PARK_LIMIT_MS = 3600 * 1000
+-- A job's charge, before any job of its lane was measured.
+local FIRST_CHARGE_MS = 1000
+
+local scheduler -- read once a call, by read_scheduler
+
+local function read_capacity()
+  local slots, first_expiry = 0, math.huge
+  local workers = call('HGETALL', WORKERS)
+  for i = 1, #workers, 2 do
+    local count, expiry = workers[i + 1]:match('^(%d+):(%d+)$')
+    if tonumber(expiry) <= now then
+      call('HDEL', WORKERS, workers[i])
+    else
+      slots = slots + tonumber(count)
+      first_expiry = math.min(first_expiry, tonumber(expiry))
+    end
+  end
+  -- Without a worker there is nothing to grow stale.
+  if first_expiry == math.huge then
+    first_expiry = 0
+  end
+  call('HSET', SCHEDULER, 'capacity', slots, 'capacity_until', first_expiry)
+  return slots
+end
+
+-- The window is what workers can hold now and a margin for what they finish in 50 ms: without it a fast worker idles between hand-offs.
+local function read_scheduler()
+  local row = call('HMGET', SCHEDULER, 'virtual', 'capacity', 'capacity_until', 'rate', 'batch_inflight')
+  local capacity = number(row[2], 0)
+  local expiry = number(row[3], 0)
+  if capacity > 0 and expiry <= now then
+    capacity = read_capacity()
+  end
+  local margin = number(row[4], 0) * 0.05
+  margin = math.ceil(math.min(math.max(margin, capacity * 0.05), capacity))
+  scheduler = {
+    virtual = number(row[1], 0),
+    window = capacity + margin,
+    -- Of the slots, not of the window: what is handed off beyond the slots would stand before the newcomer in BullMQ.
+    share = math.max(1, math.floor(capacity * SHARE)),
+    batch_inflight = number(row[5], 0),
+  }
+  if capacity <= 1 then
+    scheduler.share = math.max(1, scheduler.window)
+  end
+end
+
+local function lanes_key(tenant, class)
+  return LANES .. tenant .. ':' .. class
+end
+
+-- Makes READY, READY_INTERACTIVE and CAPPED tell the truth about a tenant. `start` is its virtual start where it has just changed.
+local function place_tenant(tenant, start)
+  local interactive = call('LLEN', lanes_key(tenant, 'interactive')) > 0
+  local runnable = interactive or call('LLEN', lanes_key(tenant, 'batch')) > 0
+  local row = call('HMGET', TENANT .. tenant, 'inflight', 'own')
+  local inflight = number(row[1], 0)
+  if runnable and inflight >= scheduler.share then
+    call('SADD', CAPPED, tenant)
+    runnable = false
+  end
+  local listed = call('ZSCORE', READY, tenant)
+  if runnable then
+    if not start then
+      -- Of two that start now, the one that holds nothing goes first.
+      start = listed or math.max(scheduler.virtual + (inflight > 0 and 1 or 0), number(row[2], 0))
+    end
+    call('ZADD', READY, start, tenant)
+    if interactive then
+      call('ZADD', READY_INTERACTIVE, start, tenant)
+    else
+      call('ZREM', READY_INTERACTIVE, tenant)
+    end
+  elseif start or listed then
+    call('HSET', TENANT .. tenant, 'own', start or listed)
+    if listed then
+      call('ZREM', READY, tenant)
+      call('ZREM', READY_INTERACTIVE, tenant)
+    end
+  end
+end
+
+-- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the lane's turn comes.
+local function enter_lane(lane)
+  local row = call('HMGET', LANE .. lane, 'tenant', 'class', 'at')
+  if row[1] and row[3] == 'idle' then
+    call('HSET', LANE .. lane, 'at', 'ready')
+    call('RPUSH', lanes_key(row[1], row[2]), lane)
+    place_tenant(row[1])
+  end
+end
+
+-- From parked or capped back to ready.
+local function return_lane(lane)
+  if call('EXISTS', LANE .. lane) == 1 then
+    call('HSET', LANE .. lane, 'at', 'idle')
+    enter_lane(lane)
+  end
+end
+
+-- Returns lanes that waited for the cap, as many as it now allows; the bound is made up for by the next release.
+local function return_capped_lanes(upstream)
+  if call('LLEN', UPSTREAM_LANES .. upstream) == 0 then
+    return
+  end
+  local row = call('HMGET', UPSTREAM .. upstream, 'cap', 'inflight')
+  local free = math.min(number(row[1], CAP_LIMIT) - number(row[2], 0), 16)
+  for _ = 1, free do
+    local lane = call('LPOP', UPSTREAM_LANES .. upstream)
+    if not lane then
+      return
+    end
+    return_lane(lane)
+  end
+end
+
+-- A provider's 429. Many calls in flight meet the same limit at once: only the first of them halves the cap.
+local function throttle_upstream(upstream, wait_ms)
+  local row = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight')
+  local parked_until = number(row[1], 0)
+  if parked_until <= now then
+    local cap = math.max(1, math.floor(number(row[2], number(row[3], 1)) / 2))
+    call('HSET', UPSTREAM .. upstream, 'cap', cap)
+    call('HINCRBY', UPSTREAM .. upstream, 'strikes', 1)
+  end
+  local wanted = now + math.min(wait_ms, PARK_LIMIT_MS)
+  call('HSET', UPSTREAM .. upstream, 'parked_until', math.max(parked_until, wanted))
+end
+
+local function relieve_upstream(upstream)
+  local cap = call('HGET', UPSTREAM .. upstream, 'cap')
+  if cap then
+    if tonumber(cap) + 1 >= CAP_LIMIT then
+      call('HDEL', UPSTREAM .. upstream, 'cap')
+    else
+      call('HINCRBY', UPSTREAM .. upstream, 'cap', 1)
+    end
+    call('HDEL', UPSTREAM .. upstream, 'strikes')
+  end
+end
+
+-- Puts a job that had its turn back where it stood: before all that never had one, by ticket.
+local function return_to_lane(id, lane, ticket)
+  call('ZADD', LANE_BACK .. lane, ticket, id)
+  enter_lane(lane)
+end
+
+-- Due lanes and due ids, a bounded number.
+local function wake(limit)
+  local lanes = call('ZRANGEBYSCORE', PARKED, '-inf', now, 'LIMIT', 0, limit)
+  for i = 1, #lanes do
+    call('ZREM', PARKED, lanes[i])
+    return_lane(lanes[i])
+  end
+  local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, limit)
+  for i = 1, #ids do
+    call('ZREM', DELAYED, ids[i])
+    local job = call('HMGET', JOB .. ids[i], 'lane', 'ticket')
+    if job[1] then
+      return_to_lane(ids[i], job[1], job[2])
+    end
+  end
+end

@@ -1,0 +1,48 @@
+-- A job as it stands, with its place in the queue.
+
+-- `tried`: whether the job had a turn before; only then can it be in back-off.
+local function place_of(id, lane_id, ticket, tried)
+  if call('HEXISTS', INFLIGHT, id) == 1 then
+    return 'starting', 1
+  end
+  local lane = call('HMGET', LANE .. lane_id, 'at', 'served')
+  local position = math.max(1, number(ticket, 0) - number(lane[2], 0))
+  if tried and call('ZSCORE', DELAYED, id) then
+    return 'retry_backoff', position
+  end
+  if lane[1] == 'parked' or lane[1] == 'capped' then
+    return 'provider_rate_limited', position
+  end
+  if position == 1 and call('HLEN', INFLIGHT) < scheduler.window then
+    return 'starting', position
+  end
+  return 'tenant_share', position
+end
+
+-- Registers the API process `watcher` ('' none) for news of a job that is not final.
+local function watch(id, watcher)
+  if watcher ~= '' then
+    call('SADD', WATCHERS .. id, watcher)
+    call('PEXPIRE', WATCHERS .. id, 90000)
+  end
+end
+
+-- {record as field, value, …; wait reason ('' not waiting), position, result JSON ('' none)}, or {} where the tenant has no such job.
+local function view_job(id, tenant, watcher, with_result)
+  local flat = call('HGETALL', JOB .. id)
+  local job = {}
+  for i = 1, #flat, 2 do
+    job[flat[i]] = flat[i + 1]
+  end
+  if job.tenant ~= tenant or job.erased then
+    return {}
+  end
+  local reason, position = '', 0
+  if job.status == 'queued' then
+    reason, position = place_of(id, job.lane, job.ticket, job.handoff)
+  end
+  if not FINAL[job.status] then
+    watch(id, watcher)
+  end
+  return { flat, reason, position, with_result and call('GET', RESULT .. id) or '' }
+end

@@ -1,0 +1,12 @@
+-- revoke-key: ends a platform key of a tenant at once.
+--
+-- In:  1 tenant, 2 key
+-- Out: 'revoked' | 'gone'
+
+local key = ARGV[2]
+if call('HGET', PLATFORM_KEY .. key, 'tenant') ~= ARGV[1] then
+  return 'gone'
+end
+call('DEL', PLATFORM_KEY .. key)
+call('ZREM', TENANT_KEYS .. ARGV[1], key)
+return 'revoked'

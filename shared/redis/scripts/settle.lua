@@ -1,0 +1,106 @@
+-- settle: an attempt is over. Accounts what it reported and either makes the job final or puts it back; then hands off the next ids.
+--
+-- In:  1 id, 2 attempt, 3 claim, 4 outcome of the attempt, 5 provider request id ('' none),
+--      6 next: completed | failed | cancelled | expired, or retry | park | hand_back
+--      7 wait ms (of the job where it is retried, of its upstream where it was throttled), 8 error code ('' none), 9 provider status ('' none), 10 detail ('' none), 11 result JSON ('' none),
+--      12 usage reported ('1' or ''), 13 input, 14 output, 15 cached, 16 cost in nano-dollars ('' unpriced), 17 price version,
+--      18 counts as a failure ('1' or ''), 19 retention ms, 20 most hand-offs to make
+-- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
+--
+-- A completed result of any attempt wins while the job is not final. Everything else acts only for the current attempt.
+-- Sent twice (the answer was lost) it acts once: the attempt is closed by then.
+
+local id, number_of, claim, outcome, request_id, next_step = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local retention = tonumber(ARGV[19])
+
+local job = read_job(id)
+local attempt = job[J.status] and read_attempt(id, number_of)
+if not attempt then
+  return { 'gone', {} }
+end
+if attempt.claim ~= claim or (attempt.outcome ~= '' and attempt.outcome ~= 'unknown') then
+  return { 'repeated', {} }
+end
+read_scheduler()
+wake(tonumber(ARGV[20]))
+
+local current = job[J.status] == 'in_progress' and job[J.attempts] == number_of
+local reported = ARGV[12] == '1'
+if reported then
+  account(id, job, { ARGV[13], ARGV[14], ARGV[15], ARGV[16] })
+  call('HSET', JOB .. id, 'price_version', ARGV[17])
+end
+
+if FINAL[job[J.status]] then
+  close_attempt(id, number_of, attempt, (reported or outcome == 'completed') and 'superseded' or outcome, request_id)
+  return { 'superseded', {} }
+end
+
+local function final_fields()
+  local fields = {}
+  local optional = { 'error', ARGV[8], 'provider_status', ARGV[9], 'detail', ARGV[10] }
+  for i = 1, #optional, 2 do
+    if optional[i + 1] ~= '' then
+      fields[#fields + 1] = optional[i]
+      fields[#fields + 1] = optional[i + 1]
+    end
+  end
+  return fields
+end
+
+if next_step == 'completed' then
+  close_attempt(id, number_of, attempt, outcome, request_id)
+  if not current then
+    -- Another attempt may be running for nothing by now; whether it comes to report is open.
+    close_lost_attempt(id, job)
+    call('PUBLISH', ABORTS, id)
+  end
+  call('SET', RESULT .. id, ARGV[11], 'PX', retention)
+  local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
+  if upstream then
+    relieve_upstream(upstream)
+  end
+  local fields = {}
+  if reported then
+    fields = { 'used', ARGV[13] .. '|' .. ARGV[14] .. '|' .. ARGV[15] .. '|' .. ARGV[16] }
+  end
+  finish(id, job, 'completed', retention, fields)
+  return { 'completed', feed(tonumber(ARGV[20])) }
+end
+
+if not current then
+  if outcome ~= 'cancelled' then
+    close_attempt(id, number_of, attempt, outcome, request_id)
+  end
+  return { 'late', {} }
+end
+
+close_attempt(id, number_of, attempt, outcome, request_id)
+if outcome == 'throttled' then
+  -- The limit holds for everyone of this upstream, whatever becomes of this job.
+  local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
+  if upstream then
+    throttle_upstream(upstream, tonumber(ARGV[7]))
+  end
+end
+if FINAL[next_step] then
+  finish(id, job, next_step, retention, final_fields())
+  return { next_step, feed(tonumber(ARGV[20])) }
+end
+if call('SISMEMBER', CANCELLING, id) == 1 then
+  finish(id, job, 'cancelled', retention, {})
+  return { 'cancelled', feed(tonumber(ARGV[20])) }
+end
+
+if ARGV[18] == '1' then
+  call('HINCRBY', JOB .. id, 'failures', 1)
+end
+call('HSET', JOB .. id, 'status', 'queued')
+release(id, job)
+if next_step == 'retry' then
+  call('ZADD', DELAYED, now + tonumber(ARGV[7]), id)
+else
+  return_to_lane(id, job[J.lane], job[J.ticket])
+end
+announce(id, 'queued')
+return { 'queued', feed(tonumber(ARGV[20])) }

@@ -1,0 +1,71 @@
+-- submit: accepts one job. Either all of it stands or nothing; called again with the same id it changes nothing.
+--
+-- In:  1 id, 2 tenant, 3 lane, 4 class, 5 upstream, 6 provider, 7 model, 8 credential, 9 deadline ms, 10 timeout ms,
+--      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
+--      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digest of the request, 19 ms that the entry stays
+-- Out: {'accepted', id, accepted at ms, wait reason, position, {hand-offs}}, or
+--      {'replayed', id of the first job, what `view_job` answers} where the entry or the id is known, or {'mismatch'} where the entry's request was another
+-- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
+
+local id, tenant, lane, class, upstream = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local deadline = tonumber(ARGV[9])
+
+read_scheduler()
+
+local first = ARGV[17] ~= '' and call('GET', IDEMPOTENCY .. ARGV[17])
+if first then
+  local digest, first_id = first:match('^(%S+) (%S+)$')
+  if digest ~= ARGV[18] then
+    return { 'mismatch' }
+  end
+  return { 'replayed', first_id, view_job(first_id, tenant, ARGV[15], true) }
+end
+if call('EXISTS', JOB .. id) == 1 then
+  return { 'replayed', id, view_job(id, tenant, ARGV[15], true) }
+end
+
+-- Lane and upstream must outlive every job in them by the longest park; a little more, so that not every job has to say so.
+local life = deadline - now + PARK_LIMIT_MS
+if call('PTTL', LANE .. lane) < life then
+  life = life + PARK_LIMIT_MS
+  call('HSETNX', LANE .. lane, 'at', 'idle')
+  call('HSET', LANE .. lane, 'tenant', tenant, 'class', class, 'upstream', upstream)
+  call('SADD', TENANTS, tenant)
+  call('PEXPIRE', LANE .. lane, life)
+  call('HSETNX', UPSTREAM .. upstream, 'inflight', 0)
+  if call('PTTL', UPSTREAM .. upstream) < life then
+    call('PEXPIRE', UPSTREAM .. upstream, life)
+  end
+end
+
+local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
+local record = {
+  'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
+  'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket,
+}
+local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14] }
+for i = 1, #optional, 2 do
+  if optional[i + 1] ~= '' then
+    record[#record + 1] = optional[i]
+    record[#record + 1] = optional[i + 1]
+  end
+end
+call('HSET', JOB .. id, unpack(record))
+call('SET', REQUEST .. id, ARGV[11])
+if ARGV[12] ~= '' then
+  call('SET', SEALED .. id, ARGV[12], 'PXAT', deadline + 60000)
+end
+if ARGV[17] ~= '' then
+  call('SET', IDEMPOTENCY .. ARGV[17], ARGV[18] .. ' ' .. id, 'PX', ARGV[19])
+end
+call('ZADD', DEADLINES, deadline, id)
+call('XADD', JOBS .. tenant, '*', 'id', id)
+
+call('RPUSH', LANE_NEW .. lane, id)
+enter_lane(lane)
+
+watch(id, ARGV[15])
+
+local handoffs = feed(tonumber(ARGV[16]))
+local reason, position = place_of(id, lane, ticket, false)
+return { 'accepted', id, now, reason, position, handoffs }

@@ -1,0 +1,27 @@
+-- tick: once a second, by the worker that holds the lease: the completion rate, capped tenants, due ids and lanes, and the next hand-offs.
+--
+-- In:  1 worker, 2 lease ms
+-- Out: {'leader' | 'follower', {hand-offs}}
+
+local leader = call('GET', UPKEEP_LEASE)
+if leader and leader ~= ARGV[1] then
+  return { 'follower', {} }
+end
+call('SET', UPKEEP_LEASE, ARGV[1], 'PX', ARGV[2])
+
+local row = call('HMGET', SCHEDULER, 'released', 'rate', 'rate_released', 'rate_at')
+local released = number(row[1], 0)
+local elapsed = now - number(row[4], 0)
+if elapsed > 200 then
+  local rate = math.max(0, (released - number(row[3], 0)) * 1000 / elapsed)
+  call('HSET', SCHEDULER, 'rate', (number(row[2], 0) + rate) / 2, 'rate_released', released, 'rate_at', now)
+end
+read_capacity()
+read_scheduler()
+
+local capped = call('SPOP', CAPPED, 64)
+for i = 1, #capped do
+  place_tenant(capped[i])
+end
+wake(64)
+return { 'leader', feed(64) }

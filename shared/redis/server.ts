@@ -1,0 +1,59 @@
+/** What the gateway asks of a Redis server before it trusts it with jobs. */
+import type { Redis } from 'ioredis';
+import { key, shardTag } from './keys.ts';
+import { answerOf } from './unavailable.ts';
+
+/** A server, or the data on it, that the gateway must not run on. Its message says what to change. */
+export class UnfitServer extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnfitServer';
+  }
+}
+
+const readInfo = (text: string): Map<string, string> =>
+  new Map(
+    text.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':');
+      return colon > 0 ? [[line.slice(0, colon), line.slice(colon + 1)]] : [];
+    }),
+  );
+
+/** The share of its memory limit that the server uses, 0 where it has none. */
+export const usedShare = async (redis: Redis): Promise<number> => {
+  const info = readInfo(await answerOf(redis.info('memory')));
+  const limit = Number(info.get('maxmemory') ?? 0);
+  return limit > 0 ? Number(info.get('used_memory')) / limit : 0;
+};
+
+/** Throws UnfitServer where the server may drop our keys, is too old, or holds the data of another number of shards; records the number at first boot. */
+export const verifyServer = async (redis: Redis, shards: number): Promise<void> => {
+  const info = readInfo(await answerOf(redis.info()));
+  const policy = info.get('maxmemory_policy') ?? 'unknown';
+  if (policy !== 'noeviction') {
+    throw new UnfitServer(
+      `Redis has maxmemory-policy ${policy}: it would drop jobs when its memory is full. Set maxmemory-policy noeviction.`,
+    );
+  }
+  const version = info.get('redis_version') ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new UnfitServer(`Redis ${version} is too old: 6.2 or later, or Valkey, is needed.`);
+  }
+  // A SELECT that fails leaves the connection in database 0, without a word.
+  const wanted = redis.options.db ?? 0;
+  const [, database] = / db=(\d+)/.exec(String(await answerOf(redis.client('INFO')))) ?? [];
+  if (database !== String(wanted)) {
+    throw new UnfitServer(
+      `Redis has no database ${wanted}; its \`databases\` setting says how many there are. Change REDIS_URL.`,
+    );
+  }
+  const shardsKey = key(shardTag(0), 'SHARDS');
+  await answerOf(redis.set(shardsKey, shards, 'NX'));
+  const recorded = await answerOf(redis.get(shardsKey));
+  if (recorded !== String(shards)) {
+    throw new UnfitServer(
+      `SHARDS is ${shards}, but the data in this Redis was written with SHARDS=${recorded}: tenants would lose sight of their jobs. Set it back, or use an empty Redis.`,
+    );
+  }
+};

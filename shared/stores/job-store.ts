@@ -1,0 +1,357 @@
+/** The job's record and its way through the scheduler: one call here is one atomic script. */
+import { hash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { CompletionRequest, CompletionResult, CredentialKind, Provider, TokenUsage } from '../completion.ts';
+import type { JobErrorCode } from '../errors.ts';
+import type { JobId, TenantId } from '../ids.ts';
+import type { FinalStatus, JobRecord, JobView, WaitReason } from '../job.ts';
+import type { AttemptOutcome } from '../outcome.ts';
+import type { Handoff } from '../queues.ts';
+import { key, shardTag } from '../redis/keys.ts';
+import type { RunScript } from '../redis/scripts.ts';
+import { shardOf, tenantTag } from '../redis/shards.ts';
+import { answerOf } from '../redis/unavailable.ts';
+import { readTogether } from './read-together.ts';
+
+/** Most ids that one script call handles, so that it never blocks Redis for more than a few milliseconds. */
+const IDS_A_CALL = 64;
+/** Fewer where results come along, which may be long. */
+const RESULTS_A_CALL = 16;
+/** An attempt found open this many times when another worker takes the job over ends it. */
+const MAX_CRASHES = 5;
+/** How long an erased job can still be told from one whose late attempt has usage to report. */
+const ERASED_STUB_MS = 15 * 60_000;
+const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+
+export type NewJob = {
+  id: JobId;
+  tenant: TenantId;
+  class: 'interactive' | 'batch';
+  provider: Provider;
+  credential: CredentialKind;
+  /** Of the user's key; null on the platform's account. */
+  fingerprint: string | null;
+  /** Unix milliseconds. */
+  deadlineMs: number;
+  timeoutMs: number;
+  request: CompletionRequest;
+  /** The sealed user key; null on the platform's account. */
+  sealedKey: string | null;
+  metadata: Record<string, string>;
+  sandbox: boolean;
+  idempotency: Idempotency | null;
+};
+
+/** A client's wish that the same request is accepted once, however often it is sent. */
+export type Idempotency = {
+  /** The client's key and the route it was sent to. */
+  key: string;
+  route: string;
+  /** All that makes two requests the same, as text. */
+  request: string;
+};
+
+export type SubmitAnswer =
+  | { kind: 'accepted'; view: JobView; handoffs: Handoff[]; shard: number }
+  /** The same request was accepted before; `view` is null where that job is no longer stored. */
+  | { kind: 'replayed'; view: JobView | null }
+  /** The idempotency key was used for another request. */
+  | { kind: 'mismatch' };
+
+export type Claim = {
+  attempt: number;
+  tenant: TenantId;
+  provider: Provider;
+  model: string;
+  credential: CredentialKind;
+  deadlineMs: number;
+  timeoutMs: number;
+  /** Failed attempts so far, and 429s in a row of the upstream. */
+  failures: number;
+  strikes: number;
+  request: CompletionRequest;
+  sealedKey: string | null;
+};
+
+export type ClaimAnswer =
+  | { kind: 'claimed'; claim: Claim }
+  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired'; handoffs: Handoff[] };
+
+/** What becomes of a job after an attempt. */
+export type NextStep =
+  | { kind: 'completed'; result: CompletionResult }
+  /** `parkMs`: how long its upstream is left alone, where a rate limit ended the job. */
+  | { kind: 'failed'; code: JobErrorCode; providerStatus: number | null; detail: string | null; parkMs?: number }
+  | { kind: 'expired' }
+  | { kind: 'cancelled' }
+  /** Back after a pause, in which it holds no place. */
+  | { kind: 'retry'; waitMs: number }
+  /** Back to its place, with its upstream parked. */
+  | { kind: 'park'; waitMs: number }
+  /** Back to its place at once: the worker could not finish it, which is no fault of the job. */
+  | { kind: 'hand_back' };
+
+export type Settlement = {
+  id: JobId;
+  attempt: number;
+  /** The mark given to `claim`. */
+  claim: string;
+  outcome: AttemptOutcome;
+  providerRequestId: string | null;
+  /** `costNano` is in nano-dollars, null where no price is known. */
+  usage: (TokenUsage & { costNano: number | null; priceVersion: string }) | null;
+  next: NextStep;
+};
+
+export type SettleAnswer = {
+  became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone';
+  handoffs: Handoff[];
+};
+
+type ListQuery = {
+  tenant: TenantId;
+  status: string | null;
+  limit: number;
+  /** The `next` of the page before; null starts with the newest. */
+  before: string | null;
+};
+
+export type JobStore = ReturnType<typeof createJobStore>;
+
+export const createJobStore = ({
+  redis,
+  run,
+  shards,
+  retentionMs,
+}: {
+  redis: Redis;
+  run: RunScript;
+  shards: number;
+  retentionMs: number;
+}) => {
+  const tagOf = (tenant: TenantId): string => tenantTag(tenant, shards);
+
+  const view = async (tenant: TenantId, ids: readonly JobId[], watcher: string, withResult: boolean) => {
+    // The casts in this file: the forms of answers are those in the scripts' headers.
+    const replies = (await run('view', tagOf(tenant), [tenant, watcher, withResult ? '1' : '', ...ids])) as ViewReply[];
+    return replies.map((reply, index) => parseView(ids[index], reply));
+  };
+
+  type ReadOf = { tenant: TenantId; id: JobId; watcher: string };
+  const readOne = readTogether(
+    RESULTS_A_CALL,
+    ({ tenant, watcher }: ReadOf) => `${tenant} ${watcher}`,
+    (reads) =>
+      view(
+        reads[0].tenant,
+        reads.map(({ id }) => id),
+        reads[0].watcher,
+        true,
+      ),
+  );
+
+  return {
+    /**
+     * Accepts a job. With the same id again it changes nothing. `watcher`: an API process to be told of changes.
+     * When it rejects, the job may or may not have been accepted.
+     */
+    submit: async (job: NewJob, { watcher }: { watcher: string | null }): Promise<SubmitAnswer> => {
+      const { tenant, idempotency } = job;
+      const answer = (await run('submit', tagOf(tenant), [
+        job.id,
+        tenant,
+        laneOf(job),
+        job.class,
+        upstreamOf(job),
+        job.provider,
+        job.request.model,
+        job.credential,
+        job.deadlineMs,
+        job.timeoutMs,
+        JSON.stringify(job.request),
+        job.sealedKey ?? '',
+        Object.keys(job.metadata).length > 0 ? JSON.stringify(job.metadata) : '',
+        job.sandbox ? '1' : '',
+        watcher ?? '',
+        HANDOFFS_A_SUBMIT,
+        idempotency ? `${tenant}:${digest([idempotency.route, idempotency.key])}` : '',
+        idempotency ? digest([idempotency.request]) : '',
+        IDEMPOTENCY_MS,
+      ])) as SubmitReply;
+      switch (answer[0]) {
+        case 'mismatch':
+          return { kind: 'mismatch' };
+        case 'replayed':
+          return { kind: 'replayed', view: parseView(answer[1], answer[2]) };
+        case 'accepted': {
+          const [kind, , acceptedMs, reason, position, handoffs] = answer;
+          const view = { id: job.id, record: newRecord(job, acceptedMs), queue: { reason, position }, result: null };
+          return { kind, view, handoffs, shard: shardOf(tenant, shards) };
+        }
+      }
+    },
+
+    /** A tenant's job; null where it is not stored. `watcher` as in `submit`. */
+    read: (tenant: TenantId, id: JobId, { watcher }: { watcher: string | null }): Promise<JobView | null> =>
+      readOne({ tenant, id, watcher: watcher ?? '' }),
+
+    /** A page of a tenant's jobs, newest first, without results. With a status it may be short although more follow; `next` is null at the end. */
+    list: async ({ tenant, status, limit, before }: ListQuery): Promise<{ views: JobView[]; next: string | null }> => {
+      const views: JobView[] = [];
+      let cursor = before;
+      // Two pieces: with a rare status a page ends early and says where to go on.
+      for (let piece = 0; piece < 2 && views.length < limit; piece++) {
+        const from = cursor === null ? '+' : `(${cursor}`;
+        const entries = await answerOf(
+          redis.xrevrange(key(tagOf(tenant), 'JOBS', tenant), from, '-', 'COUNT', IDS_A_CALL),
+        );
+        const ids = entries.map(([, [, id]]) => id as JobId);
+        const found = ids.length > 0 ? await view(tenant, ids, '', false) : [];
+        for (const [index, job] of found.entries()) {
+          if (views.length === limit) return { views, next: cursor };
+          cursor = entries[index]?.[0] ?? cursor;
+          if (job && (status === null || job.record.status === status)) views.push(job);
+        }
+        if (ids.length < IDS_A_CALL) return { views, next: null };
+      }
+      return { views, next: cursor };
+    },
+
+    /** Ends a waiting job at once; flags a running one, which its worker then aborts. */
+    cancel: async (tenant: TenantId, id: JobId) => {
+      const [answer, handoffs] = (await run('cancel', tagOf(tenant), [id, tenant, retentionMs])) as [
+        'gone' | 'final' | 'cancelled' | 'requested',
+        Handoff[],
+      ];
+      return { answer, handoffs, shard: shardOf(tenant, shards) };
+    },
+
+    /** Forgets what a final job held. */
+    erase: async (tenant: TenantId, id: JobId) =>
+      (await run('erase', tagOf(tenant), [id, tenant, ERASED_STUB_MS])) as 'gone' | 'conflict' | 'erased',
+
+    /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
+    claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
+      const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs])) as
+        | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired', Handoff[]]
+        | ClaimReply;
+      if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
+      return { kind: 'claimed', claim: parseClaim(reply) };
+    },
+
+    /** Ends an attempt: what it reported is accounted once, and the job is final or waits again. Safe to call twice. */
+    settle: async (shard: number, settlement: Settlement): Promise<SettleAnswer> => {
+      const { next, usage } = settlement;
+      const failed = next.kind === 'failed' ? next : null;
+      const [became, handoffs] = (await run('settle', shardTag(shard), [
+        settlement.id,
+        settlement.attempt,
+        settlement.claim,
+        settlement.outcome,
+        settlement.providerRequestId ?? '',
+        next.kind,
+        'waitMs' in next ? next.waitMs : (failed?.parkMs ?? 0),
+        next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
+        failed?.providerStatus ?? '',
+        failed?.detail ?? '',
+        next.kind === 'completed' ? JSON.stringify(next.result) : '',
+        usage ? '1' : '',
+        usage?.inputTokens ?? 0,
+        usage?.outputTokens ?? 0,
+        usage?.cachedInputTokens ?? 0,
+        usage?.costNano ?? '',
+        usage?.priceVersion ?? '',
+        next.kind === 'retry' ? '1' : '',
+        retentionMs,
+        HANDOFFS_A_SETTLE,
+      ])) as [SettleAnswer['became'], Handoff[]];
+      return { became, handoffs };
+    },
+  };
+};
+
+// A call hands off what it made room for, and a little more, so that a window that grew fills up without waiting for the tick.
+const HANDOFFS_A_SUBMIT = 2;
+const HANDOFFS_A_SETTLE = 4;
+
+type SubmitReply =
+  | ['mismatch']
+  | ['replayed', JobId, ViewReply]
+  | ['accepted', JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
+
+/** The record as `submit` has just written it. */
+const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
+  status: 'queued',
+  provider: job.provider,
+  model: job.request.model,
+  credential: job.credential,
+  created: String(acceptedMs),
+  deadline: String(job.deadlineMs),
+  ...(Object.keys(job.metadata).length > 0 ? { metadata: JSON.stringify(job.metadata) } : {}),
+  ...(job.sandbox ? { sandbox: '1' } : {}),
+});
+
+type ViewReply = [] | [string[], string, number, string];
+
+const parseView = (id: JobId | undefined, reply: ViewReply): JobView | null => {
+  const [flat, reason, position, result] = reply;
+  if (!id || !flat) return null;
+  const record: Record<string, string> = {};
+  for (let index = 0; index < flat.length; index += 2) record[flat[index] ?? ''] = flat[index + 1] ?? '';
+  return {
+    id,
+    record,
+    queue: reason ? { reason: reason as WaitReason, position: position ?? 1 } : null,
+    result: result ? (JSON.parse(result) as CompletionResult) : null,
+  };
+};
+
+type ClaimReply = [
+  'claimed',
+  attempt: number,
+  tenant: TenantId,
+  provider: Provider,
+  model: string,
+  credential: CredentialKind,
+  deadline: string,
+  timeout: string,
+  failures: number,
+  strikes: number,
+  request: string,
+  sealedKey: string,
+];
+
+const parseClaim = ([
+  ,
+  attempt,
+  tenant,
+  provider,
+  model,
+  credential,
+  deadline,
+  timeout,
+  failures,
+  strikes,
+  request,
+  sealedKey,
+]: ClaimReply): Claim => ({
+  attempt,
+  tenant,
+  provider,
+  model,
+  credential,
+  deadlineMs: Number(deadline),
+  timeoutMs: Number(timeout),
+  failures,
+  strikes,
+  request: JSON.parse(request) as CompletionRequest,
+  sealedKey: sealedKey || null,
+});
+
+const digest = (parts: readonly string[]): string => hash('sha256', parts.join('\0'), 'base64url').slice(0, 22);
+
+/** What a provider's rate limit applies to: a user's key and a model, or the platform's account and a model whoever asks. */
+const upstreamOf = ({ tenant, provider, fingerprint, request }: NewJob): string =>
+  digest(fingerprint === null ? ['platform', provider, request.model] : [tenant, provider, fingerprint, request.model]);
+
+const laneOf = (job: NewJob): string => digest([job.tenant, job.class, upstreamOf(job)]);

@@ -1,0 +1,78 @@
+/** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
+import type { Redis } from 'ioredis';
+import type { JobId, TenantId } from '../ids.ts';
+import type { Handoff } from '../queues.ts';
+import { type KeyName, key, shardTag } from '../redis/keys.ts';
+import type { RunScript } from '../redis/scripts.ts';
+import { answerOf } from '../redis/unavailable.ts';
+
+/** A worker that was silent for this long is taken for dead. */
+const ALIVE_MS = 5_000;
+const LEASE_MS = 3_000;
+/** A hand-off that BullMQ does not know after this long was lost. */
+const HANDOFF_LATE_MS = 2_000;
+/** A running job's worker ends it at its deadline; past this much more, the worker is lost. */
+const DEADLINE_GRACE_MS = 2_000;
+
+export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
+
+export const createSchedulerStore = ({
+  redis,
+  run,
+  retentionMs,
+}: {
+  redis: Redis;
+  run: RunScript;
+  retentionMs: number;
+}) => ({
+  /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers running jobs that are to be aborted. */
+  heartbeat: async (shard: number, worker: string, slots: number): Promise<JobId[]> =>
+    (await run('heartbeat', shardTag(shard), [worker, slots, ALIVE_MS])) as JobId[],
+
+  /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */
+  tick: async (shard: number, worker: string) => {
+    const [role, handoffs] = (await run('tick', shardTag(shard), [worker, LEASE_MS])) as [string, Handoff[]];
+    return { leads: role === 'leader', handoffs };
+  },
+
+  /** The hand-offs of one piece of the in-flight set that never reached BullMQ, and the cursor of the next piece ('0' when through). */
+  reconcile: async (shard: number, cursor: string) => {
+    const [next, lost] = (await run('reconcile', shardTag(shard), [cursor, HANDOFF_LATE_MS])) as [string, Handoff[]];
+    return { next, lost };
+  },
+
+  /** Ends at most 64 jobs past their deadline, and trims one tenant's index. */
+  sweep: async (shard: number, tenant: TenantId | null) => {
+    const [expired, handoffs] = (await run('sweep', shardTag(shard), [
+      DEADLINE_GRACE_MS,
+      retentionMs,
+      tenant ?? '',
+    ])) as [number, Handoff[]];
+    return { expired, handoffs };
+  },
+
+  /** How a shard's queue stands: its unfinished jobs, those of them at the workers or in a pause, lanes held back by a provider, and what the workers can hold. */
+  counts: async (shard: number) => {
+    const at = (name: KeyName): string => key(shardTag(shard), name);
+    const replies = await answerOf(
+      redis
+        .multi()
+        .zcard(at('DEADLINES'))
+        .hlen(at('INFLIGHT'))
+        .zcard(at('DELAYED'))
+        .zcard(at('PARKED'))
+        .hget(at('SCHEDULER'), 'capacity')
+        .exec(),
+    );
+    const [unfinished, handed_off, delayed, parked_lanes, worker_slots] = (replies ?? []).map(([, count]) =>
+      Number(count ?? 0),
+    );
+    return { unfinished, handed_off, delayed, parked_lanes, worker_slots };
+  },
+
+  /** One piece of the tenants that ever had a job on this shard. */
+  tenants: async (shard: number, cursor: string) => {
+    const [next, tenants] = await redis.sscan(key(shardTag(shard), 'TENANTS'), cursor, 'COUNT', 16);
+    return { next, tenants: tenants as TenantId[] };
+  },
+});

@@ -1,0 +1,98 @@
+/** The registry's tenants: created, changed and deleted while the gateway runs. Their jobs live elsewhere, in the tenants' shards. */
+import type { Redis } from 'ioredis';
+import { newTenantId, type TenantId } from '../ids.ts';
+import { key, REGISTRY_TAG } from '../redis/keys.ts';
+import type { RunScript } from '../redis/scripts.ts';
+import { tenantTag } from '../redis/shards.ts';
+import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
+import { LIMIT_NAMES, type NewTenant, type Tenant, type TenantChanges, type TenantLimits } from '../tenant.ts';
+import { fieldsOf, timeText } from './fields.ts';
+
+const DEFAULT_WEIGHT = 1;
+
+export type TenantStore = ReturnType<typeof createTenantStore>;
+
+export const createTenantStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
+  const put = async (id: TenantId, how: 'create' | 'change', changes: TenantChanges): Promise<Tenant | null> => {
+    const flat = (await run('put-tenant', REGISTRY_TAG, [id, how, ...fieldsFor(changes)])) as string[];
+    return flat.length > 0 ? parseTenant(id, fieldsOf(flat)) : null;
+  };
+  /** The scheduler reads the weight in the tenant's shard. A crash between both writes leaves the old one there until the next change. */
+  const tellScheduler = async ({ id, weight }: Tenant): Promise<void> => {
+    await answerOf(redis.hset(key(tenantTag(id, shards), 'TENANT', id), 'weight', weight));
+  };
+
+  return {
+    create: async (tenant: NewTenant): Promise<Tenant> => {
+      const created = await put(newTenantId(), 'create', tenant);
+      if (!created) throw new Error('the created tenant cannot be read');
+      if (created.weight !== DEFAULT_WEIGHT) await tellScheduler(created);
+      return created;
+    },
+
+    /** Null where there is no such tenant. A change of nothing tells the scheduler the weight again. */
+    change: async (id: TenantId, changes: TenantChanges): Promise<Tenant | null> => {
+      const changed = await put(id, 'change', changes);
+      if (changed) await tellScheduler(changed);
+      return changed;
+    },
+
+    /** Revokes its keys with it; its jobs run out. */
+    remove: async (id: TenantId): Promise<boolean> => {
+      const answer = await run('delete-tenant', REGISTRY_TAG, [id]);
+      await answerOf(redis.hdel(key(tenantTag(id, shards), 'TENANT', id), 'weight'));
+      return answer === 'deleted';
+    },
+
+    read: async (id: TenantId): Promise<Tenant | null> => {
+      const fields = await answerOf(redis.hgetall(key(REGISTRY_TAG, 'TENANT_RECORD', id)));
+      return fields.created ? parseTenant(id, fields) : null;
+    },
+
+    /** Newest first; `next` is the id to go on after, null at the end. */
+    list: async ({ limit, after }: { limit: number; after: TenantId | null }) => {
+      const from = after === null ? '+' : `(${after}`;
+      const ids = (await answerOf(
+        redis.zrevrangebylex(key(REGISTRY_TAG, 'TENANT_RECORDS'), from, '-', 'LIMIT', 0, limit + 1),
+      )) as TenantId[];
+      const page = ids.slice(0, limit);
+      const pipeline = redis.pipeline();
+      for (const id of page) pipeline.hgetall(key(REGISTRY_TAG, 'TENANT_RECORD', id));
+      const replies = page.length > 0 ? ((await answerOf(pipeline.exec())) ?? []) : [];
+      const tenants = replies.flatMap(([error, reply], index) => {
+        if (error) throw new RedisUnavailable();
+        // Casts because a pipeline does not know the types of its answers; HGETALL's is this. It is empty where the tenant was deleted meanwhile.
+        const fields = reply as Record<string, string>;
+        return fields.created ? [parseTenant(page[index] as TenantId, fields)] : [];
+      });
+      return { tenants, next: ids.length > limit ? (page.at(-1) ?? null) : null };
+    },
+  };
+};
+
+/** Every change as field and value; a limit has a field of its own, so that two admins can change two of them at once. */
+const fieldsFor = ({ name, disabled, limits = {}, allowed_models, weight }: TenantChanges): string[] => {
+  const fields: Record<string, string | number | undefined> = {
+    name,
+    disabled: disabled === undefined ? undefined : disabled ? '1' : '',
+    allowed_models: allowed_models === undefined ? undefined : JSON.stringify(allowed_models),
+    weight,
+  };
+  for (const [limit, value] of Object.entries(limits)) fields[limit] = value ?? '';
+  return Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field, String(value)]));
+};
+
+/** Also of the record that comes with a key's look-up. */
+export const parseTenant = (id: TenantId, fields: Record<string, string>): Tenant => ({
+  id,
+  object: 'tenant',
+  name: fields.name ?? '',
+  disabled: fields.disabled === '1',
+  // A cast because fromEntries forgets the names.
+  limits: Object.fromEntries(
+    LIMIT_NAMES.map((name) => [name, fields[name] ? Number(fields[name]) : null]),
+  ) as TenantLimits,
+  allowed_models: JSON.parse(fields.allowed_models ?? 'null') as string[] | null,
+  weight: Number(fields.weight ?? DEFAULT_WEIGHT),
+  created_at: timeText(fields.created) ?? '',
+});

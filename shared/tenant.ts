@@ -1,0 +1,102 @@
+/** Tenants and their platform keys as the admin interface shows and takes them. */
+import { z } from 'zod';
+import { modelName } from './completion.ts';
+import type { PlatformKeyId, TenantId } from './ids.ts';
+
+/** What a platform key may be allowed. Each route names the one that it needs. */
+export const SCOPES = ['jobs:write', 'jobs:read', 'usage:read', 'webhooks:manage'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+const MOST_MODELS = 100;
+const MOST_USD = 1_000_000;
+const LONGEST_KEY_YEARS = 10;
+
+const count = (most: number) => z.int().min(1).max(most).nullable();
+// Nano-dollars of the largest sum still fit into a Lua number.
+const budget = z.number().min(0.01).max(MOST_USD).nullable();
+
+/** A tenant's own limits; null is the default of the configuration. */
+const limits = z.strictObject({
+  requests_per_minute: count(1_000_000),
+  tokens_per_minute: count(1_000_000_000),
+  max_in_flight: count(100_000),
+  max_queued: count(100_000_000),
+  monthly_budget_usd: budget,
+  monthly_user_budget_usd: budget,
+});
+export type TenantLimits = z.infer<typeof limits>;
+
+// A regular expression's text would be shown to the client in the place of a reason.
+const displayName = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine((text) => !/\p{C}/u.test(text) && text.trim() === text, 'must be plain text without blanks around it');
+
+/** What an admin may change of a tenant; a field that is left out stays as it is. */
+export const tenantChanges = z.strictObject({
+  name: displayName.optional(),
+  disabled: z.boolean().optional(),
+  limits: limits.partial().optional(),
+  allowed_models: z.array(modelName).min(1).max(MOST_MODELS).nullable().optional(),
+  weight: z.int().min(1).max(1_000).optional(),
+});
+export type TenantChanges = z.infer<typeof tenantChanges>;
+
+export const newTenant = tenantChanges.extend({ name: displayName });
+export type NewTenant = z.infer<typeof newTenant>;
+
+/** Of the last 10 years, and not past: a key that never worked helps nobody. */
+const expiry = z
+  .string()
+  .refine(
+    (text) => z.iso.datetime({ offset: true }).safeParse(text).success,
+    'must be a time such as 2026-01-31T12:00:00Z',
+  )
+  .transform((text) => Date.parse(text))
+  .refine((ms) => ms > Date.now() + 1_000, 'must lie in the future')
+  .refine(
+    (ms) => ms < Date.now() + LONGEST_KEY_YEARS * 366 * 86_400_000,
+    `must lie within ${LONGEST_KEY_YEARS} years; leave it out for a key that does not expire`,
+  );
+
+export const newKey = z.strictObject({
+  name: displayName,
+  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).nullable().optional(),
+  expires_at: expiry.nullable().optional(),
+});
+export type NewKey = z.infer<typeof newKey>;
+
+const MOST_OVERLAP_SECONDS = 604_800;
+const DEFAULT_OVERLAP_SECONDS = 86_400;
+
+export const keyRotation = z.strictObject({
+  overlap_seconds: z.int().min(0).max(MOST_OVERLAP_SECONDS).default(DEFAULT_OVERLAP_SECONDS),
+});
+
+export type Tenant = {
+  id: TenantId;
+  object: 'tenant';
+  name: string;
+  disabled: boolean;
+  limits: TenantLimits;
+  /** Null: every model. */
+  allowed_models: string[] | null;
+  /** Its share of the workers' time, in proportion to that of others. */
+  weight: number;
+  created_at: string;
+};
+
+/** A platform key without its secret, which is stored nowhere. */
+export type PlatformKey = {
+  id: PlatformKeyId;
+  object: 'platform_key';
+  name: string;
+  scopes: Scope[];
+  created_at: string;
+  expires_at: string | null;
+  /** To the minute; null where it was never used. */
+  last_used_at: string | null;
+};
+
+export const LIMIT_NAMES = limits.keyof().options;

@@ -1,0 +1,186 @@
+/** The authenticator over the real registry: what it remembers, for how long, and what that costs of Redis. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createAuthenticator, REMEMBERED_MS } from '../../api/authenticator.ts';
+import { networkOf } from '../../api/failed-logins.ts';
+import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
+import { createPlatformKeys, parsePlatformKeys } from '../../shared/platform-keys.ts';
+import { connectForRequests } from '../../shared/redis/client.ts';
+import { createScripts } from '../../shared/redis/scripts.ts';
+import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
+import { createPlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
+import { createTenantStore } from '../../shared/stores/tenant-store.ts';
+import { type NewKey, SCOPES, type Tenant } from '../../shared/tenant.ts';
+import { peppersOf, ringText } from '../shared/crypto/rings.ts';
+import { startOwnRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const CONFIGURED = 'configured-key-0001';
+const secrets = createPlatformKeySecrets(peppersOf(ringText('p1')));
+const parsed = parsePlatformKeys(`acme:${CONFIGURED}`, { allowSample: false });
+if (!parsed.ok) throw new Error('not parsed');
+const platformKeys = createPlatformKeys(parsed.entries);
+
+let server: TestRedis;
+let redis: ReturnType<typeof connectForRequests>;
+let store: ReturnType<typeof createPlatformKeyStore>;
+let tenants: ReturnType<typeof createTenantStore>;
+let tenant: Tenant;
+beforeAll(async () => {
+  server = await startOwnRedis();
+  redis = connectForRequests(server.url);
+  const run = createScripts(redis);
+  store = createPlatformKeyStore({ redis, run, secrets });
+  tenants = createTenantStore({ redis, run, shards: 1 });
+  tenant = await until('Redis is there', () => tenants.create({ name: 'test' }));
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+/** An authenticator with clocks of its own, and the number of look-ups that it made. */
+const start = () => {
+  const clock = { elapsedMs: 0, nowMs: Date.now() };
+  const asked = { lookUps: 0, touches: 0 };
+  const authenticator = createAuthenticator({
+    platformKeys,
+    secrets,
+    store: {
+      lookUp: (id) => {
+        asked.lookUps += 1;
+        return store.lookUp(id);
+      },
+      touch: (id) => {
+        asked.touches += 1;
+        return store.touch(id);
+      },
+    },
+    now: () => clock.nowMs,
+    elapsed: () => clock.elapsedMs,
+  });
+  return { ...authenticator, clock, asked };
+};
+const issue = async (fields: Partial<NewKey> = {}) => {
+  const answer = await store.issue(tenant.id, { name: 'x', ...fields });
+  if (answer.kind !== 'issued') throw new Error(answer.kind);
+  return { id: answer.key.id, text: answer.secret.reveal() };
+};
+
+test('a key of the configuration needs no Redis, has every scope and no list of models', () => {
+  const { authenticate, asked } = start();
+  const caller = { tenant: 'acme', keyId: null, scopes: SCOPES, allowedModels: null, disabled: false };
+  expect(authenticate(CONFIGURED)).toEqual(caller);
+  for (const text of ['', 'x', `${CONFIGURED}x`, 'gk_', 'gk_x_y']) expect(authenticate(text)).toBeNull();
+  expect(asked).toEqual({ lookUps: 0, touches: 0 });
+});
+
+test('a managed key is looked up once for all requests of the next seconds, and afterwards again', async () => {
+  const { authenticate, clock, asked } = start();
+  const { id, text } = await issue({ scopes: ['jobs:read'] });
+  const caller = { tenant: tenant.id, keyId: id, scopes: ['jobs:read'], allowedModels: null, disabled: false };
+  expect(await Promise.all(Array.from({ length: 50 }, async () => authenticate(text)))).toEqual(Array(50).fill(caller));
+  clock.elapsedMs = REMEMBERED_MS - 1;
+  // Not even a promise: the answer is there.
+  expect(authenticate(text)).toEqual(caller);
+  expect(asked.lookUps).toBe(1);
+  clock.elapsedMs = REMEMBERED_MS;
+  expect(await authenticate(text)).toEqual(caller);
+  expect(asked.lookUps).toBe(2);
+});
+
+test('an unknown key is remembered too, whatever secret it comes with', async () => {
+  const { authenticate, clock, asked } = start();
+  const { text } = secrets.issue();
+  for (let count = 0; count < 20; count++) expect(await authenticate(text.reveal())).toBeNull();
+  expect(asked.lookUps).toBe(1);
+  clock.elapsedMs = REMEMBERED_MS;
+  expect(await authenticate(text.reveal())).toBeNull();
+  expect(asked.lookUps).toBe(2);
+});
+
+test('a mistyped key asks nobody', async () => {
+  const { authenticate, asked } = start();
+  const { text } = await issue();
+  const last = text.at(-1) === '0' ? '1' : '0';
+  expect(authenticate(text.slice(0, -1) + last)).toBeNull();
+  expect(asked.lookUps).toBe(0);
+});
+
+test('a revoked key, a disabled tenant and another list of models show when what is remembered is too old', async () => {
+  const { authenticate, clock } = start();
+  const [one, two] = [await issue(), await issue()];
+  for (const { text } of [one, two]) expect(await authenticate(text)).toMatchObject({ disabled: false });
+  await store.revoke(tenant.id, one.id);
+  await tenants.change(tenant.id, { disabled: true, allowed_models: ['m'] });
+  clock.elapsedMs = REMEMBERED_MS;
+  expect(await authenticate(one.text)).toBeNull();
+  expect(await authenticate(two.text)).toMatchObject({ disabled: true, allowedModels: ['m'] });
+  await tenants.change(tenant.id, { disabled: false, allowed_models: null });
+});
+
+test('a key ends at its expiry, also while it is remembered', async () => {
+  const { authenticate, clock } = start();
+  const { text } = await issue({ expires_at: clock.nowMs + 60_000 });
+  expect(await authenticate(text)).not.toBeNull();
+  clock.nowMs += 60_000;
+  expect(authenticate(text)).toBeNull();
+});
+
+test('a flood of unknown keys does not make it forget the good ones', async () => {
+  const { authenticate, asked } = start();
+  const { text } = await issue();
+  await authenticate(text);
+  for (let round = 0; round < 12; round++) {
+    await Promise.all(Array.from({ length: 1_000 }, async () => authenticate(secrets.issue().text.reveal())));
+  }
+  const before = asked.lookUps;
+  expect(await authenticate(text)).not.toBeNull();
+  expect(asked.lookUps).toBe(before);
+});
+
+test('the use of a key is noted once a minute, and that of a wrong one never', async () => {
+  const { authenticate, clock, asked } = start();
+  const { id, text } = await issue();
+  const other = (await issue()).text;
+  for (let second = 0; second < 60; second++) {
+    clock.elapsedMs = second * 1_000;
+    await authenticate(text);
+  }
+  expect(asked.touches).toBe(1);
+  clock.elapsedMs = 60_000;
+  await authenticate(text);
+  expect(asked.touches).toBe(2);
+  await authenticate(secrets.issue().text.reveal());
+  expect(asked.touches).toBe(2);
+  await authenticate(other);
+  const noted = async () => (await store.list(tenant.id, { limit: 64, after: null })).keys.find((key) => key.id === id);
+  await until('it is noted', async () => (await noted())?.last_used_at);
+});
+
+test('while Redis is away a remembered key goes on, another is an error and no refusal, and both come back', async () => {
+  const { authenticate, clock } = start();
+  const { text } = await issue();
+  await authenticate(text);
+  await server.kill();
+  expect(authenticate(text)).not.toBeNull();
+  expect(authenticate(CONFIGURED)).not.toBeNull();
+  await expect(authenticate(secrets.issue().text.reveal())).rejects.toThrow(RedisUnavailable);
+  clock.elapsedMs = REMEMBERED_MS;
+  await expect(authenticate(text)).rejects.toThrow(RedisUnavailable);
+  await server.restart();
+  expect(await until('Redis is back', () => authenticate(text))).toMatchObject({ tenant: tenant.id });
+});
+
+test.each([
+  ['10.1.2.3', '10.1.2.3'],
+  ['::ffff:10.1.2.3', '10.1.2.3'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8:1:2::9', '2001:db8:1:2'],
+  ['2001:0db8:0001:0002::', '2001:db8:1:2'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['::1', '0:0:0:0'],
+  ['unknown', 'unknown'],
+])('%s counts as %s', (address, network) => {
+  expect(networkOf(address)).toBe(network);
+});

@@ -1,0 +1,41 @@
+/** The requests that the bench sends: numbered, so that an answer, a provider call and a BullMQ job can be told to be of the same one. */
+
+export const PLATFORM_KEY = 'bench-platform-key-0001';
+export const BODY_BYTES = 600;
+
+const FILLER = 'How does a queue keep its promises when the process that serves it dies? ';
+const DIGITS = 6;
+
+/** A body before and after its number. */
+export type Template = { before: string; after: string };
+
+const template = (fields: string, text: string): Template => ({
+  before: `{${fields}"messages":[{"role":"user","content":"${text}#`,
+  after: '"}]}',
+});
+
+/** A request of exactly BODY_BYTES; `fields` is JSON that ends in a comma. */
+const filled = (fields: string, beginning = ''): Template => {
+  const { before, after } = template(fields, beginning);
+  const bytes = BODY_BYTES - Buffer.byteLength(before) - after.length - DIGITS;
+  return template(fields, beginning + FILLER.repeat(10).slice(0, bytes));
+};
+
+export const ON_PLATFORM_ACCOUNT = filled('');
+export const ON_USER_KEY = filled('"model":"gpt-5-mini",');
+
+/** The sandbox quotes the beginning: with these letters of several bytes its result has RESULT_BYTES. */
+export const SIZED_RESULT = filled('', `${'€'.repeat(50)}é`);
+/** What the store keeps of a result of the sandbox to SIZED_RESULT. */
+export const RESULT_BYTES = 500;
+
+/** A call that the sandbox does not answer within the bench's time. */
+export const LONG_CALL = template('', 'sandbox:delay=600000 ');
+
+export const bodyOf = ({ before, after }: Template, number: number): string =>
+  `${before}${String(number).padStart(DIGITS, '0')}${after}`;
+
+/** The number in a body, wherever it is; NaN in one that is not ours. */
+export const numberIn = (body: unknown): number => Number(/#(\d{6})"/.exec(JSON.stringify(body))?.[1]);
+
+export const userKey = (number: number): string => `sk-proj-bench${String(number).padStart(16, '0')}`;

@@ -1,0 +1,100 @@
+/** The sandbox's own promises: the steering that people use by hand, and what it takes and records. */
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { parseDirectives } from '../../local/sandbox/directives.ts';
+import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
+
+const answerForm = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });
+
+const open: Sandbox[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((sandbox) => sandbox.close()));
+});
+
+const start = async (options: SandboxOptions = {}): Promise<Sandbox> => {
+  const sandbox = await createSandbox({ delayMs: 0, ...options });
+  open.push(sandbox);
+  return sandbox;
+};
+
+const say = (sandbox: Sandbox, content: string, key = 'sk-user-sample') =>
+  fetch(`${sandbox.providerUrls.openai}/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'model-1', messages: [{ role: 'user', content }] }),
+  });
+
+describe('directives', () => {
+  test.each([
+    ['Hello.', {}],
+    ['Hello sandbox: how are you?', {}],
+    ['sandbox:status=429 retry-after=2 times=1', { status: 429, 'retry-after': 2, times: 1 }],
+    ['Please sandbox:fail=cut and tell a=b', { fail: 'cut' }],
+    ['sandbox:delay=5000\nfinish=length', { delay: 5000 }],
+    ['sandbox:status=200', null],
+    ['sandbox:fail=often', null],
+    ['sandbox:speed=1', null],
+  ])('%j means %o', (prompt, expected) => {
+    expect(parseDirectives(prompt)).toEqual(expected);
+  });
+});
+
+test('a directive that does not exist is refused, not passed over', async () => {
+  expect((await say(await start(), 'sandbox:fial=cut')).status).toBe(400);
+});
+
+test('times=2 fails two calls with the same text, lets the third pass, and begins anew', async () => {
+  const sandbox = await start();
+  const statuses: number[] = [];
+  for (let call = 0; call < 4; call++) statuses.push((await say(sandbox, 'sandbox:status=503 times=2')).status);
+  expect(statuses).toEqual([503, 503, 200, 503]);
+});
+
+test('the same request has the same answer, which says that it is the sandbox’s', async () => {
+  const sandbox = await start();
+  const texts: string[] = [];
+  for (let call = 0; call < 2; call++) {
+    const { choices } = answerForm.parse(await (await say(sandbox, 'Hello.')).json());
+    texts.push(choices[0].message.content);
+  }
+  expect(texts[0]).toContain('sandbox');
+  expect(texts[1]).toBe(texts[0]);
+});
+
+test('only the documented sample keys are taken, and a refusal shows the ends of a key as OpenAI does', async () => {
+  const sandbox = await start();
+  expect((await say(sandbox, 'Hello.', 'sk-user-anything')).status).toBe(200);
+  const refused = await say(sandbox, 'Hello.', 'sk-proj-0123456789abcdef');
+  expect(refused.status).toBe(401);
+  expect(await refused.text()).toMatch(/sk-proj-\*+cdef/);
+});
+
+test('with any delay, delay=0 answers at once', async () => {
+  expect((await say(await start({ delayMs: 600_000 }), 'sandbox:delay=0')).status).toBe(200);
+});
+
+test('calls are recorded up to the limit, with keys as digests unless asked for in clear', async () => {
+  const sandbox = await start({ record: { limit: 2, keys: 'digest' } });
+  for (const text of ['One.', 'Two.', 'Three.']) await say(sandbox, text);
+  const digest = createHash('sha256').update('sk-user-sample').digest('hex');
+  await vi.waitFor(() => expect(sandbox.calls.at(-1)?.completed).toBe(true));
+  expect(sandbox.calls.map(({ key, model }) => ({ key, model }))).toEqual(
+    Array(2).fill({ key: digest, model: 'model-1' }),
+  );
+});
+
+test('as a process it says where it listens, and ends with its parent', async () => {
+  const env = { ...process.env, SANDBOX_DELAY_MS: '0' };
+  const child = fork('local/sandbox/main.ts', ['0'], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const [message] = await once(child, 'message');
+  expect(message).toMatchObject({
+    type: 'listening',
+    providerUrls: { openai: expect.stringMatching(/\/openai\/v1$/) },
+  });
+  const ended = once(child, 'exit');
+  child.disconnect();
+  expect(await ended).toEqual([0, null]);
+});

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { deriveKey, localDataKeys, parseKeyring, parsePeppers } from '../../../shared/crypto/keyring.ts';
+import { keyringOf, ringText } from './rings.ts';
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+const random = (bytes = 32) => base64(randomBytes(bytes));
+const rejects = (text: string, parse: typeof parseKeyring | typeof parsePeppers = parseKeyring): string[] => {
+  const parsed = parse(text, { name: 'THE_SETTING', allowSample: false });
+  if (parsed.ok) throw new Error('was taken');
+  return parsed.problems;
+};
+
+test('the first key of a ring seals, and the order of all is kept', () => {
+  const [first, second] = [random(), random()];
+  const { keys } = keyringOf(`new:${first}, old-1:${second}\n`);
+  expect(keys.map(({ id }) => id)).toEqual(['new', 'old-1']);
+  expect(keys.map(({ key }) => key.export().toString('base64'))).toEqual([first, second]);
+});
+
+describe('a key ring is refused for', () => {
+  test.each([
+    ['an empty text', '', /entry 1 must begin with an id/],
+    ['no id', random(), /entry 1 must begin with an id/],
+    ['an empty id', `:${random()}`, /entry 1 must begin with an id/],
+    ['a long id', `${'a'.repeat(17)}:${random()}`, /entry 1 must begin with an id/],
+    ['an id with capitals', `Key:${random()}`, /entry 1 must begin with an id/],
+    ['a trailing comma', `a:${random()},`, /entry 2 must begin with an id/],
+    ['an empty key', 'a:', /entry 1 must end in standard base64/],
+    ['a key that is no base64', 'a:not base64!', /entry 1 must end in standard base64/],
+    ['base64 without its padding', `a:${random().replace('=', '')}`, /entry 1 must end in standard base64/],
+    ['stray last bits', `a:${base64(Buffer.alloc(32, 7)).replace(/.=$/, 'd=')}`, /entry 1 must end in standard base64/],
+    ['a short key', `a:${random(31)}`, /exactly 32 bytes, and has 31/],
+    ['a long key', `a:${random(33)}`, /exactly 32 bytes, and has 33/],
+    ['a repeated id', `a:${random()},a:${random()}`, /entry 2 has the id of an earlier entry/],
+    ['an all-zero key', `a:${base64(new Uint8Array(32))}`, /entry 1 is a sample/],
+    ['a key of one byte', `a:${base64(new Uint8Array(32).fill(0x61))}`, /entry 1 is a sample/],
+    ['a key that counts up', `a:${base64(Uint8Array.from({ length: 32 }, (_, i) => i + 250))}`, /entry 1 is a sample/],
+  ])('%s', (_, text, problem) => {
+    expect(rejects(text)).toContainEqual(expect.stringMatching(problem));
+  });
+
+  test('the same key under two ids', () => {
+    const key = random();
+    expect(rejects(`a:${key},b:${key}`)).toEqual(['THE_SETTING: entry 2 has the key of an earlier entry.']);
+  });
+});
+
+test('every problem of a ring is reported at once', () => {
+  const problems = rejects(`A:${random(8)},b:?,b:${random()}`);
+  expect(problems.map((problem) => problem.slice(0, 21))).toEqual([
+    'THE_SETTING: entry 1 ',
+    'THE_SETTING: entry 1 ',
+    'THE_SETTING: entry 2 ',
+    'THE_SETTING: entry 3 ',
+  ]);
+});
+
+test('no problem shows any part of what was given', () => {
+  // Letters and digits in turn, so that no window of it is a word of ours.
+  const tail = fc.stringMatching(/^([A-Z][0-9]){10,30}$/);
+  const form = fc.constantFrom(
+    (key: string) => key,
+    (key: string) => `a:${key}`,
+    (key: string) => `${key}:a`,
+  );
+  fc.assert(
+    fc.property(tail, form, (key, write) => {
+      const said = rejects(`${write(key)},${write(key)}`).join(' ');
+      for (let at = 0; at + 6 <= key.length; at++) expect(said).not.toContain(key.slice(at, at + 6));
+    }),
+  );
+});
+
+test('sample keys are taken where samples are allowed', () => {
+  const zeros = `a:${base64(new Uint8Array(32))}`;
+  expect(parseKeyring(zeros, { name: 'X', allowSample: true }).ok).toBe(true);
+  expect(parsePeppers(zeros, { name: 'X', allowSample: true }).ok).toBe(true);
+});
+
+test('a pepper may be longer than 32 bytes, but not shorter', () => {
+  expect(parsePeppers(`a:${random(64)}`, { name: 'X', allowSample: false }).ok).toBe(true);
+  expect(rejects(`a:${random(31)}`, parsePeppers)).toEqual([
+    'THE_SETTING: entry 1 must decode to 32 bytes or more, and has 31.',
+  ]);
+});
+
+test('keys derived for different purposes, or with different salts, differ', () => {
+  const [{ key }] = keyringOf(ringText('a')).keys;
+  const derived = [deriveKey(key, 'one'), deriveKey(key, 'two'), deriveKey(key, 'one', Buffer.from('salt')), key];
+  expect(new Set(derived.map((one) => one.export().toString('hex'))).size).toBe(4);
+  expect(deriveKey(key, 'one').equals(deriveKey(key, 'one'))).toBe(true);
+});
+
+test('a data key comes back from what was stored with it, and is never issued twice', () => {
+  const dataKeys = localDataKeys(keyringOf(ringText('a', 'b')));
+  const [one, two] = [dataKeys.issue(), dataKeys.issue()];
+  expect(one.keyId).toBe('a');
+  expect(one.dataKey.equals(two.dataKey)).toBe(false);
+  const recovered = dataKeys.recover(one.keyId, one.wrapped);
+  expect(recovered.ok && recovered.dataKey.equals(one.dataKey)).toBe(true);
+  const other = dataKeys.recover('b', one.wrapped);
+  expect(other.ok && other.dataKey.equals(one.dataKey)).toBe(false);
+  expect(dataKeys.recover('c', one.wrapped)).toEqual({ ok: false, reason: 'unknown_key' });
+});

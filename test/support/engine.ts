@@ -1,0 +1,110 @@
+/** The scheduler without processes: the real stores on a real Redis, driven step by step by a test that plays API and workers. */
+import { Redis } from 'ioredis';
+import { parsePeppers } from '../../shared/crypto/keyring.ts';
+import { createJobIds, type JobId, type TenantId } from '../../shared/ids.ts';
+import { type Handoff, parseHandoff } from '../../shared/queues.ts';
+import { key, shardTag } from '../../shared/redis/keys.ts';
+import { createScripts } from '../../shared/redis/scripts.ts';
+import {
+  type Claim,
+  createJobStore,
+  type JobStore,
+  type NewJob,
+  type SettleAnswer,
+  type Settlement,
+} from '../../shared/stores/job-store.ts';
+import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+
+export const TAG = shardTag(0);
+
+export type Running = { id: JobId; mark: string; claim: Claim };
+
+export type Engine = {
+  redis: Redis;
+  jobs: JobStore;
+  scheduler: SchedulerStore;
+  /** Hand-offs that scripts gave out and no worker has taken yet, oldest first. */
+  handoffs: Handoff[];
+  submit: (tenant: string, job?: Partial<NewJob> & { model?: string }) => Promise<JobId>;
+  /** Claims the oldest hand-off; null where there is none or it is refused. */
+  start: () => Promise<Running | null>;
+  /** Settles a running job; `heldMs` pretends that it held its slot for that long. */
+  end: (running: Running, settlement?: Partial<Settlement>, heldMs?: number) => Promise<SettleAnswer['became']>;
+  tick: () => Promise<void>;
+  stop: () => void;
+};
+
+const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
+
+export const createEngine = (url: string): Engine => {
+  if (!peppers.ok) throw new Error('no peppers');
+  const ids = createJobIds({ peppers: peppers.keys });
+  const redis = new Redis(url);
+  const run = createScripts(redis);
+  const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
+  const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000 });
+  const handoffs: Handoff[] = [];
+  let marks = 0;
+  return {
+    redis,
+    jobs,
+    scheduler,
+    handoffs,
+    submit: async (name, { model = 'model-a', ...job } = {}) => {
+      // Tests name tenants in the form that the type stands for.
+      const tenant = name as TenantId;
+      const id = ids.next(tenant);
+      const answer = await jobs.submit(
+        {
+          id,
+          tenant,
+          class: 'interactive',
+          provider: 'bedrock',
+          credential: 'platform',
+          fingerprint: null,
+          deadlineMs: Date.now() + 3_600_000,
+          timeoutMs: 60_000,
+          request: { model, messages: [{ role: 'user', content: 'hello' }] },
+          sealedKey: null,
+          metadata: {},
+          sandbox: false,
+          idempotency: null,
+          ...job,
+        },
+        { watcher: null },
+      );
+      if (answer.kind !== 'accepted') throw new Error(`not accepted: ${answer.kind}`);
+      handoffs.push(...answer.handoffs);
+      return id;
+    },
+    start: async () => {
+      const parsed = parseHandoff(handoffs.shift() ?? '');
+      if (!parsed) return null;
+      const mark = `worker.${++marks}`;
+      const answer = await jobs.claim(0, parsed.id, parsed.number, mark);
+      if (answer.kind === 'claimed') return { id: parsed.id, mark, claim: answer.claim };
+      handoffs.push(...answer.handoffs);
+      return null;
+    },
+    end: async ({ id, mark, claim }, settlement = {}, heldMs) => {
+      if (heldMs !== undefined) await redis.hset(key(TAG, 'JOB', id), 'slot_since', Date.now() - heldMs);
+      const { became, handoffs: next } = await jobs.settle(0, {
+        id,
+        attempt: claim.attempt,
+        claim: mark,
+        outcome: 'completed',
+        providerRequestId: null,
+        usage: { inputTokens: 10, outputTokens: 5, cachedInputTokens: 2, costNano: 1_000, priceVersion: 'test' },
+        next: { kind: 'completed', result: { role: 'assistant', content: 'hi', finish_reason: 'stop' } },
+        ...settlement,
+      });
+      handoffs.push(...next);
+      return became;
+    },
+    tick: async () => {
+      const { handoffs: next } = await scheduler.tick(0, 'test');
+      handoffs.push(...next);
+    },
+    stop: () => redis.disconnect(),
+  };
+};

@@ -1,0 +1,106 @@
+/** A TCP proxy on 127.0.0.1 that does to a connection what networks do: slow it down, let it die without a sign, cut it, reset it. */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/**
+ * What becomes of bytes that a client sends. `freeze`: nothing passes on this connection any more, in either direction, and it stays open (half-open).
+ * `deafen`: these bytes pass and their answer does not; `deafen` and then `cut` is an answer that was lost.
+ */
+export type Verdict = 'pass' | 'freeze' | 'deafen';
+
+export type ProxiedConnection = {
+  /** Everything the client sent, as Latin-1; of a long connection the last 64 KiB. */
+  sent: () => string;
+  freeze: () => void;
+  /** Ends both sides in good order, and with RST where `reset` says so. */
+  cut: (options?: { reset: boolean }) => void;
+};
+
+export type FaultProxy = {
+  port: number;
+  /** Those with a side that is open, oldest first. */
+  connections: ProxiedConnection[];
+  /** How long bytes take on their way, each way. Holds for what arrives from now on. */
+  setDelay: (ms: number) => void;
+  /** Asked about every piece that a client sends, in the order of arrival; `null` passes all. */
+  judge: (rule: ((bytes: string, connection: ProxiedConnection) => Verdict) | null) => void;
+  close: () => Promise<void>;
+};
+
+const KEPT_CHARACTERS = 65_536;
+
+export const startFaultProxy = async (target: { port: number; host?: string }): Promise<FaultProxy> => {
+  const connections: ProxiedConnection[] = [];
+  let delayMs = 0;
+  let rule: Parameters<FaultProxy['judge']>[0] = null;
+
+  // Each piece waits the same time, so that their order stays.
+  const later = (step: () => void): void => {
+    if (delayMs === 0) step();
+    else setTimeout(step, delayMs);
+  };
+
+  const server = createServer((client: Socket) => {
+    const upstream = connect(target.port, target.host ?? '127.0.0.1');
+    let sent = '';
+    let isFrozen = false;
+    let isDeaf = false;
+    const connection: ProxiedConnection = {
+      sent: () => sent,
+      freeze: () => {
+        isFrozen = true;
+      },
+      cut: ({ reset } = { reset: false }) => {
+        for (const socket of [client, upstream]) {
+          if (reset) socket.resetAndDestroy();
+          else socket.destroy();
+        }
+      },
+    };
+    connections.push(connection);
+
+    client.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      sent = (sent + text).slice(-KEPT_CHARACTERS);
+      const verdict = rule?.(text, connection) ?? 'pass';
+      if (verdict === 'freeze') isFrozen = true;
+      if (verdict === 'deafen') isDeaf = true;
+      if (!isFrozen) later(() => upstream.write(bytes));
+    });
+    upstream.on('data', (bytes) => {
+      if (!isFrozen && !isDeaf) later(() => client.write(bytes));
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.setNoDelay(true);
+      one.on('error', () => {});
+      one.on('close', () => {
+        const index = connections.indexOf(connection);
+        if (other.closed && index >= 0) connections.splice(index, 1);
+        // Of a frozen connection neither side learns that the other has gone.
+        if (!isFrozen) later(() => other.destroy());
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    connections,
+    setDelay: (ms) => {
+      delayMs = ms;
+    },
+    judge: (next) => {
+      rule = next;
+    },
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const connection of [...connections]) connection.cut();
+      await closed;
+    },
+  };
+};

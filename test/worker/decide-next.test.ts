@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import type { Outcome } from '../../shared/outcome.ts';
+import type { NextStep } from '../../shared/stores/job-store.ts';
+import { decideNext } from '../../worker/decide-next.ts';
+
+type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
+type Situation = Parameters<typeof decideNext>[2];
+
+const reported = { usage: null, providerRequestId: null };
+const result = { role: 'assistant', content: 'Hi.', finish_reason: 'stop' } as const;
+const completed: Decided = { kind: 'completed', ...reported, result };
+const rejected: Decided = {
+  kind: 'rejected',
+  ...reported,
+  code: 'provider_rejected_request',
+  providerStatus: 400,
+  detail: 'too long',
+};
+const throttled = (retryAfterMs: number | null): Decided => ({
+  kind: 'throttled',
+  ...reported,
+  code: 'provider_rate_limited',
+  providerStatus: 429,
+  retryAfterMs,
+});
+const unavailable: Decided = {
+  kind: 'unavailable',
+  ...reported,
+  code: 'provider_bad_response',
+  providerStatus: 200,
+};
+const timedOut: Decided = { kind: 'timed_out', ...reported, code: 'provider_timeout', providerStatus: null };
+
+/** An hour left, the first call of the job, and no jitter. */
+const calm: Situation = { nowMs: 1_000_000, deadlineMs: 4_600_000, failures: 0, strikes: 0, random: 0 };
+const left = (ms: number): Partial<Situation> => ({ deadlineMs: calm.nowMs + ms });
+const HOUR = 3_600_000;
+
+const retry = (waitMs: number): NextStep => ({ kind: 'retry', waitMs });
+const park = (waitMs: number): NextStep => ({ kind: 'park', waitMs });
+
+const CASES: [title: string, Decided, Partial<Situation>, Partial<NextStep>][] = [
+  ['a result completes the job', completed, {}, { kind: 'completed', result }],
+  ['a result completes the job although its deadline passed meanwhile', completed, left(-1), { kind: 'completed' }],
+  [
+    'a refusal fails it at once, with the provider’s words',
+    rejected,
+    {},
+    { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: 'too long' },
+  ],
+
+  ['the first failure is retried after 1 s', unavailable, {}, retry(1_000)],
+  ['the next waits twice as long', unavailable, { failures: 1 }, retry(2_000)],
+  ['jitter takes up to half of it away', unavailable, { failures: 1, random: 0.999_999 }, retry(1_000)],
+  ['a time-out is retried as well', timedOut, {}, retry(1_000)],
+  [
+    'the last attempt’s failure fails the job with its own code',
+    unavailable,
+    { failures: 3 },
+    { kind: 'failed', code: 'provider_bad_response', providerStatus: 200, detail: null },
+  ],
+  ['a time-out counts like any failure', timedOut, { failures: 3 }, { kind: 'failed', code: 'provider_timeout' }],
+  ['a failure at the deadline expires the job', unavailable, left(0), { kind: 'expired' }],
+  ['a time-out at the deadline expires it', timedOut, left(0), { kind: 'expired' }],
+  ['at the deadline it expires even in its last attempt', timedOut, { ...left(0), failures: 3 }, { kind: 'expired' }],
+  ['a retry that fits before the deadline is made', unavailable, left(1_001), retry(1_000)],
+  ['one that does not fit fails at once', unavailable, left(1_000), { kind: 'failed', code: 'provider_bad_response' }],
+
+  ['a rate limit parks for as long as the provider wishes', throttled(7_000), {}, park(7_000)],
+  ['even for no time at all', throttled(0), {}, park(0)],
+  ['without a wish, for 1 s', throttled(null), {}, park(1_000)],
+  ['longer with every limit in a row', throttled(null), { strikes: 3 }, park(8_000)],
+  ['jitter takes up to half of that away', throttled(null), { strikes: 3, random: 0.999_999 }, park(4_000)],
+  ['at most an hour', throttled(null), { strikes: 1_000, ...left(HOUR + 1) }, park(HOUR)],
+  ['at most an hour, whatever the provider wishes', throttled(24 * HOUR), left(HOUR + 1), park(HOUR)],
+  ['a rate limit is no failure, however often', throttled(5_000), { failures: 3, strikes: 50 }, park(5_000)],
+  ['one that lasts to the deadline fails at once', throttled(5_000), left(5_000), { kind: 'failed' }],
+  ['and says so', throttled(5_000), left(5_000), { code: 'provider_rate_limited', providerStatus: 429 }],
+  ['and parks the others all the same', throttled(5_000), left(5_000), { parkMs: 5_000 }],
+];
+
+describe('what becomes of a job after a call', () => {
+  test.each(CASES)('%s', (_title, outcome, situation, expected) => {
+    expect(decideNext(outcome, { maxAttempts: 4 }, { ...calm, ...situation })).toMatchObject(expected);
+  });
+
+  test('no retry waits more than a minute', () => {
+    expect(decideNext(unavailable, { maxAttempts: 20 }, { ...calm, failures: 18 })).toEqual(retry(60_000));
+  });
+
+  test('with one attempt allowed, the first failure is the last', () => {
+    expect(decideNext(unavailable, { maxAttempts: 1 }, calm)).toMatchObject({ kind: 'failed' });
+  });
+});

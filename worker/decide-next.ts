@@ -1,0 +1,62 @@
+/** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
+import type { Outcome } from '../shared/outcome.ts';
+import type { NextStep } from '../shared/stores/job-store.ts';
+
+type Policy = {
+  /** Calls that failed, this one included, after which the job fails. Rate limits and lost workers do not count. */
+  maxAttempts: number;
+};
+
+type Situation = {
+  nowMs: number;
+  deadlineMs: number;
+  /** Failed calls of this job before this one. */
+  failures: number;
+  /** Rate limits in a row that the upstream has answered with. */
+  strikes: number;
+  /** 0 ≤ random < 1, for jitter. */
+  random: number;
+};
+
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LIMIT_MS = 60_000;
+const PARK_FIRST_MS = 1_000;
+const PARK_LIMIT_MS = 60 * 60_000;
+
+/** Doubles from `first` up to `limit`, and takes a random half of it away, so that what failed together does not return together. */
+const backOff = (first: number, limit: number, times: number, random: number): number =>
+  Math.round(Math.min(first * 2 ** Math.min(times, 30), limit) * (1 - random / 2));
+
+export const decideNext = (
+  outcome: Exclude<Outcome, { kind: 'cancelled' }>,
+  policy: Policy,
+  situation: Situation,
+): NextStep => {
+  const { nowMs, deadlineMs, failures, strikes, random } = situation;
+  if (outcome.kind === 'completed') return { kind: 'completed', result: outcome.result };
+  const failed: NextStep = {
+    kind: 'failed',
+    code: outcome.code,
+    providerStatus: outcome.providerStatus,
+    detail: outcome.kind === 'rejected' ? outcome.detail : null,
+  };
+  switch (outcome.kind) {
+    case 'rejected':
+      return failed;
+    case 'throttled': {
+      const waitMs = Math.min(
+        outcome.retryAfterMs ?? backOff(PARK_FIRST_MS, PARK_LIMIT_MS, strikes, random),
+        PARK_LIMIT_MS,
+      );
+      // It could not run again in time: better told now than at the deadline.
+      return nowMs + waitMs >= deadlineMs ? { ...failed, parkMs: waitMs } : { kind: 'park', waitMs };
+    }
+    case 'unavailable':
+    case 'timed_out': {
+      if (nowMs >= deadlineMs) return { kind: 'expired' };
+      if (failures + 1 >= policy.maxAttempts) return failed;
+      const waitMs = backOff(RETRY_FIRST_MS, RETRY_LIMIT_MS, failures, random);
+      return nowMs + waitMs >= deadlineMs ? failed : { kind: 'retry', waitMs };
+    }
+  }
+};

@@ -1,0 +1,97 @@
+/** What a worker process is made of, in the order in which it is built; closed in the reverse order. */
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../shared/config.ts';
+import { localDataKeys } from '../shared/crypto/keyring.ts';
+import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
+import type { JobId } from '../shared/ids.ts';
+import type { Lifecycle } from '../shared/lifecycle.ts';
+import type { Log } from '../shared/log.ts';
+import { createCompletionQueues } from '../shared/queues.ts';
+import { connectForNews, connectForWork } from '../shared/redis/client.ts';
+import { createScripts } from '../shared/redis/scripts.ts';
+import { verifyServer } from '../shared/redis/server.ts';
+import { subscribe } from '../shared/redis/subscribe.ts';
+import { createJobStore } from '../shared/stores/job-store.ts';
+import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
+import { createProviders } from './providers/registry.ts';
+import { createRunCompletion } from './run-completion.ts';
+import { createRunningJobs } from './running-jobs.ts';
+import { startCompletionWorkers } from './start-workers.ts';
+import { keepAlive } from './upkeep/keep-alive.ts';
+import { keepMoving } from './upkeep/keep-moving.ts';
+
+/** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
+const DRAIN_MS = 3_000;
+
+/** Waits for Redis for as long as it takes; rejects with UnfitServer where the server cannot be used. */
+export const startWorker = async (
+  config: Config,
+  { lifecycle, log }: { lifecycle: Lifecycle; log: Log },
+): Promise<void> => {
+  const { shards } = config.redis;
+  const retentionMs = config.jobs.retentionMs;
+  const slotsAShard = Math.ceil(config.workerConcurrency / shards);
+  const worker = randomUUID().slice(0, 8);
+
+  const redis = connectForWork(config.redis.url);
+  lifecycle.onStop('redis', () => redis.disconnect());
+  await verifyServer(redis, shards);
+  const news = connectForNews(config.redis.url);
+  lifecycle.onStop('redis news', () => news.disconnect());
+
+  const run = createScripts(redis);
+  const jobs = createJobStore({ redis, run, shards, retentionMs });
+  const scheduler = createSchedulerStore({ redis, run, retentionMs });
+  const queues = createCompletionQueues({ redis, shards });
+  lifecycle.onStop('queues', queues.close);
+
+  const providers = createProviders(config.providers);
+  lifecycle.onStop('providers', async () => {
+    for (const provider of Object.values(providers)) await provider.close();
+  });
+
+  const running = createRunningJobs();
+  // A message may be lost with its connection: the heartbeat brings the same ids.
+  // `cancel` publishes nothing but ids.
+  subscribe(news, { shards, channel: 'ABORTS' }, (id) => running.abort(id as JobId, 'cancelled'));
+
+  let claims = 0;
+  const runCompletion = createRunCompletion({
+    jobs,
+    queues,
+    sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
+    providers,
+    running,
+    policy: config.jobs,
+    newClaim: () => `${worker}.${++claims}`,
+    now: Date.now,
+    random: Math.random,
+    log,
+  });
+  const workers = startCompletionWorkers({ redis, shards, slotsAShard, run: runCompletion, log });
+  const moving = keepMoving({ scheduler, queues, worker, shards, log });
+  lifecycle.onStop('upkeep', moving.stop);
+  const alive = keepAlive({
+    scheduler,
+    worker,
+    shards,
+    slotsAShard,
+    abort: (id) => running.abort(id, 'cancelled'),
+    onBeat: () => {
+      if (config.aliveFile) writeFileSync(config.aliveFile, '');
+    },
+    log,
+  });
+  // Closed first: nothing new is meant for this worker, and what does not end soon goes back to its lane.
+  lifecycle.onStop('workers', async () => {
+    running.drain();
+    const closed = workers.close();
+    await alive.leave();
+    await Promise.race([closed, delay(DRAIN_MS)]);
+    running.abortAll('shutdown');
+    await closed;
+  });
+  log.info('worker_started', { worker, count: config.workerConcurrency, sandbox: config.sandbox });
+};

@@ -1,0 +1,17 @@
+import { ConfigError, loadConfig } from '../shared/config.ts';
+import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
+import { createLog } from '../shared/log.ts';
+import { UnfitServer } from '../shared/redis/server.ts';
+import { startWorker } from './deps.ts';
+
+try {
+  const config = loadConfig(process.env);
+  const log = createLog({ level: config.logLevel, process: 'worker' });
+  const lifecycle = createLifecycle({ log });
+  runUntilStopped({ lifecycle, log, exitWithParent: config.exitWithParent });
+  await startWorker(config, { lifecycle, log });
+} catch (error) {
+  if (!(error instanceof ConfigError || error instanceof UnfitServer)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}

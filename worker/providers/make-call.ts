@@ -1,0 +1,104 @@
+/** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
+import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
+import type { Outcome } from '../../shared/outcome.ts';
+import { type Exchange, newExchange } from './exchange.ts';
+import type { ProviderCall } from './provider.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { scrubDetail } from './scrub-detail.ts';
+import { toOutcome, type Verdict, verdictOfStatus } from './verdict.ts';
+
+/** What a provider's own file knows of it. */
+export type Dialect = {
+  credential: CredentialKind;
+  requestIdHeader: string;
+  /** Makes the call through the SDK, without retries, and keeps `exchange` up to date. May throw anything. */
+  send(exchange: Exchange, signal: AbortSignal): Promise<unknown>;
+  /** The parts of a 200's body. A null result means that it lacks the expected form; its usage counts all the same. */
+  read(answer: unknown): { result: CompletionResult | null; usage: TokenUsage | null };
+  /** What the SDK's error says beyond the status: a verdict of its own or null, and the provider's message, not yet scrubbed. */
+  explain(error: unknown): { verdict: Verdict | null; message: string | null };
+};
+
+/** For the SDKs' own timers, longer than any call: `makeCall` bounds it, and a time-out of theirs would look like a broken answer. */
+export const SDK_TIMEOUT_MS = 3_600_000;
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** Ends the call at the first of its signal and its time. `ended` rejects then, because an SDK may not notice. */
+const boundCall = ({ timeoutMs, signal }: ProviderCall) => {
+  const controller = new AbortController();
+  let cause: 'cancelled' | 'timed_out' | null = null;
+  let rejectEnded: (reason: Error) => void = () => {};
+  const ended = new Promise<never>((_, reject) => {
+    rejectEnded = reject;
+  });
+  const end = (why: 'cancelled' | 'timed_out'): void => {
+    cause ??= why;
+    controller.abort();
+    rejectEnded(new Error(why));
+  };
+  const cancel = (): void => end('cancelled');
+  const startedMs = performance.now();
+  // Node may fire a timer a few milliseconds early; a call that the job's deadline ends must not end before it.
+  const endInTime = (): void => {
+    const leftMs = startedMs + timeoutMs - performance.now();
+    if (leftMs > 0) timer = setTimeout(endInTime, leftMs);
+    else end('timed_out');
+  };
+  let timer = setTimeout(endInTime, timeoutMs);
+  signal.addEventListener('abort', cancel, { once: true });
+  return {
+    signal: controller.signal,
+    ended,
+    cause: () => cause,
+    release: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', cancel);
+    },
+  };
+};
+
+const judge = (exchange: Exchange, explained: Verdict | null): Verdict => {
+  if (!exchange.sent) return explained ?? 'not_sent';
+  if (exchange.response === null) return 'unavailable';
+  const byStatus = verdictOfStatus(exchange.response.status);
+  // What an error inside a 200 says does not matter: an answer began that did not come to an end.
+  return byStatus === 'bad_response' ? byStatus : (explained ?? byStatus);
+};
+
+/** Makes one call and never throws. The provider's messages and headers end here. */
+export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Outcome> => {
+  const exchange = newExchange();
+  const { credential } = dialect;
+
+  const requestId = (): string | null => {
+    const id = exchange.response?.header(dialect.requestIdHeader) ?? '';
+    return REQUEST_ID.test(id) && !call.userKey?.isPartlyIn(id) ? id : null;
+  };
+  const conclude = (verdict: Verdict, usage: TokenUsage | null, message: string | null): Outcome =>
+    toOutcome(verdict, {
+      credential,
+      usage,
+      providerRequestId: requestId(),
+      providerStatus: exchange.response?.status ?? null,
+      retryAfterMs: exchange.response ? retryAfterMs(exchange.response.header, Date.now()) : null,
+      detail: verdict === 'request_refused' && message !== null ? scrubDetail(message, call.userKey) : null,
+    });
+
+  if (call.signal.aborted) return { kind: 'cancelled', usage: null, providerRequestId: null };
+  const bound = boundCall(call);
+  try {
+    const answer = await Promise.race([dialect.send(exchange, bound.signal), bound.ended]);
+    const { result, usage } = dialect.read(answer);
+    if (result === null) return conclude('bad_response', usage, null);
+    return { kind: 'completed', result, usage, providerRequestId: requestId() };
+  } catch (error) {
+    const cause = bound.cause();
+    if (cause === 'cancelled') return { kind: 'cancelled', usage: null, providerRequestId: requestId() };
+    if (cause === 'timed_out') return conclude('timed_out', null, null);
+    const { verdict, message } = dialect.explain(error);
+    return conclude(judge(exchange, verdict), null, message);
+  } finally {
+    bound.release();
+  }
+};

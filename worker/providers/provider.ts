@@ -1,0 +1,20 @@
+/** The contract behind which each provider's SDK lives: neutral request in, outcome out. */
+import type { CompletionRequest } from '../../shared/completion.ts';
+import type { Secret } from '../../shared/crypto/secret.ts';
+import type { Outcome } from '../../shared/outcome.ts';
+
+export type ProviderCall = {
+  request: CompletionRequest;
+  /** The user's own key; null runs on the platform's account. An adapter refuses a call whose credential it cannot use. */
+  userKey: Secret | null;
+  /** Bounds the whole call, answer included. */
+  timeoutMs: number;
+  /** Aborts the call and closes its socket. */
+  signal: AbortSignal;
+};
+
+export type ProviderAdapter = {
+  /** Makes exactly one call and never throws: whatever happens, an outcome is returned that holds nothing of the provider's raw error. */
+  complete(call: ProviderCall): Promise<Outcome>;
+  close(): Promise<void>;
+};

@@ -1,0 +1,155 @@
+/** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Provider } from '../shared/completion.ts';
+import type { Config } from '../shared/config.ts';
+import type { Sealer } from '../shared/crypto/seal.ts';
+import type { Secret } from '../shared/crypto/secret.ts';
+import { describeError, type Log } from '../shared/log.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import { costNano, PRICE_VERSION } from '../shared/pricing.ts';
+import { type CompletionQueues, type Handoff, parseHandoff } from '../shared/queues.ts';
+import { RedisUnavailable } from '../shared/redis/unavailable.ts';
+import type { Claim, JobStore, NextStep, SettleAnswer, Settlement } from '../shared/stores/job-store.ts';
+import { decideNext } from './decide-next.ts';
+import type { ProviderAdapter } from './providers/provider.ts';
+import type { RunningJobs } from './running-jobs.ts';
+
+type Needs = {
+  jobs: JobStore;
+  queues: CompletionQueues;
+  sealer: Sealer;
+  providers: Record<Provider, ProviderAdapter>;
+  running: RunningJobs;
+  policy: Pick<Config['jobs'], 'maxAttempts'>;
+  newClaim: () => string;
+  now: () => number;
+  random: () => number;
+  log: Log;
+};
+
+/** Runs one hand-off of a shard. `lost` aborts when the worker may no longer hold the job. Never rejects but for a bug. */
+export type RunCompletion = (shard: number, handoff: Handoff, lost: AbortSignal) => Promise<void>;
+
+const SETTLE_AGAIN_MS = 500;
+
+type Attempt = Pick<Settlement, 'outcome' | 'providerRequestId'> & { usage: Outcome['usage']; next: NextStep };
+
+const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt => ({
+  outcome,
+  providerRequestId: null,
+  usage: null,
+  next,
+});
+
+export const createRunCompletion = (needs: Needs): RunCompletion => {
+  const { jobs, queues, running, log } = needs;
+
+  // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
+  const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
+    queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+  };
+
+  return async (shard, handoff, lost) => {
+    const parsed = parseHandoff(handoff);
+    if (!parsed) return log.error('hand_off_malformed');
+    const { id, number } = parsed;
+    // A hand-off that is dropped here stays in the in-flight set, and `reconcile` gives it to another worker.
+    if (running.isDraining()) return;
+    const mark = needs.newClaim();
+    const answer = await jobs.claim(shard, id, number, mark);
+    if (answer.kind === 'refused') {
+      log.debug('claim_refused', { job_id: id, code: answer.reason });
+      return handOff(shard, answer.handoffs);
+    }
+    const { claim } = answer;
+    const run = running.start(id, lost);
+    const startedMs = needs.now();
+    const attempt = await attemptOnce(needs, { id, claim, abort: run.signal }).catch((error: unknown) => {
+      log.error('attempt_broke', { job_id: id, ...describeError(error) });
+      return withoutCall('unavailable', { kind: 'failed', code: 'internal_error', providerStatus: null, detail: null });
+    });
+    const { outcome, providerRequestId, next, usage } = attempt;
+    const settled = await settleInTheEnd(jobs, shard, {
+      id,
+      attempt: claim.attempt,
+      claim: mark,
+      outcome,
+      providerRequestId,
+      usage: usage && {
+        ...usage,
+        costNano: costNano(claim.provider, claim.model, usage),
+        priceVersion: PRICE_VERSION,
+      },
+      next,
+    }).finally(() => run.end());
+    handOff(shard, settled.handoffs);
+    log.info('attempt_settled', {
+      job_id: id,
+      tenant: claim.tenant,
+      provider: claim.provider,
+      credential: claim.credential,
+      attempt: claim.attempt,
+      outcome,
+      became: settled.became,
+      duration_ms: needs.now() - startedMs,
+    });
+  };
+};
+
+/** A result was paid for: while Redis answers and does not serve (full, read-only, loading), it is kept and offered again. */
+const settleInTheEnd = async (jobs: JobStore, shard: number, settlement: Settlement): Promise<SettleAnswer> => {
+  for (;;) {
+    try {
+      return await jobs.settle(shard, settlement);
+    } catch (error) {
+      if (!(error instanceof RedisUnavailable)) throw error;
+      await delay(SETTLE_AGAIN_MS);
+    }
+  }
+};
+
+const attemptOnce = async (
+  needs: Needs,
+  { id, claim, abort }: { id: Settlement['id']; claim: Claim; abort: AbortSignal },
+): Promise<Attempt> => {
+  const opened = openUserKey(needs, id, claim);
+  if (opened === 'expired') {
+    return withoutCall('rejected', { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null });
+  }
+  const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
+  if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
+
+  const outcome = await needs.providers[claim.provider].complete({
+    request: claim.request,
+    userKey: opened,
+    timeoutMs,
+    signal: abort,
+  });
+  const { usage, providerRequestId } = outcome;
+  if (outcome.kind === 'cancelled') {
+    return abort.reason === 'cancelled'
+      ? { outcome: 'cancelled', providerRequestId, usage, next: { kind: 'cancelled' } }
+      : // The call had left, and the provider may bill it: nobody will know.
+        { outcome: 'unknown', providerRequestId, usage, next: { kind: 'hand_back' } };
+  }
+  const next = decideNext(outcome, needs.policy, {
+    nowMs: needs.now(),
+    deadlineMs: claim.deadlineMs,
+    failures: claim.failures,
+    strikes: claim.strikes,
+    random: needs.random(),
+  });
+  return { outcome: outcome.kind, providerRequestId, usage, next };
+};
+
+/** The only place where a user's key is opened. A job that brought one runs on it or not at all. */
+const openUserKey = ({ sealer, now }: Needs, id: string, claim: Claim): Secret | null | 'expired' => {
+  if (claim.credential === 'platform') return null;
+  if (claim.sealedKey === null) return 'expired';
+  const opened = sealer.open(
+    claim.sealedKey,
+    { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs },
+    now(),
+  );
+  return opened.ok ? opened.secret : 'expired';
+};

@@ -1,0 +1,51 @@
+/** The jobs that this process is running, and the ways to end one early. */
+import type { JobId } from '../shared/ids.ts';
+
+/** Why a call was aborted. Only `cancelled` ends the job; after the others it runs again. */
+export type AbortReason = 'cancelled' | 'lost' | 'shutdown';
+
+export type RunningJobs = {
+  /** Enters a job; `lost` aborts it when its lock may be gone. Call `end` when it is settled. */
+  start: (id: JobId, lost: AbortSignal) => { signal: AbortSignal; end: () => void };
+  /** Aborts a job if it runs here. */
+  abort: (id: JobId, reason: AbortReason) => void;
+  abortAll: (reason: AbortReason) => void;
+  /** From here on nothing starts: `isDraining` says so before a job is claimed. */
+  drain: () => void;
+  isDraining: () => boolean;
+};
+
+export const createRunningJobs = (): RunningJobs => {
+  // Two attempts of one job can run in one process: the first may have lost its lock.
+  const controllers = new Map<JobId, Set<AbortController>>();
+  const abort = (id: JobId, reason: AbortReason): void => {
+    for (const controller of controllers.get(id) ?? []) controller.abort(reason);
+  };
+  let draining = false;
+  return {
+    start: (id, lost) => {
+      const controller = new AbortController();
+      const onLost = (): void => controller.abort('lost' satisfies AbortReason);
+      if (lost.aborted) onLost();
+      lost.addEventListener('abort', onLost, { once: true });
+      const ofJob = controllers.get(id) ?? new Set();
+      controllers.set(id, ofJob.add(controller));
+      return {
+        signal: controller.signal,
+        end: () => {
+          lost.removeEventListener('abort', onLost);
+          ofJob.delete(controller);
+          if (ofJob.size === 0) controllers.delete(id);
+        },
+      };
+    },
+    abort,
+    abortAll: (reason) => {
+      for (const id of controllers.keys()) abort(id, reason);
+    },
+    drain: () => {
+      draining = true;
+    },
+    isDraining: () => draining,
+  };
+};

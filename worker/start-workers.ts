@@ -1,0 +1,111 @@
+/** BullMQ as the gateway uses it: it distributes hand-offs, holds their locks and brings back those of a lost worker. What a job comes to is not its business. */
+import { Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { describeError, type Log } from '../shared/log.ts';
+import type { Handoff } from '../shared/queues.ts';
+import { COMPLETIONS_QUEUE, shardTag } from '../shared/redis/keys.ts';
+import { every } from './upkeep/every.ts';
+
+/** A hand-off whose worker is lost runs again within 13 seconds: the rest of its lock, then the next stall check. */
+const LOCK_MS = 10_000;
+const STALL_CHECK_MS = 3_000;
+/** A worker that starts nothing for this long, although it could, is stuck: its blocking connection was lost without a sign. */
+const STUCK_MS = 10_000;
+
+export type CompletionWorkers = {
+  /** Takes no more hand-offs and waits for those that run. */
+  close: () => Promise<void>;
+};
+
+type Needs = {
+  redis: Redis;
+  shards: number;
+  slotsAShard: number;
+  run: (shard: number, handoff: Handoff, lost: AbortSignal) => Promise<void>;
+  log: Log;
+};
+
+export const startCompletionWorkers = (needs: Needs): CompletionWorkers => {
+  const workers = Array.from({ length: needs.shards }, (_, shard) => startWatchedWorker(needs, shard));
+  return {
+    close: async () => {
+      await Promise.all(workers.map(({ close }) => close()));
+    },
+  };
+};
+
+const startWatchedWorker = ({ redis, slotsAShard, run, log }: Needs, shard: number): CompletionWorkers => {
+  const runs = new Set<Promise<void>>();
+  let lastStartMs = Date.now();
+
+  const start = (): Worker => {
+    const worker = new Worker(
+      COMPLETIONS_QUEUE,
+      // BullMQ passes the signal only to a function that declares three parameters.
+      async (job, _token, signal) => {
+        if (!job.id || !signal) return;
+        lastStartMs = Date.now();
+        // What goes wrong here is a bug: the job stays in the in-flight set, and BullMQ would keep the error's text.
+        const running = run(shard, job.id, signal).catch((error: unknown) =>
+          log.error('run_broke', describeError(error)),
+        );
+        runs.add(running);
+        await running.finally(() => runs.delete(running));
+      },
+      {
+        connection: redis,
+        prefix: shardTag(shard),
+        concurrency: slotsAShard,
+        lockDuration: LOCK_MS,
+        stalledInterval: STALL_CHECK_MS,
+        // How often a job may be lost is decided in its own record.
+        maxStalledCount: 1_000_000,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+        skipVersionCheck: true,
+      },
+    );
+    // BullMQ prints what nobody listens to. Connection trouble heals by itself and shows in the upkeep's log.
+    worker.on('error', () => {});
+    worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) worker.cancelJob(id);
+    });
+    return worker;
+  };
+
+  let worker = start();
+  const queue = new Queue(COMPLETIONS_QUEUE, {
+    connection: redis,
+    prefix: shardTag(shard),
+    skipVersionCheck: true,
+    skipWaitingForReady: true,
+  });
+  queue.on('error', () => {});
+
+  const watch = every(
+    STUCK_MS / 4,
+    async () => {
+      const couldStart = runs.size < slotsAShard && (await queue.getWaitingCount()) > 0;
+      if (!couldStart) lastStartMs = Date.now();
+      if (Date.now() - lastStartMs < STUCK_MS) return;
+      log.error('worker_stuck', { count: runs.size });
+      const stuck = worker;
+      worker = start();
+      lastStartMs = Date.now();
+      // What it runs goes on to its end; the locks of its hand-offs are renewed until then.
+      void stuck.close().catch(() => {});
+    },
+    (error) => log.warn('watch_failed', describeError(error)),
+  );
+
+  return {
+    close: async () => {
+      const closed = worker.close();
+      await watch.stop();
+      await closed;
+      // Those of a worker that was replaced.
+      await Promise.allSettled(runs);
+      await queue.close();
+    },
+  };
+};

@@ -1,0 +1,27 @@
+/** Repeats a step, never two at once. */
+export type Repeating = {
+  /** Waits for a step that runs; none starts after. */
+  stop: () => Promise<void>;
+};
+
+export const every = (intervalMs: number, step: () => Promise<void>, onError: (error: unknown) => void): Repeating => {
+  let stopped = false;
+  let timer: NodeJS.Timeout | null = null;
+  let running: Promise<void> = Promise.resolve();
+  const turn = (): void => {
+    const startedMs = Date.now();
+    running = step()
+      .catch(onError)
+      .then(() => {
+        if (!stopped) timer = setTimeout(turn, Math.max(0, startedMs + intervalMs - Date.now()));
+      });
+  };
+  turn();
+  return {
+    stop: async () => {
+      stopped = true;
+      if (timer) clearTimeout(timer);
+      await running;
+    },
+  };
+};

@@ -1,0 +1,55 @@
+/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, and records' index entries. */
+import { describeError, type Log } from '../../shared/log.ts';
+import type { CompletionQueues } from '../../shared/queues.ts';
+import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import { every, type Repeating } from './every.ts';
+
+const TICK_MS = 1_000;
+/** Pieces of at most 64 ids that one turn handles before it lets the next tick come. */
+const PIECES_A_TURN = 16;
+
+export const keepMoving = ({
+  scheduler,
+  queues,
+  worker,
+  shards,
+  log,
+}: {
+  scheduler: SchedulerStore;
+  queues: CompletionQueues;
+  worker: string;
+  shards: number;
+  log: Log;
+}): Repeating => {
+  const cursors = Array.from({ length: shards }, () => ({ reconcile: '0', tenants: '0' }));
+
+  const keepShardMoving = async (shard: number, cursor: { reconcile: string; tenants: string }): Promise<void> => {
+    const { leads, handoffs } = await scheduler.tick(shard, worker);
+    if (!leads) return;
+    await queues.add(shard, handoffs);
+
+    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
+      const { next, lost } = await scheduler.reconcile(shard, cursor.reconcile);
+      cursor.reconcile = next;
+      if (lost.length > 0) log.warn('hand_offs_repeated', { count: lost.length });
+      await queues.add(shard, lost);
+      if (next === '0') break;
+    }
+
+    const { next, tenants } = await scheduler.tenants(shard, cursor.tenants);
+    cursor.tenants = next;
+    for (const tenant of [null, ...tenants]) {
+      const swept = await scheduler.sweep(shard, tenant);
+      if (swept.expired > 0) log.info('jobs_expired', { count: swept.expired });
+      await queues.add(shard, swept.handoffs);
+    }
+  };
+
+  return every(
+    TICK_MS,
+    async () => {
+      for (const [shard, cursor] of cursors.entries()) await keepShardMoving(shard, cursor);
+    },
+    (error) => log.warn('upkeep_failed', describeError(error)),
+  );
+};
