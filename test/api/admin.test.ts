@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
+import { until } from '../support/until.ts';
 import { expectRefusal, type Received } from './refusal.ts';
 
 let gateway: TestGateway;
@@ -202,7 +203,8 @@ test('two tokens contradict each other', async () => {
 
 test('each call has a line in the log, with neither token nor body', async () => {
   const { headers } = await call('POST', '/admin/tenants', { name: 'NameOfATenant7' });
-  const lines = gateway.apis[0]?.log.filter(({ request_id }) => request_id === headers.get('x-request-id'));
-  expect(lines).toMatchObject([{ msg: 'request', method: 'POST', route: '/admin/tenants', status: 201 }]);
+  const lines = () => gateway.apis[0]?.log.filter(({ request_id }) => request_id === headers.get('x-request-id')) ?? [];
+  await until('the call has its line', () => lines().length > 0);
+  expect(lines()).toMatchObject([{ msg: 'request', method: 'POST', route: '/admin/tenants', status: 201 }]);
   expect(JSON.stringify(gateway.apis[0]?.log)).not.toMatch(/NameOfATenant7|operator-token/);
 });
