@@ -1,6 +1,6 @@
 /** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
 import type { Outcome } from '../shared/outcome.ts';
-import type { NextStep } from '../shared/stores/job-store.ts';
+import type { NextStep } from '../shared/stores/attempt-store.ts';
 
 type Policy = {
   /** Calls that failed, this one included, after which the job fails. Rate limits and lost workers do not count. */

@@ -13,7 +13,7 @@ import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
-import { createJobStore } from '../shared/stores/job-store.ts';
+import { createAttemptStore } from '../shared/stores/attempt-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createProviders } from './providers/registry.ts';
 import { createRunCompletion } from './run-completion.ts';
@@ -42,7 +42,7 @@ export const startWorker = async (
   lifecycle.onStop('redis news', () => news.disconnect());
 
   const run = createScripts(redis);
-  const jobs = createJobStore({ redis, run, shards, retentionMs });
+  const attempts = createAttemptStore({ run, retentionMs });
   const scheduler = createSchedulerStore({ redis, run, retentionMs });
   const queues = createCompletionQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
@@ -59,7 +59,7 @@ export const startWorker = async (
 
   let claims = 0;
   const runCompletion = createRunCompletion({
-    jobs,
+    attempts,
     queues,
     sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
     providers,

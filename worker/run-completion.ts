@@ -9,13 +9,13 @@ import type { Outcome } from '../shared/outcome.ts';
 import { costNano, PRICE_VERSION } from '../shared/pricing.ts';
 import { type CompletionQueues, type Handoff, parseHandoff } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
-import type { Claim, JobStore, NextStep, SettleAnswer, Settlement } from '../shared/stores/job-store.ts';
+import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import { decideNext } from './decide-next.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { RunningJobs } from './running-jobs.ts';
 
 type Needs = {
-  jobs: JobStore;
+  attempts: AttemptStore;
   queues: CompletionQueues;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
@@ -42,7 +42,7 @@ const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt =>
 });
 
 export const createRunCompletion = (needs: Needs): RunCompletion => {
-  const { jobs, queues, running, log } = needs;
+  const { attempts, queues, running, log } = needs;
 
   // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
   const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
@@ -56,7 +56,7 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
     // A hand-off that is dropped here stays in the in-flight set, and `reconcile` gives it to another worker.
     if (running.isDraining()) return;
     const mark = needs.newClaim();
-    const answer = await jobs.claim(shard, id, number, mark);
+    const answer = await attempts.claim(shard, id, number, mark);
     if (answer.kind === 'refused') {
       log.debug('claim_refused', { job_id: id, code: answer.reason });
       return handOff(shard, answer.handoffs);
@@ -69,7 +69,7 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       return withoutCall('unavailable', { kind: 'failed', code: 'internal_error', providerStatus: null, detail: null });
     });
     const { outcome, providerRequestId, next, usage } = attempt;
-    const settled = await settleInTheEnd(jobs, shard, {
+    const settled = await settleInTheEnd(attempts, shard, {
       id,
       attempt: claim.attempt,
       claim: mark,
@@ -97,10 +97,10 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
 };
 
 /** A result was paid for: while Redis answers and does not serve (full, read-only, loading), it is kept and offered again. */
-const settleInTheEnd = async (jobs: JobStore, shard: number, settlement: Settlement): Promise<SettleAnswer> => {
+const settleInTheEnd = async (attempts: AttemptStore, shard: number, settlement: Settlement): Promise<SettleAnswer> => {
   for (;;) {
     try {
-      return await jobs.settle(shard, settlement);
+      return await attempts.settle(shard, settlement);
     } catch (error) {
       if (!(error instanceof RedisUnavailable)) throw error;
       await delay(SETTLE_AGAIN_MS);

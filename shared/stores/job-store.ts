@@ -1,13 +1,11 @@
-/** The job's record and its way through the scheduler: one call here is one atomic script. */
+/** The job's record, from acceptance to erasure, but for its attempts: one call here is one atomic script. */
 import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { CompletionRequest, CompletionResult, CredentialKind, Provider, TokenUsage } from '../completion.ts';
-import type { JobErrorCode } from '../errors.ts';
+import type { CompletionRequest, CompletionResult, CredentialKind, Provider } from '../completion.ts';
 import type { JobId, TenantId } from '../ids.ts';
-import type { FinalStatus, JobRecord, JobView, WaitReason } from '../job.ts';
-import type { AttemptOutcome } from '../outcome.ts';
+import type { JobRecord, JobView, WaitReason } from '../job.ts';
 import type { Handoff } from '../queues.ts';
-import { key, shardTag } from '../redis/keys.ts';
+import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
@@ -17,8 +15,6 @@ import { readTogether } from './read-together.ts';
 const IDS_A_CALL = 64;
 /** Fewer where results come along, which may be long. */
 const RESULTS_A_CALL = 16;
-/** An attempt found open this many times when another worker takes the job over ends it. */
-const MAX_CRASHES = 5;
 /** How long an erased job can still be told from one whose late attempt has usage to report. */
 const ERASED_STUB_MS = 15 * 60_000;
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
@@ -57,56 +53,6 @@ export type SubmitAnswer =
   | { kind: 'replayed'; view: JobView | null }
   /** The idempotency key was used for another request. */
   | { kind: 'mismatch' };
-
-export type Claim = {
-  attempt: number;
-  tenant: TenantId;
-  provider: Provider;
-  model: string;
-  credential: CredentialKind;
-  deadlineMs: number;
-  timeoutMs: number;
-  /** Failed attempts so far, and 429s in a row of the upstream. */
-  failures: number;
-  strikes: number;
-  request: CompletionRequest;
-  sealedKey: string | null;
-};
-
-export type ClaimAnswer =
-  | { kind: 'claimed'; claim: Claim }
-  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired'; handoffs: Handoff[] };
-
-/** What becomes of a job after an attempt. */
-export type NextStep =
-  | { kind: 'completed'; result: CompletionResult }
-  /** `parkMs`: how long its upstream is left alone, where a rate limit ended the job. */
-  | { kind: 'failed'; code: JobErrorCode; providerStatus: number | null; detail: string | null; parkMs?: number }
-  | { kind: 'expired' }
-  | { kind: 'cancelled' }
-  /** Back after a pause, in which it holds no place. */
-  | { kind: 'retry'; waitMs: number }
-  /** Back to its place, with its upstream parked. */
-  | { kind: 'park'; waitMs: number }
-  /** Back to its place at once: the worker could not finish it, which is no fault of the job. */
-  | { kind: 'hand_back' };
-
-export type Settlement = {
-  id: JobId;
-  attempt: number;
-  /** The mark given to `claim`. */
-  claim: string;
-  outcome: AttemptOutcome;
-  providerRequestId: string | null;
-  /** `costNano` is in nano-dollars, null where no price is known. */
-  usage: (TokenUsage & { costNano: number | null; priceVersion: string }) | null;
-  next: NextStep;
-};
-
-export type SettleAnswer = {
-  became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone';
-  handoffs: Handoff[];
-};
 
 type ListQuery = {
   tenant: TenantId;
@@ -229,50 +175,11 @@ export const createJobStore = ({
     /** Forgets what a final job held. */
     erase: async (tenant: TenantId, id: JobId) =>
       (await run('erase', tagOf(tenant), [id, tenant, ERASED_STUB_MS])) as 'gone' | 'conflict' | 'erased',
-
-    /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
-    claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
-      const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs])) as
-        | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired', Handoff[]]
-        | ClaimReply;
-      if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
-      return { kind: 'claimed', claim: parseClaim(reply) };
-    },
-
-    /** Ends an attempt: what it reported is accounted once, and the job is final or waits again. Safe to call twice. */
-    settle: async (shard: number, settlement: Settlement): Promise<SettleAnswer> => {
-      const { next, usage } = settlement;
-      const failed = next.kind === 'failed' ? next : null;
-      const [became, handoffs] = (await run('settle', shardTag(shard), [
-        settlement.id,
-        settlement.attempt,
-        settlement.claim,
-        settlement.outcome,
-        settlement.providerRequestId ?? '',
-        next.kind,
-        'waitMs' in next ? next.waitMs : (failed?.parkMs ?? 0),
-        next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
-        failed?.providerStatus ?? '',
-        failed?.detail ?? '',
-        next.kind === 'completed' ? JSON.stringify(next.result) : '',
-        usage ? '1' : '',
-        usage?.inputTokens ?? 0,
-        usage?.outputTokens ?? 0,
-        usage?.cachedInputTokens ?? 0,
-        usage?.costNano ?? '',
-        usage?.priceVersion ?? '',
-        next.kind === 'retry' ? '1' : '',
-        retentionMs,
-        HANDOFFS_A_SETTLE,
-      ])) as [SettleAnswer['became'], Handoff[]];
-      return { became, handoffs };
-    },
   };
 };
 
-// A call hands off what it made room for, and a little more, so that a window that grew fills up without waiting for the tick.
+/** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
 const HANDOFFS_A_SUBMIT = 2;
-const HANDOFFS_A_SETTLE = 4;
 
 type SubmitReply =
   | ['mismatch']
@@ -305,48 +212,6 @@ const parseView = (id: JobId | undefined, reply: ViewReply): JobView | null => {
     result: result ? (JSON.parse(result) as CompletionResult) : null,
   };
 };
-
-type ClaimReply = [
-  'claimed',
-  attempt: number,
-  tenant: TenantId,
-  provider: Provider,
-  model: string,
-  credential: CredentialKind,
-  deadline: string,
-  timeout: string,
-  failures: number,
-  strikes: number,
-  request: string,
-  sealedKey: string,
-];
-
-const parseClaim = ([
-  ,
-  attempt,
-  tenant,
-  provider,
-  model,
-  credential,
-  deadline,
-  timeout,
-  failures,
-  strikes,
-  request,
-  sealedKey,
-]: ClaimReply): Claim => ({
-  attempt,
-  tenant,
-  provider,
-  model,
-  credential,
-  deadlineMs: Number(deadline),
-  timeoutMs: Number(timeout),
-  failures,
-  strikes,
-  request: JSON.parse(request) as CompletionRequest,
-  sealedKey: sealedKey || null,
-});
 
 const digest = (parts: readonly string[]): string => hash('sha256', parts.join('\0'), 'base64url').slice(0, 22);
 

@@ -7,12 +7,11 @@ import { key, shardTag } from '../../shared/redis/keys.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import {
   type Claim,
-  createJobStore,
-  type JobStore,
-  type NewJob,
+  createAttemptStore,
   type SettleAnswer,
   type Settlement,
-} from '../../shared/stores/job-store.ts';
+} from '../../shared/stores/attempt-store.ts';
+import { createJobStore, type JobStore, type NewJob } from '../../shared/stores/job-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 
 export const TAG = shardTag(0);
@@ -42,6 +41,7 @@ export const createEngine = (url: string): Engine => {
   const redis = new Redis(url);
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
+  const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000 });
   const handoffs: Handoff[] = [];
   let marks = 0;
@@ -81,14 +81,14 @@ export const createEngine = (url: string): Engine => {
       const parsed = parseHandoff(handoffs.shift() ?? '');
       if (!parsed) return null;
       const mark = `worker.${++marks}`;
-      const answer = await jobs.claim(0, parsed.id, parsed.number, mark);
+      const answer = await attempts.claim(0, parsed.id, parsed.number, mark);
       if (answer.kind === 'claimed') return { id: parsed.id, mark, claim: answer.claim };
       handoffs.push(...answer.handoffs);
       return null;
     },
     end: async ({ id, mark, claim }, settlement = {}, heldMs) => {
       if (heldMs !== undefined) await redis.hset(key(TAG, 'JOB', id), 'slot_since', Date.now() - heldMs);
-      const { became, handoffs: next } = await jobs.settle(0, {
+      const { became, handoffs: next } = await attempts.settle(0, {
         id,
         attempt: claim.attempt,
         claim: mark,

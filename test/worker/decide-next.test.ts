@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../shared/outcome.ts';
-import type { NextStep } from '../../shared/stores/job-store.ts';
+import type { NextStep } from '../../shared/stores/attempt-store.ts';
 import { decideNext } from '../../worker/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
