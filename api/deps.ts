@@ -66,7 +66,7 @@ export const startApi = async (
     jobIds,
     queues,
     sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
-    fingerprint: createFingerprints(config.peppers),
+    fingerprints: createFingerprints(config.peppers),
     waitingRoom,
     config,
     now: Date.now,

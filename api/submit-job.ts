@@ -1,7 +1,7 @@
 /** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
 import type { CompletionRequest } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
-import type { Fingerprint } from '../shared/crypto/fingerprint.ts';
+import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
 import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
@@ -20,7 +20,7 @@ type Needs = {
   jobIds: JobIds;
   queues: CompletionQueues;
   sealer: Sealer;
-  fingerprint: Fingerprint;
+  fingerprints: Fingerprints;
   waitingRoom: WaitingRoom;
   config: Pick<Config, 'sandbox' | 'jobs'>;
   now: () => number;
@@ -71,7 +71,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
   return async (submission) => {
     needs.admission.admit();
     const { tenant, wait } = submission;
-    const job = newJob(needs, submission);
+    const job = await newJob(needs, submission);
     if (wait === null) return accept(job, null);
 
     const first = await accept(job, waitingRoom.id);
@@ -88,25 +88,28 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
   };
 };
 
-const newJob = ({ jobIds, sealer, fingerprint, config, now }: Needs, submission: Submission): NewJob => {
+const newJob = async (
+  { jobIds, sealer, fingerprints, config, now }: Needs,
+  submission: Submission,
+): Promise<NewJob> => {
   const { tenant, user, request, metadata, idempotencyKey } = submission;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
   const provider = user?.provider ?? 'bedrock';
-  const mark = user && fingerprint(tenant, user.provider, user.key);
+  const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
   return {
     id,
     tenant,
     class: 'interactive',
     provider,
     credential: user ? 'user' : 'platform',
-    fingerprint: mark,
+    fingerprint: marks[0],
     deadlineMs,
     timeoutMs,
     request,
-    sealedKey: user && sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs }),
+    sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
     metadata,
     sandbox: config.sandbox,
     idempotency:
@@ -115,7 +118,7 @@ const newJob = ({ jobIds, sealer, fingerprint, config, now }: Needs, submission:
         : {
             key: idempotencyKey,
             route: ROUTE,
-            request: JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark]),
+            requests: marks.map((mark) => JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark])),
           },
   };
 };

@@ -112,7 +112,7 @@ const attemptOnce = async (
   needs: Needs,
   { id, claim, abort }: { id: Settlement['id']; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
-  const opened = openUserKey(needs, id, claim);
+  const opened = await openUserKey(needs, id, claim);
   if (opened === 'expired') {
     return withoutCall('rejected', { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null });
   }
@@ -143,10 +143,10 @@ const attemptOnce = async (
 };
 
 /** The only place where a user's key is opened. A job that brought one runs on it or not at all. */
-const openUserKey = ({ sealer, now }: Needs, id: string, claim: Claim): Secret | null | 'expired' => {
+const openUserKey = async ({ sealer, now }: Needs, id: string, claim: Claim): Promise<Secret | null | 'expired'> => {
   if (claim.credential === 'platform') return null;
   if (claim.sealedKey === null) return 'expired';
-  const opened = sealer.open(
+  const opened = await sealer.open(
     claim.sealedKey,
     { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs },
     now(),

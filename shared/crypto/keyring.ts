@@ -110,12 +110,12 @@ const DATA_KEY_INFO = 'llm-gateway/data-key/v1';
 
 /** Data keys derived from a local keyring. What is stored beside a secret is only the salt: useless without the keyring. */
 export const localDataKeys = ({ keys }: Keyring): DataKeys => ({
-  issue: () => {
+  issue: async () => {
     const [{ id, key }] = keys;
     const salt = randomBytes(SALT_BYTES);
     return { keyId: id, wrapped: salt, dataKey: deriveKey(key, DATA_KEY_INFO, salt) };
   },
-  recover: (keyId, wrapped) => {
+  recover: async (keyId, wrapped) => {
     const found = keys.find(({ id }) => id === keyId);
     if (found === undefined) return { ok: false, reason: 'unknown_key' };
     if (wrapped.length !== SALT_BYTES) return { ok: false, reason: 'corrupt' };

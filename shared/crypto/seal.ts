@@ -17,8 +17,8 @@ export type Binding = {
 type Failure = 'unknown_key' | 'expired' | 'corrupt';
 
 export type Sealer = {
-  /** Printable ASCII, different at every call. Throws RangeError if the expiry is no whole number. */
-  seal: (secret: Secret, binding: Binding) => string;
+  /** Printable ASCII, different at every call. Rejects with RangeError if the expiry is no whole number. */
+  seal: (secret: Secret, binding: Binding) => Promise<string>;
   /**
    * Opens for the same binding before its expiry. `unknown_key`: no key of that id is held; `corrupt`: anything else does not match.
    * No failure heals by trying again.
@@ -27,17 +27,17 @@ export type Sealer = {
     sealed: string,
     binding: Binding,
     nowMs: number,
-  ) => { ok: true; secret: Secret } | { ok: false; reason: Failure };
+  ) => Promise<{ ok: true; secret: Secret } | { ok: false; reason: Failure }>;
 };
 
 /** Where the key of each single seal comes from. `wrapped` is stored in the seal and gives the same data key back later. */
 export type DataKeys = {
   /** `keyId` is of `[a-z0-9-]{1,16}`, `dataKey` of 32 bytes, `wrapped` not empty. */
-  issue: () => { keyId: string; wrapped: Buffer; dataKey: KeyObject };
+  issue: () => Promise<{ keyId: string; wrapped: Buffer; dataKey: KeyObject }>;
   recover: (
     keyId: string,
     wrapped: Buffer,
-  ) => { ok: true; dataKey: KeyObject } | { ok: false; reason: 'unknown_key' | 'corrupt' };
+  ) => Promise<{ ok: true; dataKey: KeyObject } | { ok: false; reason: 'unknown_key' | 'corrupt' }>;
 };
 
 /** The purpose under which users' keys are sealed. */
@@ -70,10 +70,10 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
     );
 
   return {
-    seal: (secret, binding) => {
+    seal: async (secret, binding) => {
       // JSON writes NaN and Infinity as null: such an expiry would be bound to nothing.
       if (!Number.isSafeInteger(binding.expiresAtMs)) throw new RangeError('expiresAtMs must be a whole number');
-      const { keyId, wrapped, dataKey } = dataKeys.issue();
+      const { keyId, wrapped, dataKey } = await dataKeys.issue();
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(CIPHER, dataKey, nonce, CIPHER_OPTIONS).setAAD(additionalData(keyId, binding));
       const ciphertext = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
@@ -81,13 +81,13 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
       return `${VERSION}.${keyId}.${wrapped.toString('base64url')}.${body.toString('base64url')}`;
     },
 
-    open: (sealed, binding, nowMs) => {
+    open: async (sealed, binding, nowMs) => {
       // First, and so written that a NaN counts as expired.
       if (!(nowMs < binding.expiresAtMs)) return { ok: false, reason: 'expired' };
 
       const parts = parseSealed(sealed);
       if (parts === null) return { ok: false, reason: 'corrupt' };
-      const recovered = dataKeys.recover(parts.keyId, parts.wrapped);
+      const recovered = await dataKeys.recover(parts.keyId, parts.wrapped);
       if (!recovered.ok) return recovered;
 
       const decipher = createDecipheriv(CIPHER, recovered.dataKey, parts.nonce, CIPHER_OPTIONS)

@@ -43,8 +43,8 @@ export type Idempotency = {
   /** The client's key and the route it was sent to. */
   key: string;
   route: string;
-  /** All that makes two requests the same, as text. */
-  request: string;
+  /** All that makes two requests the same, as text; once for each pepper where a user's key is in it. The first is stored, and any is recognised. */
+  requests: readonly string[];
 };
 
 export type SubmitAnswer =
@@ -121,7 +121,7 @@ export const createJobStore = ({
         watcher ?? '',
         HANDOFFS_A_SUBMIT,
         idempotency ? `${tenant}:${digest([idempotency.route, idempotency.key])}` : '',
-        idempotency ? digest([idempotency.request]) : '',
+        idempotency ? idempotency.requests.map((request) => digest([request])).join(' ') : '',
         IDEMPOTENCY_MS,
       ])) as SubmitReply;
       switch (answer[0]) {

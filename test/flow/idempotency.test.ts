@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
+import { ringText } from '../shared/crypto/rings.ts';
 import {
   ANTHROPIC_KEY,
   type Answer,
@@ -9,6 +10,7 @@ import {
   KEYS,
   OPENAI_KEY,
   startGateway,
+  type TestApi,
   type TestGateway,
   userKey,
 } from '../support/gateway.ts';
@@ -145,6 +147,24 @@ describe('Idempotency-Key', () => {
       expect((await send(right, 'x')).status).toBe(202);
     }
   });
+});
+
+test('while the pepper is rotated, a request on a user’s key is the same to processes on either side of it', async () => {
+  const [older, newer] = [ringText('older'), ringText('newer')];
+  const rings = [`${older},${newer}`, `${newer},${older}`];
+  const apis = await Promise.all(rings.map((KEY_PEPPERS) => gateway.addApi({ KEY_PEPPERS })));
+  const isReady = async (api: TestApi) => (await gateway.call('GET', '/readyz', { api })).status === 200;
+  await until('both are ready', async () => (await Promise.all(apis.map(isReady))).every(Boolean));
+  for (const [first, second] of [apis, apis.toReversed()]) {
+    const text = `first to ${first?.url}`;
+    const through = (api: TestApi | undefined, key = OPENAI_KEY) =>
+      send(text, text, { headers: userKey(key), fields: { model: 'gpt-4o' }, ...(api && { api }) });
+    const accepted = await through(first);
+    const again = await through(second);
+    expect([accepted.status, isReplay(accepted), isReplay(again)]).toEqual([202, false, true]);
+    expect(idOf(again)).toBe(idOf(accepted));
+    expect(await through(second, `${OPENAI_KEY}x`)).toMatchObject({ status: 422 });
+  }
 });
 
 describe('where the answer to a submission is lost', () => {

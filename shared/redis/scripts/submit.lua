@@ -2,7 +2,7 @@
 --
 -- In:  1 id, 2 tenant, 3 lane, 4 class, 5 upstream, 6 provider, 7 model, 8 credential, 9 deadline ms, 10 timeout ms,
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
---      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digest of the request, 19 ms that the entry stays
+--      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays
 -- Out: {'accepted', id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', id of the first job, what `view_job` answers} where the entry or the id is known, or {'mismatch'} where the entry's request was another
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
@@ -15,7 +15,7 @@ read_scheduler()
 local first = ARGV[17] ~= '' and call('GET', IDEMPOTENCY .. ARGV[17])
 if first then
   local digest, first_id = first:match('^(%S+) (%S+)$')
-  if digest ~= ARGV[18] then
+  if not (' ' .. ARGV[18] .. ' '):find(' ' .. digest .. ' ', 1, true) then
     return { 'mismatch' }
   end
   return { 'replayed', first_id, view_job(first_id, tenant, ARGV[15], true) }
@@ -56,7 +56,7 @@ if ARGV[12] ~= '' then
   call('SET', SEALED .. id, ARGV[12], 'PXAT', deadline + 60000)
 end
 if ARGV[17] ~= '' then
-  call('SET', IDEMPOTENCY .. ARGV[17], ARGV[18] .. ' ' .. id, 'PX', ARGV[19])
+  call('SET', IDEMPOTENCY .. ARGV[17], ARGV[18]:match('^%S+') .. ' ' .. id, 'PX', ARGV[19])
 end
 call('ZADD', DEADLINES, deadline, id)
 call('XADD', JOBS .. tenant, '*', 'id', id)

@@ -93,14 +93,14 @@ test('keys derived for different purposes, or with different salts, differ', () 
   expect(deriveKey(key, 'one').equals(deriveKey(key, 'one'))).toBe(true);
 });
 
-test('a data key comes back from what was stored with it, and is never issued twice', () => {
+test('a data key comes back from what was stored with it, and is never issued twice', async () => {
   const dataKeys = localDataKeys(keyringOf(ringText('a', 'b')));
-  const [one, two] = [dataKeys.issue(), dataKeys.issue()];
+  const [one, two] = [await dataKeys.issue(), await dataKeys.issue()];
   expect(one.keyId).toBe('a');
   expect(one.dataKey.equals(two.dataKey)).toBe(false);
-  const recovered = dataKeys.recover(one.keyId, one.wrapped);
+  const recovered = await dataKeys.recover(one.keyId, one.wrapped);
   expect(recovered.ok && recovered.dataKey.equals(one.dataKey)).toBe(true);
-  const other = dataKeys.recover('b', one.wrapped);
+  const other = await dataKeys.recover('b', one.wrapped);
   expect(other.ok && other.dataKey.equals(one.dataKey)).toBe(false);
-  expect(dataKeys.recover('c', one.wrapped)).toEqual({ ok: false, reason: 'unknown_key' });
+  expect(await dataKeys.recover('c', one.wrapped)).toEqual({ ok: false, reason: 'unknown_key' });
 });

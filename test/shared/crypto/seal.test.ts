@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { PROVIDERS } from '../../../shared/completion.ts';
 import { localDataKeys } from '../../../shared/crypto/keyring.ts';
 import { type Binding, createSealer } from '../../../shared/crypto/seal.ts';
@@ -27,161 +27,165 @@ const anyBinding: fc.Arbitrary<Binding> = fc.record({
 });
 const anySecret = fc.string({ unit: 'binary', maxLength: 500 });
 
-const refused = (sealed: string, to: Binding = binding, by = sealer) => {
-  const opened = by.open(sealed, to, NOW);
+const refused = async (sealed: string, to: Binding = binding, by = sealer) => {
+  const opened = await by.open(sealed, to, NOW);
   return opened.ok ? 'opened' : opened.reason;
 };
 
-test('a sealed secret opens for the same binding, and is never sealed the same way twice', () => {
-  fc.assert(
-    fc.property(anySecret, anyBinding, (text, bound) => {
-      const sealed = sealer.seal(new Secret(text), bound);
-      const opened = sealer.open(sealed, { ...bound }, NOW);
+test('a sealed secret opens for the same binding, and is never sealed the same way twice', async () => {
+  await fc.assert(
+    fc.asyncProperty(anySecret, anyBinding, async (text, bound) => {
+      const sealed = await sealer.seal(new Secret(text), bound);
+      const opened = await sealer.open(sealed, { ...bound }, NOW);
       expect(opened.ok && opened.secret.reveal()).toBe(text);
-      expect(sealer.seal(new Secret(text), bound)).not.toBe(sealed);
+      expect(await sealer.seal(new Secret(text), bound)).not.toBe(sealed);
     }),
   );
 });
 
-test('a seal is printable, names version and key in front, and is under 200 characters for a usual key', () => {
-  const sealed = sealer.seal(new Secret(`sk-proj-${'x'.repeat(60)}`), binding);
+test('a seal is printable, names version and key in front, and is under 200 characters for a usual key', async () => {
+  const sealed = await sealer.seal(new Secret(`sk-proj-${'x'.repeat(60)}`), binding);
   expect(sealed).toMatch(/^v1\.new\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/);
   expect(sealed.length).toBeLessThan(200);
 });
 
-test('a seal does not open for another tenant, subject, provider or expiry', () => {
+test('a seal does not open for another tenant, subject, provider or expiry', async () => {
   const field = fc.constantFrom('tenant', 'subject', 'provider', 'expiresAtMs');
-  fc.assert(
-    fc.property(anyBinding, anyBinding, field, (bound, other, name) => {
+  await fc.assert(
+    fc.asyncProperty(anyBinding, anyBinding, field, async (bound, other, name) => {
       fc.pre(bound[name] !== other[name]);
-      const sealed = sealer.seal(new Secret(KEY), bound);
-      expect(refused(sealed, { ...bound, [name]: other[name] })).toBe('corrupt');
+      const sealed = await sealer.seal(new Secret(KEY), bound);
+      expect(await refused(sealed, { ...bound, [name]: other[name] })).toBe('corrupt');
     }),
   );
 });
 
-test('a seal does not open with the values of two fields exchanged', () => {
-  const sealed = sealer.seal(new Secret(KEY), { ...binding, tenant: tenant('one'), subject: 'two' });
-  expect(refused(sealed, { ...binding, tenant: tenant('two'), subject: 'one' })).toBe('corrupt');
+test('a seal does not open with the values of two fields exchanged', async () => {
+  const sealed = await sealer.seal(new Secret(KEY), { ...binding, tenant: tenant('one'), subject: 'two' });
+  expect(await refused(sealed, { ...binding, tenant: tenant('two'), subject: 'one' })).toBe('corrupt');
 });
 
-test('a seal does not open for another purpose', () => {
-  const sealed = sealer.seal(new Secret(KEY), binding);
-  expect(refused(sealed, binding, sealerOf(`${newKey},${oldKey}`, 'webhook_secret'))).toBe('corrupt');
+test('a seal does not open for another purpose', async () => {
+  const sealed = await sealer.seal(new Secret(KEY), binding);
+  expect(await refused(sealed, binding, sealerOf(`${newKey},${oldKey}`, 'webhook_secret'))).toBe('corrupt');
 });
 
 describe('whoever can write the store cannot make a seal that opens:', () => {
-  const sealed = sealer.seal(new Secret(KEY), binding);
+  let sealed = '';
+  beforeAll(async () => {
+    sealed = await sealer.seal(new Secret(KEY), binding);
+  });
 
-  test('every change of any one character is refused', () => {
+  test('every change of any one character is refused', async () => {
     const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0é';
     for (let at = 0; at < sealed.length; at++) {
       for (const character of characters) {
         if (character === sealed[at]) continue;
         const changed = sealed.slice(0, at) + character + sealed.slice(at + 1);
-        expect(refused(changed)).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(changed)).toMatch(/^(corrupt|unknown_key)$/);
       }
     }
   });
 
-  test('every truncation is refused, from either end, of any field', () => {
+  test('every truncation is refused, from either end, of any field', async () => {
     for (let at = 0; at < sealed.length; at++) {
-      expect(refused(sealed.slice(0, at))).toBe('corrupt');
-      if (at > 0) expect(refused(sealed.slice(at))).toBe('corrupt');
+      expect(await refused(sealed.slice(0, at))).toBe('corrupt');
+      if (at > 0) expect(await refused(sealed.slice(at))).toBe('corrupt');
     }
     const fields = sealed.split('.');
-    fields.forEach((field, index) => {
+    for (const [index, field] of fields.entries()) {
       for (let length = 0; length < field.length; length++) {
-        expect(refused(fields.with(index, field.slice(0, length)).join('.'))).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(fields.with(index, field.slice(0, length)).join('.'))).toMatch(/^(corrupt|unknown_key)$/);
       }
-      expect(refused(fields.toSpliced(index, 1).join('.'))).toBe('corrupt');
-    });
+      expect(await refused(fields.toSpliced(index, 1).join('.'))).toBe('corrupt');
+    }
   });
 
-  test('every extension is refused, at either end of any field', () => {
+  test('every extension is refused, at either end of any field', async () => {
     const fields = sealed.split('.');
-    fc.assert(
-      fc.property(fc.nat(3), fc.string({ minLength: 1 }), fc.boolean(), (index, extra, front) => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(3), fc.string({ minLength: 1 }), fc.boolean(), async (index, extra, front) => {
         const field = fields[index] ?? '';
         const longer = fields.with(index, front ? extra + field : field + extra);
-        expect(refused(longer.join('.'))).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(longer.join('.'))).toMatch(/^(corrupt|unknown_key)$/);
       }),
     );
-    expect(refused(`${sealed}\n`)).toBe('corrupt');
-    expect(refused(`${sealed}=`)).toBe('corrupt');
-    expect(refused(`${sealed}.`)).toBe('corrupt');
+    expect(await refused(`${sealed}\n`)).toBe('corrupt');
+    expect(await refused(`${sealed}=`)).toBe('corrupt');
+    expect(await refused(`${sealed}.`)).toBe('corrupt');
   });
 
-  test('every exchange of fields between two seals is refused', () => {
+  test('every exchange of fields between two seals is refused', async () => {
     const mine = sealed.split('.');
-    const theirs = sealerOf(`${oldKey},${newKey}`).seal(new Secret(KEY), binding).split('.');
+    const theirs = (await sealerOf(`${oldKey},${newKey}`).seal(new Secret(KEY), binding)).split('.');
     for (let choice = 1; choice < 2 ** 3 - 1; choice++) {
       const mixed = mine.map((field, index) =>
         index > 0 && (choice >> (index - 1)) & 1 ? (theirs[index] ?? '') : field,
       );
-      expect(refused(mixed.join('.'))).toBe('corrupt');
+      expect(await refused(mixed.join('.'))).toBe('corrupt');
     }
   });
 
-  test('any text is refused without a throw', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        expect(refused(text)).toBe('corrupt');
-        expect(refused(`v1.new.${text}`)).toBe('corrupt');
+  test('any text is refused without a throw', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
+        expect(await refused(text)).toBe('corrupt');
+        expect(await refused(`v1.new.${text}`)).toBe('corrupt');
       }),
     );
   });
 });
 
-test('a seal opens until the millisecond before its expiry, and not from it on', () => {
-  const sealed = sealer.seal(new Secret(KEY), binding);
-  expect(sealer.open(sealed, binding, binding.expiresAtMs - 1).ok).toBe(true);
-  expect(sealer.open(sealed, binding, binding.expiresAtMs)).toEqual({ ok: false, reason: 'expired' });
-  expect(sealer.open(sealed, binding, Number.NaN)).toEqual({ ok: false, reason: 'expired' });
+test('a seal opens until the millisecond before its expiry, and not from it on', async () => {
+  const sealed = await sealer.seal(new Secret(KEY), binding);
+  expect(await sealer.open(sealed, binding, binding.expiresAtMs - 1)).toMatchObject({ ok: true });
+  expect(await sealer.open(sealed, binding, binding.expiresAtMs)).toEqual({ ok: false, reason: 'expired' });
+  expect(await sealer.open(sealed, binding, Number.NaN)).toEqual({ ok: false, reason: 'expired' });
 });
 
-test('expiry is judged before anything of the seal is looked at', () => {
-  expect(sealer.open('nonsense', binding, binding.expiresAtMs)).toEqual({ ok: false, reason: 'expired' });
+test('expiry is judged before anything of the seal is looked at', async () => {
+  expect(await sealer.open('nonsense', binding, binding.expiresAtMs)).toEqual({ ok: false, reason: 'expired' });
 });
 
-test('nothing is sealed without a definite expiry', () => {
+test('nothing is sealed without a definite expiry', async () => {
   for (const expiresAtMs of [Number.NaN, Number.POSITIVE_INFINITY, 0.5]) {
-    expect(() => sealer.seal(new Secret(KEY), { ...binding, expiresAtMs })).toThrow(RangeError);
+    await expect(sealer.seal(new Secret(KEY), { ...binding, expiresAtMs })).rejects.toThrow(RangeError);
   }
 });
 
-test('rotation: a key that is only open still opens, and one that was retired is unknown', () => {
-  const sealed = sealerOf(oldKey).seal(new Secret(KEY), binding);
-  expect(refused(sealed, binding, sealer)).toBe('opened');
-  expect(refused(sealed, binding, sealerOf(newKey))).toBe('unknown_key');
+test('rotation: a key that is only open still opens, and one that was retired is unknown', async () => {
+  const sealed = await sealerOf(oldKey).seal(new Secret(KEY), binding);
+  expect(await refused(sealed, binding, sealer)).toBe('opened');
+  expect(await refused(sealed, binding, sealerOf(newKey))).toBe('unknown_key');
 });
 
-test('a seal does not open under another name of the same key', () => {
+test('a seal does not open under another name of the same key', async () => {
   const renamed = FIXED_RING.replace('test:', 'renamed:');
-  const sealed = sealerOf(FIXED_RING).seal(new Secret(KEY), binding);
-  expect(refused(sealed.replace('.test.', '.renamed.'), binding, sealerOf(renamed))).toBe('corrupt');
+  const sealed = await sealerOf(FIXED_RING).seal(new Secret(KEY), binding);
+  expect(await refused(sealed.replace('.test.', '.renamed.'), binding, sealerOf(renamed))).toBe('corrupt');
 });
 
-test('a seal made by an earlier release opens: this one was stored', () => {
+test('a seal made by an earlier release opens: this one was stored', async () => {
   const stored =
     'v1.test.iQjVmCWBKxKt6wBCwnDykg.VcYt2kvg2s5anfM71FW6JmZ8IMUx3Tr7mtmDYZY03mMKaPjAIVmxl7hckvCFi0eTCum2MQ';
-  const opened = sealerOf(FIXED_RING).open(stored, binding, NOW);
+  const opened = await sealerOf(FIXED_RING).open(stored, binding, NOW);
   expect(opened.ok && opened.secret.reveal()).toBe(KEY);
 });
 
-test('no two seals share a data key or a nonce', () => {
-  const made = Array.from({ length: 100 }, () => sealer.seal(new Secret(KEY), binding).split('.'));
+test('no two seals share a data key or a nonce', async () => {
+  const seals = await Promise.all(Array.from({ length: 100 }, () => sealer.seal(new Secret(KEY), binding)));
+  const made = seals.map((sealed) => sealed.split('.'));
   expect(new Set(made.map(([, , wrapped]) => wrapped)).size).toBe(100);
   expect(new Set(made.map(([, , , body]) => body?.slice(0, 16))).size).toBe(100);
 });
 
-test('another key under the same id does not open', () => {
-  const sealed = sealerOf(ringText('k')).seal(new Secret(KEY), binding);
-  expect(refused(sealed, binding, sealerOf(ringText('k')))).toBe('corrupt');
+test('another key under the same id does not open', async () => {
+  const sealed = await sealerOf(ringText('k')).seal(new Secret(KEY), binding);
+  expect(await refused(sealed, binding, sealerOf(ringText('k')))).toBe('corrupt');
 });
 
-test('a seal holds nothing of the secret, in any encoding', () => {
-  const sealed = sealer.seal(new Secret(KEY), binding);
+test('a seal holds nothing of the secret, in any encoding', async () => {
+  const sealed = await sealer.seal(new Secret(KEY), binding);
   const bytes = Buffer.concat(sealed.split('.').map((field) => Buffer.from(field, 'base64url'))).toString('latin1');
   for (let at = 0; at + 6 <= KEY.length; at++) {
     const window = KEY.slice(at, at + 6);
