@@ -64,5 +64,13 @@ export type FinishReason = (typeof FINISH_REASONS)[number];
 
 export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
 
-/** What one call used, as the provider reported it. `inputTokens` includes `cachedInputTokens`. All are whole numbers ≥ 0. */
-export type TokenUsage = { inputTokens: number; outputTokens: number; cachedInputTokens: number };
+/**
+ * What one call used, as the provider reported it; all are whole numbers ≥ 0. `inputTokens` is all input, whatever the provider means by its own
+ * figure: `cachedInputTokens` (read from a cache) and `cacheWriteTokens` (written to one) are parts of it. `outputTokens` includes reasoning.
+ */
+export type TokenUsage = {
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+  cacheWriteTokens: number;
+};

@@ -8,6 +8,7 @@ import { modelName } from './completion.ts';
 import { type Keyring, type Peppers, parseKeyring, parsePeppers } from './crypto/keyring.ts';
 import { Secret } from './crypto/secret.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
+import { type PriceFile, readPriceFile } from './price-file.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -77,6 +78,7 @@ const variables = z.object({
     .string()
     .refine((name) => modelName.safeParse(name).success, 'must be the name of a model, such as amazon.nova-lite-v1:0')
     .default('amazon.nova-lite-v1:0'),
+  PRICE_FILE: z.string().optional(),
   WORKER_CONCURRENCY: whole(1, 10_000, 100),
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
@@ -139,6 +141,8 @@ export type Config = {
   };
   /** What the platform's account runs where a request names no model. */
   platformModel: string;
+  /** The operator's own prices; null: those of the built-in list alone. */
+  priceFile: PriceFile | null;
   jobs: {
     defaultTimeoutMs: number;
     defaultDeadlineMs: number;
@@ -235,6 +239,8 @@ export const loadConfig = (environment: Environment): Config => {
     ? collect(parsePlatformKeys(platformKeyText, { allowSample: sandbox }))
     : { entries: [] };
 
+  const priceFile = given.PRICE_FILE ? collect(readPriceFile(given.PRICE_FILE)) : null;
+
   if (platformKeys?.entries.some(({ key }) => key.reveal() === given.ADMIN_TOKEN)) {
     problems.push('ADMIN_TOKEN must not be one of PLATFORM_API_KEYS: a tenant would be the operator.');
   }
@@ -263,6 +269,7 @@ export const loadConfig = (environment: Environment): Config => {
       bedrockAuth: bedrockAuth(sandbox, given.AWS_BEARER_TOKEN_BEDROCK),
     },
     platformModel: set.BEDROCK_MODEL_ID,
+    priceFile: priceFile?.prices ?? null,
     jobs: {
       defaultTimeoutMs: set.JOB_TIMEOUT_SECONDS * 1_000,
       defaultDeadlineMs: set.JOB_DEADLINE_SECONDS * 1_000,

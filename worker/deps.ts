@@ -8,6 +8,7 @@ import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import type { JobId } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
+import { createPrices } from '../shared/pricing.ts';
 import { createCompletionQueues } from '../shared/queues.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
@@ -63,6 +64,7 @@ export const startWorker = async (
     queues,
     sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
     providers,
+    prices: createPrices(config.priceFile),
     running,
     policy: config.jobs,
     newClaim: () => `${worker}.${++claims}`,

@@ -6,7 +6,7 @@ import type { Sealer } from '../shared/crypto/seal.ts';
 import type { Secret } from '../shared/crypto/secret.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
-import { costNano, PRICE_VERSION } from '../shared/pricing.ts';
+import type { Prices } from '../shared/pricing.ts';
 import { type CompletionQueues, type Handoff, parseHandoff } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
@@ -19,6 +19,7 @@ type Needs = {
   queues: CompletionQueues;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
+  prices: Prices;
   running: RunningJobs;
   policy: Pick<Config['jobs'], 'maxAttempts'>;
   newClaim: () => string;
@@ -75,11 +76,7 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       claim: mark,
       outcome,
       providerRequestId,
-      usage: usage && {
-        ...usage,
-        costNano: costNano(claim.provider, claim.model, usage),
-        priceVersion: PRICE_VERSION,
-      },
+      usage: usage && { ...usage, ...needs.prices.of(claim.provider, claim.model, usage) },
       next,
     }).finally(() => run.end());
     handOff(shard, settled.handoffs);

@@ -19,7 +19,7 @@
  * | `times=2` | the above only for the first two calls with this text; the third succeeds, and the count starts anew |
  * | `delay=5000` | answers after exactly so many milliseconds |
  * | `cached=100` | so many input tokens more, which came from a cache |
- * | `cache-written=100` | so many input tokens more, which went to a cache (counted as plain input where the provider does not tell) |
+ * | `cache-written=100` | so many input tokens more, which went to a cache |
  * | `finish=length` | the finish reason: `stop`, `length`, `content_filter` or `other` |
  */
 import { z } from 'zod';

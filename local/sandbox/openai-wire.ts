@@ -80,7 +80,11 @@ export const openaiWire: Wire = {
         prompt_tokens: input,
         completion_tokens: tokens.output,
         total_tokens: input + tokens.output,
-        prompt_tokens_details: { cached_tokens: tokens.cached, audio_tokens: 0 },
+        prompt_tokens_details: {
+          cached_tokens: tokens.cached,
+          cache_write_tokens: tokens.cacheWritten,
+          audio_tokens: 0,
+        },
         completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
       },
       service_tier: 'default',

@@ -4,6 +4,7 @@ import type { JobErrorCode } from '../errors.ts';
 import type { JobId, TenantId } from '../ids.ts';
 import type { FinalStatus } from '../job.ts';
 import type { AttemptOutcome } from '../outcome.ts';
+import type { Price } from '../pricing.ts';
 import type { Handoff } from '../queues.ts';
 import { shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
@@ -53,8 +54,7 @@ export type Settlement = {
   claim: string;
   outcome: AttemptOutcome;
   providerRequestId: string | null;
-  /** `costNano` is in nano-dollars, null where no price is known. */
-  usage: (TokenUsage & { costNano: number | null; priceVersion: string }) | null;
+  usage: (Omit<TokenUsage, 'cacheWriteTokens'> & Price) | null;
   next: NextStep;
 };
 

@@ -97,7 +97,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
     expect(outcome).toEqual({
       kind: 'completed',
       result: { role: 'assistant', content: expect.stringContaining('sandbox'), finish_reason: 'length' },
-      usage: { inputTokens: expect.any(Number), outputTokens: 20, cachedInputTokens: 0 },
+      usage: { inputTokens: expect.any(Number), outputTokens: 20, cachedInputTokens: 0, cacheWriteTokens: 0 },
       providerRequestId: expect.stringMatching(/^req_sandbox_/),
     });
   });
@@ -119,7 +119,12 @@ describe.each(VENDORS)('$provider', (vendor) => {
   test('input tokens include those read from and written to a cache', async () => {
     const plain = (await ask(say('sandbox:cached=000 cache-written=00'))).outcome.usage;
     const cached = (await ask(say('sandbox:cached=100 cache-written=50'))).outcome.usage;
-    expect(cached).toEqual({ ...plain, inputTokens: (plain?.inputTokens ?? 0) + 150, cachedInputTokens: 100 });
+    expect(cached).toEqual({
+      ...plain,
+      inputTokens: (plain?.inputTokens ?? 0) + 150,
+      cachedInputTokens: 100,
+      cacheWriteTokens: 50,
+    });
   });
 
   test('usage that no call can have had counts as not reported', async () => {
@@ -176,7 +181,12 @@ describe.each(VENDORS)('$provider', (vendor) => {
   });
 
   test('usage that came with an error inside a 200 is kept', async () => {
-    const usage = { inputTokens: expect.any(Number), outputTokens: expect.any(Number), cachedInputTokens: 0 };
+    const usage = {
+      inputTokens: expect.any(Number),
+      outputTokens: expect.any(Number),
+      cachedInputTokens: 0,
+      cacheWriteTokens: 0,
+    };
     expect((await ask(say('sandbox:fail=error-in-200'))).outcome.usage).toEqual(usage);
   });
 

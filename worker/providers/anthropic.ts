@@ -71,11 +71,13 @@ const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: Compl
 const read: Dialect['read'] = (answer) => {
   const reported = usageForm.safeParse(answer).data?.usage;
   const cachedInputTokens = reported?.cache_read_input_tokens ?? 0;
+  const cacheWriteTokens = reported?.cache_creation_input_tokens ?? 0;
   const usage = reported
     ? {
-        inputTokens: reported.input_tokens + (reported.cache_creation_input_tokens ?? 0) + cachedInputTokens,
+        inputTokens: reported.input_tokens + cacheWriteTokens + cachedInputTokens,
         outputTokens: reported.output_tokens,
         cachedInputTokens,
+        cacheWriteTokens,
       }
     : null;
   const message = answerForm.safeParse(answer).data;

@@ -89,11 +89,13 @@ const toInput = (request: CompletionRequest): ConverseCommandInput => {
 const read: Dialect['read'] = (answer) => {
   const reported = usageForm.safeParse(answer).data?.usage;
   const cachedInputTokens = reported?.cacheReadInputTokens ?? 0;
+  const cacheWriteTokens = reported?.cacheWriteInputTokens ?? 0;
   const usage = reported
     ? {
-        inputTokens: reported.inputTokens + (reported.cacheWriteInputTokens ?? 0) + cachedInputTokens,
+        inputTokens: reported.inputTokens + cacheWriteTokens + cachedInputTokens,
         outputTokens: reported.outputTokens,
         cachedInputTokens,
+        cacheWriteTokens,
       }
     : null;
   const parsed = answerForm.safeParse(answer).data;

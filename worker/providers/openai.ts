@@ -41,7 +41,9 @@ const usageForm = z.object({
   usage: z.object({
     prompt_tokens: tokenCount,
     completion_tokens: tokenCount,
-    prompt_tokens_details: z.object({ cached_tokens: tokenCount.nullish() }).nullish(),
+    prompt_tokens_details: z
+      .object({ cached_tokens: tokenCount.nullish(), cache_write_tokens: tokenCount.nullish() })
+      .nullish(),
   }),
 });
 
@@ -69,6 +71,7 @@ const read: Dialect['read'] = (answer) => {
         inputTokens: reported.prompt_tokens,
         outputTokens: reported.completion_tokens,
         cachedInputTokens: reported.prompt_tokens_details?.cached_tokens ?? 0,
+        cacheWriteTokens: reported.prompt_tokens_details?.cache_write_tokens ?? 0,
       }
     : null;
   const choice = answerForm.safeParse(answer).data?.choices[0];

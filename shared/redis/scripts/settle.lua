@@ -28,7 +28,8 @@ local current = job[J.status] == 'in_progress' and job[J.attempts] == number_of
 local reported = ARGV[12] == '1'
 if reported then
   account(id, job, { ARGV[13], ARGV[14], ARGV[15], ARGV[16] })
-  call('HSET', JOB .. id, 'price_version', ARGV[17])
+  -- What a late attempt was priced by says nothing of the result that was delivered.
+  call(FINAL[job[J.status]] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', ARGV[17])
 end
 
 if FINAL[job[J.status]] then
