@@ -66,6 +66,6 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
     app.use('/admin/*', accessLog(needs.log), authenticateOperator(adminToken, needs.failedLogins));
     addAdminRoutes(app, needs);
   }
-  addOperationRoutes(app, { isReady: needs.isReady, sandbox: needs.config.sandbox });
+  addOperationRoutes(app, { isReady: needs.isReady, sandbox: needs.config.sandbox, admin: adminToken !== null });
   return app;
 };

@@ -22,4 +22,5 @@ export const wholeNumber = (least: number, most: number) =>
       (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
       `must be a whole number from ${least} to ${most}`,
     )
-    .transform(Number);
+    .transform(Number)
+    .meta({ type: 'integer', minimum: least, maximum: most });

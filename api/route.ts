@@ -4,8 +4,8 @@ import { RequestError } from '../shared/errors.ts';
 import type { Scope } from '../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from './context.ts';
 
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-type Access = Scope | 'operator' | 'anyone';
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Access = Scope | 'operator' | 'anyone';
 type Methods<A extends Access> = Partial<Record<Method, A>>;
 
 /** What each call needs: a scope of the platform key, the operator's token, or nothing. A row without it, or with one of another part of the interface, does not compile. */
@@ -23,13 +23,17 @@ export const ROUTES = {
   '/admin/queues': { GET: 'operator' },
   '/healthz': { GET: 'anyone' },
   '/readyz': { GET: 'anyone' },
+  '/openapi.json': { GET: 'anyone' },
+  '/docs': { GET: 'anyone' },
 } as const satisfies {
   [path: `/v1/${string}`]: Methods<Scope>;
   [path: `/admin/${string}`]: Methods<'operator'>;
   [path: `/${string}z`]: Methods<'anyone'>;
+  '/openapi.json': Methods<'anyone'>;
+  '/docs': Methods<'anyone'>;
 };
 
-type Path = keyof typeof ROUTES;
+export type Path = keyof typeof ROUTES;
 type Handler = (c: ApiContext) => Response | Promise<Response>;
 
 /** The only way to add a path; its methods are those of its row. */

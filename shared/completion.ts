@@ -14,7 +14,7 @@ export type CredentialKind = 'platform' | 'user';
 const text = z.string().min(1);
 const textPart = z.strictObject({ type: z.literal('text'), text });
 
-const message = z.strictObject({
+export const message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
   content: z.union([text, z.array(textPart).min(1).max(100)]),
 });

@@ -29,8 +29,8 @@ const listQuery = <Id extends string>(isId: (text: string) => text is Id) =>
     limit: wholeNumber(1, 100).default(20),
     after: z.string().transform(decode).refine(isId, 'must be the next_cursor of an earlier answer').optional(),
   });
-const tenantsQuery = listQuery(isManagedTenantId);
-const keysQuery = listQuery(isPlatformKeyId);
+export const tenantsQuery = listQuery(isManagedTenantId);
+export const keysQuery = listQuery(isPlatformKeyId);
 
 const listOf = (data: readonly object[], next: string | null) => ({
   object: 'list',

@@ -21,9 +21,10 @@ const metadata = z
   .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
   .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
   .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
-  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)));
+  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
+  .meta({ maxProperties: METADATA_PAIRS });
 
-const completeBody = completionRequest.extend({
+export const completeBody = completionRequest.extend({
   model: modelName.optional(),
   metadata: metadata.default({}),
   timeout_seconds: z.int().min(1).max(600).optional(),

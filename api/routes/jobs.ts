@@ -12,9 +12,9 @@ import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
 
-const waitQuery = z.strictObject({ wait: wholeNumber(1, 60).optional() });
+export const waitQuery = z.strictObject({ wait: wholeNumber(1, 60).optional() });
 
-const listQuery = z.strictObject({
+export const jobsQuery = z.strictObject({
   status: z.enum(JOB_STATUSES).optional(),
   limit: wholeNumber(1, 100).default(20),
   after: z
@@ -92,7 +92,7 @@ export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingR
 
   route(app, '/v1/jobs', {
     GET: async (c) => {
-      const { status = null, limit, after = null } = readQuery(c, listQuery);
+      const { status = null, limit, after = null } = readQuery(c, jobsQuery);
       const { views, next } = await jobs.list({ tenant: c.get('tenant'), status, limit, before: after });
       return c.json({
         object: 'list',

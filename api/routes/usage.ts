@@ -19,7 +19,7 @@ type Group = (typeof GROUPS)[number];
 
 const day = z.iso.date();
 
-const usageQuery = z.strictObject({
+export const usageQuery = z.strictObject({
   from: day.optional(),
   to: day.optional(),
   group_by: z

@@ -1,0 +1,178 @@
+/** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
+import { z } from 'zod';
+import { FINISH_REASONS, PROVIDERS } from '../../shared/completion.ts';
+import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
+import { ATTEMPT_OUTCOMES } from '../../shared/outcome.ts';
+import { LIMIT_NAMES, SCOPES } from '../../shared/tenant.ts';
+
+const time = z.iso.datetime();
+const count = z.int().min(0);
+const usd = z.number().nullable().meta({ description: 'US dollars; null where no price is known.' });
+const provider = z.enum(PROVIDERS);
+const credential = z.enum(['platform', 'user']).meta({ description: 'Whose account it runs on.' });
+
+/** The names of an object's keys as an enumeration's values. A cast because Object.keys forgets them. */
+const namesOf = <T extends string>(table: Record<T, unknown>) => z.enum(Object.keys(table) as [T, ...T[]]);
+
+/** A page of a list, newest first. */
+const listOf = (item: z.ZodType) =>
+  z.object({
+    object: z.literal('list'),
+    data: z.array(item),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable().meta({ description: 'What `after` takes for the next page.' }),
+  });
+
+const usage = z.object({
+  input_tokens: count.meta({ description: 'Cached ones included.' }),
+  output_tokens: count,
+  cached_input_tokens: count,
+  total_tokens: count,
+  cost_usd: usd,
+  price_version: z.string(),
+});
+
+const attempt = z.object({
+  number: z.int().min(1),
+  started_at: time,
+  finished_at: time.nullable(),
+  outcome: z.enum(ATTEMPT_OUTCOMES).nullable(),
+  provider_request_id: z.string().nullable(),
+});
+
+const listedJob = z.object({
+  id: z.string(),
+  object: z.literal('job'),
+  status: z.enum(JOB_STATUSES),
+  provider,
+  model: z.string(),
+  credential,
+  created_at: time,
+  started_at: time.nullable(),
+  finished_at: time.nullable(),
+  deadline_at: time.meta({ description: 'When an unfinished job becomes `expired`.' }),
+  retained_until: time.nullable().meta({ description: 'When a final job is forgotten.' }),
+  queue: z
+    .object({ position: z.int().min(1), wait_reason: z.enum(WAIT_REASONS) })
+    .nullable()
+    .meta({ description: 'While queued; the position is an upper bound within the job’s lane.' }),
+  attempts: z.array(attempt).max(10).meta({ description: 'The last 10.' }),
+  attempts_omitted: count,
+  usage: usage.nullable().meta({ description: 'Of the attempt that gave the result.' }),
+  billed_usage: usage.nullable().meta({ description: 'The sum over all attempts that reported usage.' }),
+  sandbox: z.boolean(),
+  error: z
+    .object({
+      code: namesOf(JOB_ERRORS),
+      message: z.string(),
+      retryable: z.boolean().meta({ description: 'Whether submitting the same job again may succeed.' }),
+      provider_status: z.int().nullable(),
+    })
+    .nullable(),
+  metadata: z.record(z.string(), z.string()),
+  batch_id: z.string().nullable(),
+  urls: z.object({ self: z.string(), cancel: z.string() }),
+});
+
+const result = z.object({
+  role: z.literal('assistant'),
+  content: z.string(),
+  finish_reason: z.enum(FINISH_REASONS),
+});
+
+const job = listedJob.extend({ result: result.nullable().meta({ description: 'Once `completed`.' }) });
+
+const counters = z.object({
+  requests: count.meta({ description: 'Jobs that became final.' }),
+  completed: count,
+  failed: count,
+  cancelled: count,
+  expired: count,
+  input_tokens: count,
+  output_tokens: count,
+  cached_input_tokens: count,
+  cost_usd: z.number(),
+  unpriced_requests: count.meta({
+    description: 'Attempts of models without a known price, which are not in `cost_usd`.',
+  }),
+});
+
+const usageReport = z.object({
+  object: z.literal('usage'),
+  tenant: z.string(),
+  from: z.iso.date(),
+  to: z.iso.date(),
+  totals: counters,
+  platform: counters.meta({ description: 'What the platform pays.' }),
+  user: counters.meta({ description: 'What ran on users’ own keys: a notional cost.' }),
+  limits: z.null(),
+  data: z.array(
+    counters.extend({
+      day: z.iso.date().optional(),
+      provider: provider.optional(),
+      model: z.string().optional(),
+      credential: credential.optional(),
+    }),
+  ),
+});
+
+const tenant = z.object({
+  id: z.string(),
+  object: z.literal('tenant'),
+  name: z.string(),
+  disabled: z.boolean(),
+  limits: z
+    .record(z.enum(LIMIT_NAMES), z.number().nullable())
+    .meta({ description: 'Null is the default of the configuration.' }),
+  allowed_models: z.array(z.string()).nullable().meta({ description: 'Null: every model.' }),
+  weight: z.int().min(1),
+  created_at: time,
+});
+
+const platformKey = z.object({
+  id: z.string(),
+  object: z.literal('platform_key'),
+  name: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  created_at: time,
+  expires_at: time.nullable(),
+  last_used_at: time.nullable().meta({ description: 'To the minute.' }),
+});
+
+const queue = z.object({
+  queue: z.string(),
+  shard: count,
+  unfinished: count,
+  handed_off: count,
+  delayed: count,
+  parked_lanes: count,
+  worker_slots: count,
+});
+
+const error = z.object({
+  error: z.object({
+    type: z.enum([...new Set(Object.values(REQUEST_ERRORS).map(({ type }) => type))]),
+    // A cast because Object.keys forgets the names.
+    code: namesOf<RequestErrorCode>(REQUEST_ERRORS),
+    message: z.string().meta({ description: 'What was wrong, what the limit is and what to do.' }),
+    param: z.string().nullable().meta({ description: 'The header, query parameter or path in the body.' }),
+    request_id: z.string(),
+    job_id: z.string().optional().meta({ description: 'A job whose acceptance is uncertain: ask for it first.' }),
+  }),
+});
+
+/** Each under the name that it has in the document. */
+export const ANSWERS = {
+  Job: job,
+  JobList: listOf(listedJob),
+  Usage: usageReport,
+  Tenant: tenant,
+  TenantList: listOf(tenant),
+  PlatformKey: platformKey,
+  PlatformKeyList: listOf(platformKey),
+  IssuedPlatformKey: platformKey.extend({ secret: z.string().meta({ description: 'Shown this once.' }) }),
+  QueueList: listOf(queue),
+  Health: z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }),
+  Error: error,
+} as const satisfies Record<string, z.ZodType>;

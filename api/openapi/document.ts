@@ -1,0 +1,227 @@
+/** The OpenAPI 3.1 document, generated from the schemas that check requests and describe answers. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { completionRequest, message } from '../../shared/completion.ts';
+import { REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
+import { SCOPES } from '../../shared/tenant.ts';
+import { type Access, ROUTES } from '../route.ts';
+import { ANSWERS } from './answers.ts';
+import { REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
+import { OPERATIONS, type Operation } from './operations.ts';
+
+const { version: VERSION } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')));
+
+type Json = Record<string, unknown>;
+
+export type Document = {
+  openapi: '3.1.1';
+  info: { title: string; version: string; description: string };
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, DocumentOperation>>;
+  components: Json & { schemas: Record<string, Json> };
+};
+
+export type DocumentOperation = {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description?: string;
+  security: Json[];
+  parameters: { name: string; in: string; required?: boolean; description?: string; schema: Json }[];
+  requestBody?: { required: true; content: Record<string, { schema: Json }> };
+  responses: Record<
+    string,
+    { description: string; headers?: Record<string, Json>; content?: Record<string, { schema: Json }> }
+  >;
+};
+
+/** `admin`: whether this process has the operator's calls. */
+export const createDocument = ({ admin }: { admin: boolean }): Document => {
+  const shown = Object.entries(OPERATIONS).filter(([path]) => admin || !path.startsWith('/admin/'));
+  const operations = shown.flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
+  );
+  const bodies = Object.fromEntries(
+    operations.flatMap(({ operation: { body } }) => (body ? [[body.name, body.schema]] : [])),
+  );
+  const paths: Document['paths'] = {};
+  for (const { path, method, operation } of operations) {
+    const place = path.replace(/:(\w+)/g, '{$1}');
+    paths[place] = { ...paths[place], [method.toLowerCase()]: describe(path, method, operation) };
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'LLM gateway',
+      version: VERSION,
+      description:
+        'A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Times are RFC 3339 in UTC, money is US dollars.',
+    },
+    tags: TAGS.filter(({ name }) => admin || name !== 'admin'),
+    paths,
+    components: {
+      schemas: schemasOf({ Message: message, ...bodies, ...ANSWERS }),
+      securitySchemes: {
+        platformKey: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'X-API-Key',
+          description: `A platform key, which names the tenant. Scopes: ${SCOPES.join(', ')}.`,
+        },
+        platformKeyAsBearer: { type: 'http', scheme: 'bearer', description: 'The same key.' },
+        ...(admin && { adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN.' } }),
+      },
+    },
+  };
+};
+
+const TAGS = [
+  { name: 'jobs', description: 'Completions and what becomes of them.' },
+  { name: 'usage', description: 'What a tenant used.' },
+  { name: 'admin', description: 'Tenants, their keys and the queues, for whoever runs the gateway.' },
+  { name: 'operations', description: 'Of one process.' },
+];
+
+const tagOf = (path: string): string => {
+  if (path.startsWith('/admin/')) return 'admin';
+  const [, area] = /^\/v1\/(\w+)/.exec(path) ?? [];
+  return area === undefined ? 'operations' : area === 'complete' ? 'jobs' : area;
+};
+
+const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+
+const describe = (path: string, method: string, operation: Operation): DocumentOperation => {
+  // A cast because the names were those of the table, a moment ago.
+  const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
+  const { summary, body, answers } = operation;
+  const names: RequestHeader[] = ['X-Request-Id', ...(operation.headers ?? [])];
+  return {
+    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
+    tags: [tagOf(path)],
+    summary,
+    ...(access === 'anyone' || access === 'operator' ? {} : { description: `Needs the scope \`${access}\`.` }),
+    security: securityOf(access),
+    parameters: [
+      ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+        name,
+        in: 'path',
+        required: true,
+        schema: { type: 'string' },
+      })),
+      ...queryParameters(operation.query),
+      ...names.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
+    ],
+    ...(body && {
+      requestBody: { required: true as const, content: { 'application/json': { schema: ref(body.name) } } },
+    }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, { description, json, type, headers = [] }]) => [
+          status,
+          {
+            description,
+            headers: headersOf(['X-Request-Id', ...headers]),
+            ...(json && { content: { 'application/json': { schema: ref(json) } } }),
+            ...(type && { content: { [type]: { schema: {} } } }),
+          },
+        ]),
+      ),
+      ...errorResponses(errorsOf(path, access, operation)),
+    },
+  };
+};
+
+const securityOf = (access: Access): Json[] => {
+  if (access === 'anyone') return [];
+  return access === 'operator' ? [{ adminToken: [] }] : [{ platformKey: [] }, { platformKeyAsBearer: [] }];
+};
+
+const queryParameters = (query: z.ZodObject | undefined): DocumentOperation['parameters'] => {
+  if (query === undefined) return [];
+  const { properties = {}, required = [] } = toSchema(query) as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    schema,
+  }));
+};
+
+const headersOf = (names: readonly ResponseHeader[]): Record<string, Json> =>
+  Object.fromEntries(names.map((name) => [name, RESPONSE_HEADERS[name]]));
+
+/** What a call can be refused with, whatever it does. */
+const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Operation): RequestErrorCode[] => {
+  const codes: RequestErrorCode[] = [
+    'invalid_header',
+    'request_timeout',
+    'headers_too_large',
+    'internal_error',
+    ...errors,
+  ];
+  if (access !== 'anyone')
+    codes.push('missing_api_key', 'invalid_api_key', 'rate_limited', 'invalid_query', 'queue_unavailable');
+  if (access !== 'anyone' && access !== 'operator') codes.push('scope_missing', 'tenant_disabled');
+  if (path.includes(':')) codes.push('not_found');
+  if (query) codes.push('invalid_query');
+  if (body) codes.push('invalid_json', 'invalid_body', 'body_too_large', 'unsupported_media_type');
+  return codes;
+};
+
+const errorResponses = (codes: readonly RequestErrorCode[]): DocumentOperation['responses'] => {
+  const listed = Object.keys(REQUEST_ERRORS).filter((code) =>
+    codes.some((each) => each === code),
+  ) as RequestErrorCode[];
+  const byStatus = Map.groupBy(listed, (code) => REQUEST_ERRORS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, ofStatus]) => [
+      status,
+      {
+        description: ofStatus.map((code) => `\`${code}\`: ${REQUEST_ERRORS[code].message}`).join('\n\n'),
+        headers: headersOf(status === 429 || status === 503 ? ['X-Request-Id', 'Retry-After'] : ['X-Request-Id']),
+        content: {
+          'application/json': {
+            schema: { allOf: [ref('Error'), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
+          },
+        },
+      },
+    ]),
+  );
+};
+
+/** As requests are sent, and as answers are promised: open where our own schemas are not strict, because answers may grow. */
+const OPTIONS = {
+  io: 'input',
+  unrepresentable: 'any',
+  override: ({ zodSchema, jsonSchema }) => {
+    const { def } = zodSchema._zod;
+    // Its entries are checked one by one, for speed, by what stands for a schema of them.
+    if (zodSchema === completionRequest.shape.messages) jsonSchema.items = ref('Message');
+    // A check of our own in front of a schema says nothing in a document; what follows it does.
+    if (def.type === 'pipe' && def.in._zod.def.type === 'custom') Object.assign(jsonSchema, toSchema(def.out));
+    // Left out where the default is what becomes of a query's text; lists are texts with commas there.
+    if (def.type === 'default')
+      jsonSchema.default ??= Array.isArray(def.defaultValue) ? def.defaultValue.join(',') : def.defaultValue;
+    // The format says the same, readably.
+    if (jsonSchema.format === 'date' || jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  },
+} satisfies z.core.ToJSONSchemaParams;
+
+const withoutNames = (schema: Json): Json =>
+  Object.fromEntries(Object.entries(schema).filter(([name]) => name !== '$schema' && name !== '$id'));
+
+const toSchema = (schema: z.core.$ZodType): Json => withoutNames(z.toJSONSchema(schema, OPTIONS) as Json);
+
+const schemasOf = (named: Record<string, z.ZodType>): Record<string, Json> => {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, { ...OPTIONS, uri: (id) => `#/components/schemas/${id}` });
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutNames(schema as Json)]));
+};

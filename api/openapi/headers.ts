@@ -1,0 +1,42 @@
+/** The headers of requests and answers, as the document describes them. */
+
+type HeaderRow = { description: string; schema: object; required?: true };
+
+const text = { type: 'string' };
+const seconds = { type: 'integer', minimum: 1 };
+
+export const REQUEST_HEADERS = {
+  'X-Request-Id': {
+    description: 'Comes back on the answer, in errors and in the log; replaced where it has another form.',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
+  },
+  'X-User-API-Key': {
+    description: 'The end user’s own provider key. Such a request never runs on the platform’s account.',
+    schema: { type: 'string', minLength: 16, maxLength: 400 },
+  },
+  'X-User-Provider': {
+    description: 'Whose key it is; always with X-User-API-Key.',
+    schema: { enum: ['openai', 'anthropic'] },
+  },
+  'Idempotency-Key': {
+    description: 'The same key with the same request gives the same answer’s job again, for 24 hours.',
+    schema: { type: 'string', pattern: '^[ -~]{1,255}$' },
+  },
+  Prefer: {
+    description: '`wait=N`: answers with the finished job if it ends within 1 to 60 seconds.',
+    schema: { type: 'string', examples: ['wait=10'] },
+  },
+  'If-None-Match': { description: 'The ETag of an earlier answer.', schema: text },
+} as const satisfies Record<string, HeaderRow>;
+
+export const RESPONSE_HEADERS = {
+  'X-Request-Id': { description: 'The id of the request.', schema: text, required: true },
+  Location: { description: 'Where the thing can be read.', schema: text },
+  ETag: { description: 'Weak; of id, status and number of attempts.', schema: text },
+  'Retry-After': { description: 'When to ask again.', schema: seconds },
+  'Preference-Applied': { description: 'The `wait=N` that was honoured.', schema: text },
+  'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
+} as const satisfies Record<string, HeaderRow>;
+
+export type RequestHeader = keyof typeof REQUEST_HEADERS;
+export type ResponseHeader = keyof typeof RESPONSE_HEADERS;

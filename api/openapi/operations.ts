@@ -1,0 +1,175 @@
+/** Every call as the document describes it. A row of `ROUTES` without its description here does not compile. */
+import type { z } from 'zod';
+import type { RequestErrorCode } from '../../shared/errors.ts';
+import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
+import type { Path, ROUTES } from '../route.ts';
+import { keysQuery, tenantsQuery } from '../routes/admin.ts';
+import { completeBody } from '../routes/complete.ts';
+import { jobsQuery, waitQuery } from '../routes/jobs.ts';
+import { usageQuery } from '../routes/usage.ts';
+import type { ANSWERS } from './answers.ts';
+import type { RequestHeader, ResponseHeader } from './headers.ts';
+
+type Answer = {
+  description: string;
+  /** The name of a schema, or the media type of what is no JSON. Left out where there is no body. */
+  json?: keyof typeof ANSWERS;
+  type?: string;
+  headers?: readonly ResponseHeader[];
+};
+
+export type Operation = {
+  summary: string;
+  /** What the handler checks; left out where it takes none. */
+  query?: z.ZodObject;
+  body?: { schema: z.ZodType; name: string };
+  /** Beside those that every call takes. */
+  headers?: readonly RequestHeader[];
+  answers: { readonly [status: number]: Answer };
+  /** Beside those that follow from access, path, query and body. */
+  errors?: readonly RequestErrorCode[];
+};
+
+const USER_KEY_ERRORS = [
+  'user_provider_required',
+  'user_provider_unknown',
+  'user_key_required',
+  'user_key_malformed',
+] as const satisfies readonly RequestErrorCode[];
+
+export const OPERATIONS = {
+  '/v1/complete': {
+    POST: {
+      summary: 'Submits a completion as a job',
+      body: { schema: completeBody, name: 'CompletionRequest' },
+      headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key', 'Prefer'],
+      answers: {
+        200: {
+          description: 'The job, final: it ended within `Prefer: wait`, or an Idempotency-Key was repeated.',
+          json: 'Job',
+          headers: ['Location', 'Preference-Applied', 'Idempotency-Replayed'],
+        },
+        202: {
+          description: 'The accepted job.',
+          json: 'Job',
+          headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
+        },
+      },
+      errors: [...USER_KEY_ERRORS, 'model_not_allowed', 'result_expired', 'idempotency_mismatch', 'overloaded'],
+    },
+  },
+  '/v1/jobs': {
+    GET: {
+      summary: 'Lists jobs, newest first, without results',
+      query: jobsQuery,
+      answers: { 200: { description: 'A page of jobs.', json: 'JobList' } },
+    },
+  },
+  '/v1/jobs/:id': {
+    GET: {
+      summary: 'Reads a job, or waits for it',
+      query: waitQuery,
+      headers: ['If-None-Match'],
+      answers: {
+        200: { description: 'The job.', json: 'Job', headers: ['ETag', 'Retry-After'] },
+        304: { description: 'It is as `If-None-Match` says.', headers: ['ETag', 'Retry-After'] },
+      },
+      errors: ['result_expired'],
+    },
+    DELETE: {
+      summary: 'Erases a final job’s result and metadata',
+      answers: { 204: { description: 'Erased.' } },
+      errors: ['conflict', 'result_expired'],
+    },
+  },
+  '/v1/jobs/:id/cancel': {
+    POST: {
+      summary: 'Cancels a job',
+      answers: {
+        200: { description: 'The job, final.', json: 'Job' },
+        202: { description: 'The job, whose running call is being aborted.', json: 'Job' },
+      },
+      errors: ['result_expired'],
+    },
+  },
+  '/v1/usage': {
+    GET: {
+      summary: 'Tokens and cost, in totals and rows',
+      query: usageQuery,
+      answers: { 200: { description: 'What the tenant used.', json: 'Usage' } },
+    },
+  },
+  '/admin/tenants': {
+    GET: {
+      summary: 'Lists tenants, newest first',
+      query: tenantsQuery,
+      answers: { 200: { description: 'A page of tenants.', json: 'TenantList' } },
+    },
+    POST: {
+      summary: 'Creates a tenant',
+      body: { schema: newTenant, name: 'NewTenant' },
+      answers: { 201: { description: 'The tenant.', json: 'Tenant', headers: ['Location'] } },
+    },
+  },
+  '/admin/tenants/:id': {
+    GET: { summary: 'Reads a tenant', answers: { 200: { description: 'The tenant.', json: 'Tenant' } } },
+    PATCH: {
+      summary: 'Changes a tenant; what is left out stays',
+      body: { schema: tenantChanges, name: 'TenantChanges' },
+      answers: { 200: { description: 'The tenant.', json: 'Tenant' } },
+    },
+    DELETE: {
+      summary: 'Deletes a tenant with its keys; its jobs run out',
+      answers: { 204: { description: 'Deleted.' } },
+    },
+  },
+  '/admin/tenants/:id/keys': {
+    GET: {
+      summary: 'Lists a tenant’s platform keys, without secrets',
+      query: keysQuery,
+      answers: { 200: { description: 'A page of keys.', json: 'PlatformKeyList' } },
+    },
+    POST: {
+      summary: 'Issues a platform key',
+      body: { schema: newKey, name: 'NewPlatformKey' },
+      answers: { 201: { description: 'The key with its secret.', json: 'IssuedPlatformKey' } },
+      errors: ['conflict'],
+    },
+  },
+  '/admin/tenants/:id/keys/:keyId': {
+    DELETE: { summary: 'Revokes a platform key', answers: { 204: { description: 'Revoked.' } } },
+  },
+  '/admin/tenants/:id/keys/:keyId/rotate': {
+    POST: {
+      summary: 'Issues a key in the place of another, which stays valid for a while',
+      body: { schema: keyRotation, name: 'KeyRotation' },
+      answers: { 201: { description: 'The new key with its secret.', json: 'IssuedPlatformKey' } },
+      errors: ['conflict'],
+    },
+  },
+  '/admin/queues': {
+    GET: { summary: 'Counts the queue, by shard', answers: { 200: { description: 'The counts.', json: 'QueueList' } } },
+  },
+  '/healthz': {
+    GET: { summary: 'Whether the process runs', answers: { 200: { description: 'It runs.', json: 'Health' } } },
+  },
+  '/readyz': {
+    GET: {
+      summary: 'Whether Redis answers and is fit for use',
+      answers: { 200: { description: 'It does.', json: 'Health' } },
+      errors: ['queue_unavailable'],
+    },
+  },
+  '/openapi.json': {
+    GET: {
+      summary: 'This document',
+      answers: { 200: { description: 'An OpenAPI 3.1 document.', type: 'application/json' } },
+    },
+  },
+  '/docs': {
+    GET: {
+      summary: 'This document as a page',
+      answers: { 200: { description: 'A page that needs no other host.', type: 'text/html' } },
+    },
+  },
+} as const satisfies { [P in Path]: { [M in keyof (typeof ROUTES)[P]]: Operation } };

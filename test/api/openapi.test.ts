@@ -1,0 +1,189 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDocument } from '../../api/openapi/document.ts';
+import { ROUTES } from '../../api/route.ts';
+import type { Job } from '../../shared/job.ts';
+import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
+import { createAnswerCheck } from '../support/openapi.ts';
+import { ADMIN_TOKEN, operate } from '../support/operator.ts';
+import { until } from '../support/until.ts';
+
+const document = createDocument({ admin: true });
+
+test('every call of the interface is in the document, and no other', () => {
+  const calls = Object.entries(ROUTES).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
+  );
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(described.toSorted()).toEqual(calls.toSorted());
+});
+
+test('it is a valid OpenAPI 3.1 document, of which every part that is named exists', async () => {
+  const { valid, errors } = await new Validator().validate(structuredClone(document));
+  expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
+  const named = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
+    ([, name]) => name,
+  );
+  expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([...new Set(named)]));
+});
+
+test('requests are described as they are checked', () => {
+  const { CompletionRequest, Message } = document.components.schemas;
+  expect(CompletionRequest).toMatchObject({
+    required: ['messages'],
+    additionalProperties: false,
+    properties: {
+      messages: { type: 'array', minItems: 1, maxItems: 1_000, items: { $ref: '#/components/schemas/Message' } },
+      max_tokens: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+      metadata: { type: 'object', maxProperties: 16, additionalProperties: { type: 'string', maxLength: 512 } },
+    },
+  });
+  expect(Message).toMatchObject({ required: ['role', 'content'], additionalProperties: false });
+  expect(document.paths['/v1/jobs']?.get?.parameters).toContainEqual({
+    name: 'limit',
+    in: 'query',
+    required: false,
+    schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+  });
+});
+
+test('without an operator’s token there is no word of the operator’s calls', () => {
+  expect(JSON.stringify(createDocument({ admin: false }))).not.toMatch(/\/admin|ADMIN_TOKEN/);
+});
+
+describe('a running gateway', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startGateway({ env: { ADMIN_TOKEN } });
+  });
+  afterAll(() => gateway.stop());
+
+  const check = createAnswerCheck(document);
+  const seen = new Set<string>();
+  /** Makes a call, and fails where its answer is not as described. */
+  const call = async (of: string, path: string, options: CallOptions = {}) => {
+    const [method = ''] = of.split(' ');
+    const answer = await gateway.call(method, path, options);
+    expect(check(of, answer)).toBeNull();
+    seen.add(`${of} ${answer.status}`);
+    return answer;
+  };
+  const admin = async (of: string, path: string, body?: unknown) => {
+    const [method = ''] = of.split(' ');
+    const answer = await operate(gateway).call(method, path, body);
+    expect(check(of, answer)).toBeNull();
+    seen.add(`${of} ${answer.status}`);
+    return answer.body as { id: string };
+  };
+
+  test('serves the document, and a page that carries all it needs', async () => {
+    expect((await call('GET /openapi.json', '/openapi.json')).body).toEqual(JSON.parse(JSON.stringify(document)));
+    const page = await fetch(`${gateway.apis[0]?.url}/docs`);
+    expect(check('GET /docs', { status: page.status, headers: page.headers, body: null })).toBeNull();
+    seen.add(`GET /docs ${page.status}`);
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+    );
+    const html = await page.text();
+    expect(html).not.toMatch(/https?:\/\/|style="|onclick=/);
+    for (const path of Object.keys(document.paths)) expect(html).toContain(`<code>${path}</code>`);
+  });
+
+  const CHROMIUM = ['chromium', 'chromium-browser'].find((name) => {
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  test.skipIf(CHROMIUM === undefined)('the page works in a browser under its own policy', () => {
+    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--dump-dom'];
+    const { stdout, stderr } = spawnSync(CHROMIUM ?? '', [...flags, `${gateway.apis[0]?.url}/docs`], {
+      encoding: 'utf8',
+    });
+    expect(stderr.match(/^.*(Refused|Content Security Policy|Uncaught).*$/gim)).toBeNull();
+    // The script shows the field.
+    expect(stdout).toContain('<p><label for="filter">');
+  });
+
+  test('answers as the document says, whatever succeeds', async () => {
+    const body = { messages: [{ role: 'user', content: 'Hello!' }], metadata: { order: '42' } };
+    const headers = { 'Idempotency-Key': 'openapi-1' };
+    const { id } = (await call('POST /v1/complete', '/v1/complete', { body, headers })).body as Job;
+    await gateway.finished(id);
+    await call('POST /v1/complete', '/v1/complete', { body, headers });
+    await call('POST /v1/complete', '/v1/complete', {
+      body: { ...body, model: 'gpt-4o' },
+      headers: { ...userKey(), Prefer: 'wait=20' },
+    });
+    const failing = await gateway.submit('sandbox:status=400');
+    await gateway.finished(failing.id);
+    await call('GET /v1/jobs/{id}', `/v1/jobs/${failing.id}`);
+    const read = await call('GET /v1/jobs/{id}', `/v1/jobs/${id}?wait=1`);
+    await call('GET /v1/jobs/{id}', `/v1/jobs/${id}`, {
+      headers: { 'If-None-Match': read.headers.get('etag') ?? '' },
+    });
+    const running = await gateway.submit('sandbox:fail=hang');
+    await until('it runs', async () => (await gateway.read(running.id)).status === 'in_progress');
+    await call('GET /v1/jobs/{id}', `/v1/jobs/${running.id}`);
+    await call('GET /v1/jobs', '/v1/jobs?limit=2');
+    for (;;) {
+      const { status } = await call('POST /v1/jobs/{id}/cancel', `/v1/jobs/${running.id}/cancel`);
+      if (status === 200) break;
+    }
+    await call('GET /v1/usage', '/v1/usage');
+    await call('GET /v1/usage', '/v1/usage?group_by=model');
+    await call('DELETE /v1/jobs/{id}', `/v1/jobs/${id}`);
+    await call('GET /healthz', '/healthz');
+    await call('GET /readyz', '/readyz');
+
+    const tenant = await admin('POST /admin/tenants', '/admin/tenants', { name: 'described' });
+    const place = `/admin/tenants/${tenant.id}`;
+    await admin('GET /admin/tenants', '/admin/tenants');
+    await admin('GET /admin/tenants/{id}', place);
+    await admin('PATCH /admin/tenants/{id}', place, { weight: 3, allowed_models: ['gpt-4o'] });
+    const key = await admin('POST /admin/tenants/{id}/keys', `${place}/keys`, { name: 'described' });
+    await admin('POST /admin/tenants/{id}/keys/{keyId}/rotate', `${place}/keys/${key.id}/rotate`, {});
+    await admin('GET /admin/tenants/{id}/keys', `${place}/keys`);
+    await admin('DELETE /admin/tenants/{id}/keys/{keyId}', `${place}/keys/${key.id}`);
+    await admin('DELETE /admin/tenants/{id}', place);
+    await admin('GET /admin/queues', '/admin/queues');
+  });
+
+  test('answers as the document says, whatever is refused', async () => {
+    const complete = 'POST /v1/complete';
+    const body = { messages: [{ role: 'user', content: 'Hello!' }] };
+    await call(complete, '/v1/complete', { key: 'wrong', body });
+    await call(complete, '/v1/complete', { body: '{' });
+    await call(complete, '/v1/complete', { body: {} });
+    await call(complete, '/v1/complete?a=b', { body });
+    await call(complete, '/v1/complete', { body, headers: { 'Content-Type': 'text/plain' } });
+    await call(complete, '/v1/complete', { body: 'x'.repeat(1_048_577) });
+    await call(complete, '/v1/complete', { body, headers: { 'X-User-Provider': 'openai' } });
+    await call(complete, '/v1/complete', { body, headers: { Prefer: 'wait=0' } });
+    await call(complete, '/v1/complete', { body, headers: { 'Idempotency-Key': 'openapi-1' } });
+    await call('GET /v1/jobs', '/v1/jobs?limit=0');
+    await call('GET /v1/jobs/{id}', '/v1/jobs/job_0');
+    await call('DELETE /v1/jobs/{id}', '/v1/jobs/job_0');
+    await call('POST /v1/jobs/{id}/cancel', '/v1/jobs/job_0/cancel');
+    await call('GET /v1/usage', '/v1/usage?from=2026-02-30');
+    await admin('GET /admin/tenants/{id}', '/admin/tenants/ten_0');
+    await admin('POST /admin/tenants', '/admin/tenants', { name: '' });
+    await call('GET /admin/queues', '/admin/queues');
+  });
+
+  test('every answer that the document promises was seen by these tests', () => {
+    const promised = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { responses }]) =>
+        Object.keys(responses)
+          .filter((status) => Number(status) < 400)
+          .map((status) => `${method.toUpperCase()} ${path} ${status}`),
+      ),
+    );
+    expect(promised.filter((answer) => !seen.has(answer))).toEqual([]);
+  });
+});
