@@ -16,8 +16,8 @@ const TOUCH_EVERY_MS = 60_000;
 
 export type Caller = {
   tenant: TenantId;
-  /** Null: a key of the configuration. */
-  keyId: PlatformKeyId | null;
+  /** The public id of the key, or the name that stands for one of the configuration. */
+  platformKey: string;
   scopes: readonly Scope[];
   /** Null: every model. */
   allowedModels: readonly string[] | null;
@@ -83,7 +83,7 @@ export const createAuthenticator = ({ platformKeys, secrets, store, now, elapsed
     const { tenant } = known;
     return {
       tenant: tenant.id,
-      keyId: known.id,
+      platformKey: known.id,
       scopes: known.scopes,
       allowedModels: tenant.allowed_models,
       disabled: tenant.disabled,
@@ -93,8 +93,8 @@ export const createAuthenticator = ({ platformKeys, secrets, store, now, elapsed
   return {
     authenticate: (presented) => {
       if (!isManagedKey(presented)) {
-        const tenant = platformKeys.authenticate(presented);
-        return tenant && { tenant, keyId: null, scopes: SCOPES, allowedModels: null, disabled: false };
+        const configured = platformKeys.authenticate(presented);
+        return configured && { ...configured, scopes: SCOPES, allowedModels: null, disabled: false };
       }
       const id = platformKeyIdOf(presented);
       if (id === null) return null;

@@ -75,7 +75,7 @@ export const startApi = async (
   const app = createApp({
     config,
     authenticator: createAuthenticator({
-      platformKeys: createPlatformKeys(config.platformKeys),
+      platformKeys: createPlatformKeys(config.platformKeys, config.peppers),
       secrets,
       store: platformKeys,
       now: Date.now,

@@ -29,6 +29,8 @@ type Needs = {
 
 export type Submission = {
   tenant: TenantId;
+  /** Which of its platform keys asks, by its public name. */
+  platformKey: string;
   /** Null runs on the platform's account. */
   user: UserCredential | null;
   request: CompletionRequest;
@@ -92,7 +94,7 @@ const newJob = async (
   { jobIds, sealer, fingerprints, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { tenant, user, request, metadata, idempotencyKey } = submission;
+  const { tenant, platformKey, user, request, metadata, idempotencyKey } = submission;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
@@ -105,6 +107,7 @@ const newJob = async (
     class: 'interactive',
     provider,
     credential: user ? 'user' : 'platform',
+    platformKey,
     fingerprint: marks[0],
     deadlineMs,
     timeoutMs,

@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 type Fields = {
   request_id?: string;
   tenant?: string;
-  /** The public id of one, never the key. */
+  /** The public id or name of one, never the key. */
   platform_key?: string;
   job_id?: string;
   method?: string;

@@ -1,5 +1,6 @@
 /** Platform keys given in the configuration, for set-ups too simple for managed keys. */
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { deriveKey, type Peppers } from './crypto/keyring.ts';
 import { Secret } from './crypto/secret.ts';
 import { isManagedTenantId, isTenantId, type TenantId } from './ids.ts';
 
@@ -49,8 +50,11 @@ export const parsePlatformKeys = (text: string, { allowSample }: { allowSample: 
 };
 
 export type PlatformKeys = {
-  /** The tenant that this key belongs to, null if it is no key of ours. Takes any text. */
-  authenticate: (presented: string) => TenantId | null;
+  /**
+   * The tenant that this key belongs to, null if it is no key of ours. Takes any text.
+   * `platformKey` is a name to write down instead of the key: the same in every process, until the first pepper changes.
+   */
+  authenticate: (presented: string) => { tenant: TenantId; platformKey: string } | null;
 };
 
 /**
@@ -58,9 +62,12 @@ export type PlatformKeys = {
  * The look-up by digest is not in constant time and need not be: the digests are keyed by a secret that is drawn here and never leaves,
  * so whoever times it cannot tell which digest a guess has, nor choose guesses whose digests come closer to a stored one.
  */
-export const createPlatformKeys = (entries: readonly PlatformKeyEntry[]): PlatformKeys => {
+export const createPlatformKeys = (entries: readonly PlatformKeyEntry[], peppers: Peppers): PlatformKeys => {
   const secret = createSecretKey(randomBytes(32));
   const digest = (key: string): string => createHmac('sha256', secret).update(key).digest('base64');
-  const tenants = new Map(entries.map(({ tenant, key }) => [digest(key.reveal()), tenant]));
-  return { authenticate: (presented) => tenants.get(digest(presented)) ?? null };
+  const nameKey = deriveKey(peppers.keys[0].key, 'llm-gateway/configured-key-name/v1');
+  const nameOf = (key: Secret): string =>
+    `config_${createHmac('sha256', nameKey).update(key.reveal()).digest('base64url').slice(0, 16)}`;
+  const known = new Map(entries.map(({ tenant, key }) => [digest(key.reveal()), { tenant, platformKey: nameOf(key) }]));
+  return { authenticate: (presented) => known.get(digest(presented)) ?? null };
 };

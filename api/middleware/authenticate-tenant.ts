@@ -18,7 +18,7 @@ export const authenticateTenant = (authenticator: Authenticator, failedLogins: F
     c.set('caller', caller);
     const logged = c.get('logged');
     logged.tenant = caller.tenant;
-    if (caller.keyId !== null) logged.platform_key = caller.keyId;
+    logged.platform_key = caller.platformKey;
     if (caller.disabled) throw new RequestError('tenant_disabled');
     await next();
   });

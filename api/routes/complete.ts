@@ -91,7 +91,7 @@ export const addCompleteRoute = (
         });
       }
       const chosenModel = model ?? config.platformModel;
-      const { tenant, allowedModels } = c.get('caller');
+      const { tenant, platformKey, allowedModels } = c.get('caller');
       if (allowedModels !== null && !allowedModels.includes(chosenModel)) {
         throw new RequestError('model_not_allowed', {
           param: 'model',
@@ -100,6 +100,7 @@ export const addCompleteRoute = (
       }
       const { view, replayed, waited } = await submitJob({
         tenant,
+        platformKey,
         user,
         request: { model: chosenModel, ...request },
         metadata,

@@ -45,6 +45,9 @@ const NAMES = {
   /** set: tenants that ever had a job here. */
   TENANTS: 'tenants',
 
+  /** stream, of a shard and of the registry: the audit log's rows, field `row`; until AUDIT_TTL_SECONDS. */
+  AUDIT: 'audit',
+
   /** hash: virtual time, capacity, completion rate. */
   SCHEDULER: 'scheduler',
   /** sorted set: tenants with something runnable → virtual start. */

@@ -25,6 +25,8 @@ export type NewJob = {
   class: 'interactive' | 'batch';
   provider: Provider;
   credential: CredentialKind;
+  /** The public id of the platform key that asks for it, or the name of one of the configuration. */
+  platformKey: string;
   /** Of the user's key; null on the platform's account. */
   fingerprint: string | null;
   /** Unix milliseconds. */
@@ -123,6 +125,8 @@ export const createJobStore = ({
         idempotency ? `${tenant}:${digest([idempotency.route, idempotency.key])}` : '',
         idempotency ? idempotency.requests.map((request) => digest([request])).join(' ') : '',
         IDEMPOTENCY_MS,
+        job.platformKey,
+        job.fingerprint ?? '',
       ])) as SubmitReply;
       switch (answer[0]) {
         case 'mismatch':

@@ -15,10 +15,11 @@ import { startOwnRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 const CONFIGURED = 'configured-key-0001';
-const secrets = createPlatformKeySecrets(peppersOf(ringText('p1')));
+const peppers = peppersOf(ringText('p1'));
+const secrets = createPlatformKeySecrets(peppers);
 const parsed = parsePlatformKeys(`acme:${CONFIGURED}`, { allowSample: false });
 if (!parsed.ok) throw new Error('not parsed');
-const platformKeys = createPlatformKeys(parsed.entries);
+const platformKeys = createPlatformKeys(parsed.entries, peppers);
 
 let server: TestRedis;
 let redis: ReturnType<typeof connectForRequests>;
@@ -68,7 +69,8 @@ const issue = async (fields: Partial<NewKey> = {}) => {
 
 test('a key of the configuration needs no Redis, has every scope and no list of models', () => {
   const { authenticate, asked } = start();
-  const caller = { tenant: 'acme', keyId: null, scopes: SCOPES, allowedModels: null, disabled: false };
+  const platformKey = expect.stringMatching(/^config_/);
+  const caller = { tenant: 'acme', platformKey, scopes: SCOPES, allowedModels: null, disabled: false };
   expect(authenticate(CONFIGURED)).toEqual(caller);
   for (const text of ['', 'x', `${CONFIGURED}x`, 'gk_', 'gk_x_y']) expect(authenticate(text)).toBeNull();
   expect(asked).toEqual({ lookUps: 0, touches: 0 });
@@ -77,7 +79,7 @@ test('a key of the configuration needs no Redis, has every scope and no list of 
 test('a managed key is looked up once for all requests of the next seconds, and afterwards again', async () => {
   const { authenticate, clock, asked } = start();
   const { id, text } = await issue({ scopes: ['jobs:read'] });
-  const caller = { tenant: tenant.id, keyId: id, scopes: ['jobs:read'], allowedModels: null, disabled: false };
+  const caller = { tenant: tenant.id, platformKey: id, scopes: ['jobs:read'], allowedModels: null, disabled: false };
   expect(await Promise.all(Array.from({ length: 50 }, async () => authenticate(text)))).toEqual(Array(50).fill(caller));
   clock.elapsedMs = REMEMBERED_MS - 1;
   // Not even a promise: the answer is there.

@@ -2,11 +2,12 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createPlatformKeys, DEMO_PLATFORM_KEYS, parsePlatformKeys } from '../../shared/platform-keys.ts';
+import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 
-const keysOf = (text: string, allowSample = false) => {
+const keysOf = (text: string, allowSample = false, peppers = FIXED_RING) => {
   const parsed = parsePlatformKeys(text, { allowSample });
   if (!parsed.ok) throw new Error(parsed.problems.join(' '));
-  return createPlatformKeys(parsed.entries);
+  return createPlatformKeys(parsed.entries, peppersOf(peppers));
 };
 const rejects = (text: string, allowSample = false): string[] => {
   const parsed = parsePlatformKeys(text, { allowSample });
@@ -19,9 +20,20 @@ const TWO = 'Hd5Mc1Jf6Pg3Ys0K';
 
 test('each configured key authenticates its own tenant', () => {
   const keys = keysOf(`acme:${ONE}, acme:with:colon:${ONE},beta:${TWO}\n`);
-  expect(keys.authenticate(ONE)).toBe('acme');
-  expect(keys.authenticate(`with:colon:${ONE}`)).toBe('acme');
-  expect(keys.authenticate(TWO)).toBe('beta');
+  expect(keys.authenticate(ONE)?.tenant).toBe('acme');
+  expect(keys.authenticate(`with:colon:${ONE}`)?.tenant).toBe('acme');
+  expect(keys.authenticate(TWO)?.tenant).toBe('beta');
+});
+
+test('a key has a name of its own, the same in every process, which needs the pepper and shows nothing of the key', () => {
+  const nameOf = (key: string, text: string, pepper = FIXED_RING) =>
+    keysOf(text, false, pepper).authenticate(key)?.platformKey;
+  const name = nameOf(ONE, `acme:${ONE},acme:${TWO}`);
+  expect(name).toMatch(/^config_[A-Za-z0-9_-]{16}$/);
+  expect(nameOf(ONE, `beta:${TWO},acme:${ONE}`)).toBe(name);
+  expect(nameOf(ONE, `acme:${ONE}`, `${FIXED_RING},${ringText('older')}`)).toBe(name);
+  expect(nameOf(TWO, `acme:${ONE},acme:${TWO}`)).not.toBe(name);
+  expect(nameOf(ONE, `acme:${ONE}`, ringText('other'))).not.toBe(name);
 });
 
 test('nothing but a configured key authenticates', () => {
@@ -39,7 +51,7 @@ test('nothing but a configured key authenticates', () => {
     expect(keys.authenticate(text)).toBeNull();
   }
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => keys.authenticate(text) === null));
-  expect(createPlatformKeys([]).authenticate('')).toBeNull();
+  expect(createPlatformKeys([], peppersOf(FIXED_RING)).authenticate('')).toBeNull();
 });
 
 describe('keys are refused for', () => {
@@ -66,7 +78,9 @@ describe('keys are refused for', () => {
 });
 
 test('the demo key works where samples are allowed, also when it was configured too', () => {
-  expect(keysOf(`${DEMO_PLATFORM_KEYS},${DEMO_PLATFORM_KEYS}`, true).authenticate('your-platform-key')).toBe('demo');
+  expect(keysOf(`${DEMO_PLATFORM_KEYS},${DEMO_PLATFORM_KEYS}`, true).authenticate('your-platform-key')?.tenant).toBe(
+    'demo',
+  );
 });
 
 test('every problem is reported at once, and none shows any part of what was given', () => {

@@ -61,6 +61,7 @@ export const createEngine = (url: string): Engine => {
           class: 'interactive',
           provider: 'bedrock',
           credential: 'platform',
+          platformKey: 'test',
           fingerprint: null,
           deadlineMs: Date.now() + 3_600_000,
           timeoutMs: 60_000,

@@ -144,6 +144,7 @@ export const findViolations = async (
   expect(counted === batch, `the scheduler counts ${counted} batch jobs in flight, and ${batch} are`);
 
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
+  violations.push(...(await findAuditViolations(redis, tag, jobs)));
   if (allRecordsStored) violations.push(...(await findLedgerViolations(jobs, await hashes('USAGE'))));
   return violations;
 };
@@ -186,6 +187,35 @@ const findLaneViolations = async (
     if (row.at !== at) violations.push(`lane ${lane} says ${row.at} and is ${at}`);
     const waiting = keys.includes(key(tag, 'LANE_NEW', lane)) || keys.includes(key(tag, 'LANE_BACK', lane));
     if (at === 'idle' && waiting) violations.push(`lane ${lane} is idle and has ids`);
+  }
+  return violations;
+};
+
+/** The audit log says of each attempt that its credential was granted once, and how it ended. */
+const findAuditViolations = async (
+  redis: Redis,
+  tag: string,
+  jobs: Map<string, Record<string, string>>,
+): Promise<string[]> => {
+  const granted = new Map<string, number>();
+  const ended = new Map<string, string>();
+  for (const [, [, row = '[]']] of await redis.xrange(key(tag, 'AUDIT'), '-', '+')) {
+    const [kind, , , id, number, , , , , , outcome] = JSON.parse(row) as string[];
+    const attempt = `${id} ${number}`;
+    if (kind === 'attempt_started') granted.set(attempt, (granted.get(attempt) ?? 0) + 1);
+    if (kind === 'attempt_ended') ended.set(attempt, outcome ?? '');
+  }
+  const violations: string[] = [];
+  for (const [id, job] of jobs) {
+    for (const [field, row] of Object.entries(job)) {
+      if (!field.startsWith('attempt:')) continue;
+      const attempt = `${id} ${field.slice('attempt:'.length)}`;
+      const [, , outcome = ''] = row.split('|');
+      const [times, end] = [granted.get(attempt) ?? 0, ended.get(attempt) ?? ''];
+      if (times !== 1) violations.push(`the audit log grants a credential ${times} times for attempt ${attempt}`);
+      if (end !== outcome)
+        violations.push(`the audit log ends attempt ${attempt} as '${end}', and it ended as '${outcome}'`);
+    }
   }
   return violations;
 };

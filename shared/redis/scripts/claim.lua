@@ -1,4 +1,4 @@
--- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider.
+-- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider; from here on its credential counts as used.
 --
 -- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
 -- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired or crashed too often, or
@@ -20,7 +20,7 @@ local last = read_attempt(id, number(job[J.attempts], 0))
 local attempt = number(job[J.attempts], 0)
 
 if last and last.outcome == '' and last.claim ~= claim then
-  close_lost_attempt(id, job)
+  close_lost_attempt(id, job, 'lost')
   local crashes = call('HINCRBY', JOB .. id, 'crashes', 1)
   if crashes >= tonumber(ARGV[4]) then
     finish(id, job, 'failed', retention, { 'error', 'internal_error' })
@@ -39,6 +39,7 @@ end
 if not (last and last.outcome == '' and last.claim == claim) then
   attempt = call('HINCRBY', JOB .. id, 'attempts', 1)
   call('HSET', JOB .. id, 'attempt:' .. attempt, now .. '||||' .. claim, 'status', 'in_progress', 'slot_since', now)
+  audit_attempt('attempt_started', id, job, attempt, 'granted')
   if not row[4] then
     call('HSET', JOB .. id, 'started', now)
   end

@@ -33,7 +33,7 @@ if reported then
 end
 
 if FINAL[job[J.status]] then
-  close_attempt(id, number_of, attempt, (reported or outcome == 'completed') and 'superseded' or outcome, request_id)
+  close_attempt(id, job, number_of, attempt, (reported or outcome == 'completed') and 'superseded' or outcome, request_id, 'superseded', ARGV[8])
   return { 'superseded', {} }
 end
 
@@ -50,10 +50,10 @@ local function final_fields()
 end
 
 if next_step == 'completed' then
-  close_attempt(id, number_of, attempt, outcome, request_id)
+  close_attempt(id, job, number_of, attempt, outcome, request_id, 'completed', '')
   if not current then
     -- Another attempt may be running for nothing by now; whether it comes to report is open.
-    close_lost_attempt(id, job)
+    close_lost_attempt(id, job, 'superseded')
     call('PUBLISH', ABORTS, id)
   end
   call('SET', RESULT .. id, ARGV[11], 'PX', retention)
@@ -71,12 +71,18 @@ end
 
 if not current then
   if outcome ~= 'cancelled' then
-    close_attempt(id, number_of, attempt, outcome, request_id)
+    close_attempt(id, job, number_of, attempt, outcome, request_id, 'late', ARGV[8])
   end
   return { 'late', {} }
 end
 
-close_attempt(id, number_of, attempt, outcome, request_id)
+local became = 'queued'
+if FINAL[next_step] then
+  became = next_step
+elseif call('SISMEMBER', CANCELLING, id) == 1 then
+  became = 'cancelled'
+end
+close_attempt(id, job, number_of, attempt, outcome, request_id, became, ARGV[8])
 if outcome == 'throttled' then
   -- The limit holds for everyone of this upstream, whatever becomes of this job.
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
@@ -84,13 +90,9 @@ if outcome == 'throttled' then
     throttle_upstream(upstream, tonumber(ARGV[7]))
   end
 end
-if FINAL[next_step] then
-  finish(id, job, next_step, retention, final_fields())
-  return { next_step, feed(tonumber(ARGV[20])) }
-end
-if call('SISMEMBER', CANCELLING, id) == 1 then
-  finish(id, job, 'cancelled', retention, {})
-  return { 'cancelled', feed(tonumber(ARGV[20])) }
+if FINAL[became] then
+  finish(id, job, became, retention, became == next_step and final_fields() or {})
+  return { became, feed(tonumber(ARGV[20])) }
 end
 
 if ARGV[18] == '1' then

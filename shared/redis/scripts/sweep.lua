@@ -14,7 +14,7 @@ for i = 1, #due, 2 do
   if not job[J.status] then
     call('ZREM', DEADLINES, id)
   elseif job[J.status] == 'queued' or tonumber(due[i + 1]) + tonumber(ARGV[1]) <= now then
-    close_lost_attempt(id, job)
+    close_lost_attempt(id, job, 'lost')
     finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
     expired = expired + 1
   end

@@ -1,7 +1,12 @@
 -- release and finish: the two ends of a job's stay, used by every script that ends one.
 
-local JOB_FIELDS = { 'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket' }
-local J = { tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10 }
+local JOB_FIELDS = {
+  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint',
+}
+local J = {
+  tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
+  platform_key = 11, fingerprint = 12,
+}
 
 local function read_job(id)
   return call('HMGET', JOB .. id, unpack(JOB_FIELDS))
@@ -71,16 +76,23 @@ local function read_attempt(id, number_of)
   return { started = started, finished = finished, outcome = outcome, request_id = request_id, claim = claim }
 end
 
-local function close_attempt(id, number_of, attempt, outcome, request_id)
+local function audit_attempt(kind, id, job, number_of, decision, ...)
+  audit(kind, job[J.tenant], job[J.platform_key] or '', id, tonumber(number_of), job[J.provider], job[J.model], job[J.credential], job[J.fingerprint] or '',
+    decision, ...)
+end
+
+-- `decision`: what becomes of the job by it; `code`: of the error that it ends with ('' none).
+local function close_attempt(id, job, number_of, attempt, outcome, request_id, decision, code)
   call('HSET', JOB .. id, 'attempt:' .. number_of,
     attempt.started .. '|' .. now .. '|' .. outcome .. '|' .. request_id .. '|' .. attempt.claim)
+  audit_attempt('attempt_ended', id, job, number_of, decision, outcome, code)
 end
 
 -- The attempt that a lost worker left open, if there is one, is marked `unknown`; it may still report.
-local function close_lost_attempt(id, job)
+local function close_lost_attempt(id, job, decision)
   local last = read_attempt(id, number(job[J.attempts], 0))
   if last and last.outcome == '' then
-    close_attempt(id, job[J.attempts], last, 'unknown', '')
+    close_attempt(id, job, job[J.attempts], last, 'unknown', '', decision, '')
     return true
   end
   return false
