@@ -4,7 +4,7 @@ import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
 import type { JobIds } from '../shared/ids.ts';
 import type { Log } from '../shared/log.ts';
-import type { CompletionQueues } from '../shared/queues.ts';
+import type { Queues } from '../shared/queues.ts';
 import type { JobStore } from '../shared/stores/job-store.ts';
 import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
 import type { SchedulerStore } from '../shared/stores/scheduler-store.ts';
@@ -35,7 +35,7 @@ type Needs = {
   scheduler: SchedulerStore;
   jobs: JobStore;
   jobIds: JobIds;
-  queues: CompletionQueues;
+  queues: Queues;
   usage: UsageStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
   waitingRoom: WaitingRoom;

@@ -9,7 +9,7 @@ import { createJobIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
 import { createPlatformKeys } from '../shared/platform-keys.ts';
-import { createCompletionQueues } from '../shared/queues.ts';
+import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
@@ -40,7 +40,7 @@ export const startApi = async (
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   const usage = createUsageStore({ redis, shards });
-  const queues = createCompletionQueues({ redis, shards });
+  const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 
   const secrets = createPlatformKeySecrets(config.peppers);

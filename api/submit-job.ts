@@ -7,10 +7,11 @@ import { RequestError } from '../shared/errors.ts';
 import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
 import { isFinal, type JobView, statusOf } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
-import type { CompletionQueues } from '../shared/queues.ts';
+import type { Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { JobStore, NewJob } from '../shared/stores/job-store.ts';
 import type { UserCredential } from '../shared/user-key.ts';
+import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
@@ -18,7 +19,7 @@ type Needs = {
   admission: Admission;
   jobs: JobStore;
   jobIds: JobIds;
-  queues: CompletionQueues;
+  queues: Queues;
   sealer: Sealer;
   fingerprints: Fingerprints;
   waitingRoom: WaitingRoom;
@@ -35,6 +36,7 @@ export type Submission = {
   user: UserCredential | null;
   request: CompletionRequest;
   metadata: Record<string, string>;
+  webhook: Webhook | null;
   /** Null takes the configured default. */
   timeoutMs: number | null;
   deadlineMs: number | null;
@@ -94,7 +96,7 @@ const newJob = async (
   { jobIds, sealer, fingerprints, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { tenant, platformKey, user, request, metadata, idempotencyKey } = submission;
+  const { tenant, platformKey, user, request, metadata, webhook, idempotencyKey } = submission;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
@@ -114,6 +116,7 @@ const newJob = async (
     request,
     sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
     metadata,
+    webhook,
     sandbox: config.sandbox,
     idempotency:
       idempotencyKey === null
@@ -121,7 +124,9 @@ const newJob = async (
         : {
             key: idempotencyKey,
             route: ROUTE,
-            requests: marks.map((mark) => JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark])),
+            requests: marks.map((mark) =>
+              JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
+            ),
           },
   };
 };

@@ -9,6 +9,7 @@ import { type Keyring, type Peppers, parseKeyring, parsePeppers } from './crypto
 import { Secret } from './crypto/secret.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
+import { DEFAULT_RETRY_SCHEDULE_SECONDS } from './webhooks/retry-schedule.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,6 +38,12 @@ const isRedisUrl = (text: string): boolean => {
   const url = URL.parse(text);
   if (url === null || !/^rediss?:$/.test(url.protocol)) return false;
   return url.hostname !== '' && /^(\/\d{0,4})?$/.test(url.pathname) && url.search === '' && url.hash === '';
+};
+
+const isRetrySchedule = (text: string): boolean => {
+  const waits = text.split(',');
+  const isWait = (wait: string): boolean => /^\d{1,6}$/.test(wait) && Number(wait) >= 1 && Number(wait) <= 604_800;
+  return waits.length <= 20 && waits.every(isWait);
 };
 
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
@@ -84,6 +91,11 @@ const variables = z.object({
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
   MAX_ATTEMPTS: whole(1, 20, 4),
   RESULT_TTL_SECONDS: whole(1, 2_592_000, 86_400),
+  WEBHOOK_ALLOW_PRIVATE: yesOrNo.default(false),
+  WEBHOOK_RETRY_SCHEDULE_SECONDS: z
+    .string()
+    .refine(isRetrySchedule, 'must be 1 to 20 whole numbers from 1 to 604,800, separated by commas')
+    .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
   EXIT_WITH_PARENT: yesOrNo.default(false),
@@ -150,6 +162,12 @@ export type Config = {
     retentionMs: number;
   };
   workerConcurrency: number;
+  webhooks: {
+    /** Whether loopback and private targets, and plain http, are open. */
+    allowPrivate: boolean;
+    /** How long to wait after the first, second, … failed attempt. */
+    retryScheduleMs: readonly number[];
+  };
   logLevel: (typeof LOG_LEVELS)[number];
   /** Whether to stop when standard input closes: the launcher's children must not outlive it. */
   exitWithParent: boolean;
@@ -277,6 +295,10 @@ export const loadConfig = (environment: Environment): Config => {
       retentionMs: set.RESULT_TTL_SECONDS * 1_000,
     },
     workerConcurrency: set.WORKER_CONCURRENCY,
+    webhooks: {
+      allowPrivate: set.WEBHOOK_ALLOW_PRIVATE,
+      retryScheduleMs: set.WEBHOOK_RETRY_SCHEDULE_SECONDS.split(',').map((seconds) => Number(seconds) * 1_000),
+    },
     logLevel: set.LOG_LEVEL,
     exitWithParent: set.EXIT_WITH_PARENT,
     aliveFile: set.ALIVE_FILE ?? null,

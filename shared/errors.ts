@@ -29,6 +29,11 @@ export const REQUEST_ERRORS = {
     type: 'invalid_request_error',
     message: 'X-User-API-Key does not have the form of a key of this provider.',
   },
+  webhook_url_refused: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The webhook URL must begin with https:// and lead to a public address.',
+  },
   missing_api_key: {
     status: 401,
     type: 'authentication_error',

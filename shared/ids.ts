@@ -9,6 +9,8 @@ type Id<Kind extends string> = string & { readonly [brand]: Kind };
 export type TenantId = Id<'tenant'>;
 export type JobId = Id<'job'>;
 export type PlatformKeyId = Id<'platform key'>;
+/** The `webhook-id` of an event. */
+export type DeliveryId = Id<'delivery'>;
 
 export const isTenantId = (text: string): text is TenantId => /^[A-Za-z0-9_-]{1,64}$/.test(text);
 

@@ -1,10 +1,10 @@
-/** The queue catalogue: BullMQ carries `<job id>-<hand-off>` and nothing else. The job's data is in our own keys. */
+/** The queue catalogue: BullMQ carries `<id>-<hand-off>` of jobs and deliveries, and nothing else. Their data is in our own keys. */
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { JobId } from './ids.ts';
-import { COMPLETIONS_QUEUE, shardTag } from './redis/keys.ts';
+import type { DeliveryId, JobId } from './ids.ts';
+import { QUEUE_NAMES, type QueueName, shardTag } from './redis/keys.ts';
 
-/** `<job id>-<hand-off>`, the id of a BullMQ job. */
+/** `<job id>-<hand-off>` or `<delivery id>-<hand-off>`, the id of a BullMQ job. */
 export type Handoff = string;
 
 /** The version of what a BullMQ job holds, for workers of another release. */
@@ -16,32 +16,42 @@ export const parseHandoff = (handoff: Handoff): { id: JobId; number: string } | 
   return id && number ? { id: id as JobId, number } : null;
 };
 
-export type CompletionQueues = {
-  /** Gives the hand-offs of one shard to BullMQ. One that BullMQ knows already changes nothing. */
+export const parseDeliveryHandoff = (handoff: Handoff): { id: DeliveryId; number: string } | null => {
+  const [, id, number] = /^(evt_[0-9a-z]{26,34})-(\d+)$/.exec(handoff) ?? [];
+  // As above.
+  return id && number ? { id: id as DeliveryId, number } : null;
+};
+
+const queueOf = (handoff: Handoff): QueueName => (handoff.startsWith('evt_') ? 'deliveries' : 'completions');
+
+export type Queues = {
+  /** Gives the hand-offs of one shard to BullMQ, each to its queue. One that BullMQ knows already changes nothing. */
   add: (shard: number, handoffs: readonly Handoff[]) => Promise<void>;
   close: () => Promise<void>;
 };
 
-export const createCompletionQueues = ({ redis, shards }: { redis: Redis; shards: number }): CompletionQueues => {
-  const queues = Array.from(
-    { length: shards },
-    (_, shard) =>
-      new Queue(COMPLETIONS_QUEUE, {
-        connection: redis,
-        prefix: shardTag(shard),
-        // A queue that is built while Redis is away stays broken for ever unless both are set.
-        skipVersionCheck: true,
-        skipWaitingForReady: true,
-        // No event of ours is read by anyone, and the stream would outlive the jobs.
-        streams: { events: { maxLen: 0 } },
-      }),
-  );
-  // BullMQ prints what nobody listens to.
-  for (const queue of queues) queue.on('error', () => {});
+export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }): Queues => {
+  const open = (name: QueueName, shard: number): Queue => {
+    const queue = new Queue(name, {
+      connection: redis,
+      prefix: shardTag(shard),
+      // A queue that is built while Redis is away stays broken for ever unless both are set.
+      skipVersionCheck: true,
+      skipWaitingForReady: true,
+      // No event of ours is read by anyone, and the stream would outlive the jobs.
+      streams: { events: { maxLen: 0 } },
+    });
+    // BullMQ prints what nobody listens to.
+    return queue.on('error', () => {});
+  };
+  const shardsQueues = Array.from({ length: shards }, (_, shard) => ({
+    completions: open('completions', shard),
+    deliveries: open('deliveries', shard),
+  }));
   const addNow = async (queue: Queue, handoffs: readonly Handoff[]): Promise<void> => {
     await queue.addBulk(
       handoffs.map((handoff) => ({
-        name: 'completion',
+        name: queueOf(handoff),
         data: { v: HANDOFF_VERSION },
         opts: {
           jobId: handoff,
@@ -70,14 +80,20 @@ export const createCompletionQueues = ({ redis, shards }: { redis: Redis; shards
 
   return {
     add: async (shard, handoffs) => {
-      const queue = queues[shard];
-      if (!queue || handoffs.length === 0) return;
-      const batch = collected.get(queue) ?? collect(queue);
-      batch.handoffs.push(...handoffs);
-      await batch.added;
+      const queues = shardsQueues[shard];
+      if (!queues || handoffs.length === 0) return;
+      const batches = new Set(
+        handoffs.map((handoff) => {
+          const queue = queues[queueOf(handoff)];
+          const batch = collected.get(queue) ?? collect(queue);
+          batch.handoffs.push(handoff);
+          return batch;
+        }),
+      );
+      await Promise.all([...batches].map(({ added }) => added));
     },
     close: async () => {
-      await Promise.all(queues.map((queue) => queue.close()));
+      await Promise.all(shardsQueues.flatMap((queues) => QUEUE_NAMES.map((name) => queues[name].close())));
     },
   };
 };

@@ -1,5 +1,6 @@
 /** What a worker process is made of, in the order in which it is built; closed in the reverse order. */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../shared/config.ts';
@@ -9,22 +10,32 @@ import type { JobId } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
 import { createPrices } from '../shared/pricing.ts';
-import { createCompletionQueues } from '../shared/queues.ts';
+import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
+import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
+import { createJobStore } from '../shared/stores/job-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
+import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
+import { createDeliverWebhook } from './delivery/deliver-webhook.ts';
+import { createNetwork } from './delivery/network.ts';
+import { createReadSubject } from './delivery/read-subject.ts';
+import { createSendWebhook } from './delivery/send-webhook.ts';
 import { createProviders } from './providers/registry.ts';
 import { createRunCompletion } from './run-completion.ts';
 import { createRunningJobs } from './running-jobs.ts';
-import { startCompletionWorkers } from './start-workers.ts';
+import { startQueueWorkers } from './start-workers.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
 
 /** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
 const DRAIN_MS = 3_000;
+
+/** Deliveries that a worker process has under way at once, beside its calls. */
+const DELIVERIES_AT_ONCE = 100;
 
 /** Waits for Redis for as long as it takes; rejects with UnfitServer where the server cannot be used. */
 export const startWorker = async (
@@ -45,7 +56,8 @@ export const startWorker = async (
   const run = createScripts(redis);
   const attempts = createAttemptStore({ run, retentionMs });
   const scheduler = createSchedulerStore({ redis, run, retentionMs });
-  const queues = createCompletionQueues({ redis, shards });
+  const deliveries = createDeliveryStore({ redis, run, shards });
+  const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 
   const providers = createProviders(config.providers);
@@ -72,8 +84,41 @@ export const startWorker = async (
     random: Math.random,
     log,
   });
-  const workers = startCompletionWorkers({ redis, shards, slotsAShard, run: runCompletion, log });
-  const moving = keepMoving({ scheduler, queues, worker, shards, log });
+  const workers = startQueueWorkers({ queue: 'completions', redis, shards, slotsAShard, run: runCompletion, log });
+
+  const { allowPrivate, retryScheduleMs } = config.webhooks;
+  const stopping = new AbortController();
+  // Each delivery under way listens.
+  setMaxListeners(0, stopping.signal);
+  let marks = 0;
+  const deliverWebhook = createDeliverWebhook({
+    deliveries,
+    queues,
+    secrets: createWebhookSecretStore({
+      redis,
+      run,
+      shards,
+      sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: WEBHOOK_SECRET_PURPOSE }),
+      now: Date.now,
+    }),
+    readSubject: createReadSubject({ jobs: createJobStore({ redis, run, shards, retentionMs }) }),
+    send: createSendWebhook({ allowPrivate, network: createNetwork({ allowPrivate }), now: Date.now, log }),
+    scheduleMs: retryScheduleMs,
+    newMark: () => `${worker}.d${++marks}`,
+    stopping: stopping.signal,
+    now: Date.now,
+    random: Math.random,
+    log,
+  });
+  const deliverers = startQueueWorkers({
+    queue: 'deliveries',
+    redis,
+    shards,
+    slotsAShard: Math.ceil(DELIVERIES_AT_ONCE / shards),
+    run: deliverWebhook,
+    log,
+  });
+  const moving = keepMoving({ scheduler, deliveries, queues, worker, shards, log });
   lifecycle.onStop('upkeep', moving.stop);
   const alive = keepAlive({
     scheduler,
@@ -89,10 +134,11 @@ export const startWorker = async (
   // Closed first: nothing new is meant for this worker, and what does not end soon goes back to its lane.
   lifecycle.onStop('workers', async () => {
     running.drain();
-    const closed = workers.close();
+    const closed = Promise.all([workers.close(), deliverers.close()]);
     await alive.leave();
     await Promise.race([closed, delay(DRAIN_MS)]);
     running.abortAll('shutdown');
+    stopping.abort();
     await closed;
   });
   log.info('worker_started', { worker, count: config.workerConcurrency, sandbox: config.sandbox });

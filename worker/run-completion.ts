@@ -7,7 +7,7 @@ import type { Secret } from '../shared/crypto/secret.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Prices } from '../shared/pricing.ts';
-import { type CompletionQueues, type Handoff, parseHandoff } from '../shared/queues.ts';
+import { type Queues, type Handoff, parseHandoff } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import { decideNext } from './decide-next.ts';
@@ -16,7 +16,7 @@ import type { RunningJobs } from './running-jobs.ts';
 
 type Needs = {
   attempts: AttemptStore;
-  queues: CompletionQueues;
+  queues: Queues;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;

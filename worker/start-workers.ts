@@ -3,7 +3,7 @@ import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Handoff } from '../shared/queues.ts';
-import { COMPLETIONS_QUEUE, shardTag } from '../shared/redis/keys.ts';
+import { type QueueName, shardTag } from '../shared/redis/keys.ts';
 import { every } from './upkeep/every.ts';
 
 /** A hand-off whose worker is lost runs again within 13 seconds: the rest of its lock, then the next stall check. */
@@ -12,12 +12,13 @@ const STALL_CHECK_MS = 3_000;
 /** A worker that starts nothing for this long, although it could, is stuck: its blocking connection was lost without a sign. */
 const STUCK_MS = 10_000;
 
-export type CompletionWorkers = {
+export type QueueWorkers = {
   /** Takes no more hand-offs and waits for those that run. */
   close: () => Promise<void>;
 };
 
 type Needs = {
+  queue: QueueName;
   redis: Redis;
   shards: number;
   slotsAShard: number;
@@ -25,7 +26,7 @@ type Needs = {
   log: Log;
 };
 
-export const startCompletionWorkers = (needs: Needs): CompletionWorkers => {
+export const startQueueWorkers = (needs: Needs): QueueWorkers => {
   const workers = Array.from({ length: needs.shards }, (_, shard) => startWatchedWorker(needs, shard));
   return {
     close: async () => {
@@ -34,13 +35,13 @@ export const startCompletionWorkers = (needs: Needs): CompletionWorkers => {
   };
 };
 
-const startWatchedWorker = ({ redis, slotsAShard, run, log }: Needs, shard: number): CompletionWorkers => {
+const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs, shard: number): QueueWorkers => {
   const runs = new Set<Promise<void>>();
   let lastStartMs = Date.now();
 
   const start = (): Worker => {
     const worker = new Worker(
-      COMPLETIONS_QUEUE,
+      name,
       // BullMQ passes the signal only to a function that declares three parameters.
       async (job, _token, signal) => {
         if (!job.id || !signal) return;
@@ -74,7 +75,7 @@ const startWatchedWorker = ({ redis, slotsAShard, run, log }: Needs, shard: numb
   };
 
   let worker = start();
-  const queue = new Queue(COMPLETIONS_QUEUE, {
+  const queue = new Queue(name, {
     connection: redis,
     prefix: shardTag(shard),
     skipVersionCheck: true,

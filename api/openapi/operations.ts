@@ -55,7 +55,14 @@ export const OPERATIONS = {
           headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
         },
       },
-      errors: [...USER_KEY_ERRORS, 'model_not_allowed', 'result_expired', 'idempotency_mismatch', 'overloaded'],
+      errors: [
+        ...USER_KEY_ERRORS,
+        'webhook_url_refused',
+        'model_not_allowed',
+        'result_expired',
+        'idempotency_mismatch',
+        'overloaded',
+      ],
     },
   },
   '/v1/jobs': {

@@ -1,21 +1,39 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
+import { completionRequest, modelName } from '../../shared/completion.ts';
 import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
 import { isFinal, statusOf, toJob } from '../../shared/job.ts';
 import { checkUserKey } from '../../shared/user-key.ts';
+import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { clientGone } from '../client-gone.ts';
-import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../explain-issue.ts';
-import { idempotencyKey } from '../idempotency-key.ts';
+import { demandOnce } from '../presented-key.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 import type { Submission, Submitted } from '../submit-job.ts';
+import { takenWebhookUrl } from '../taken-webhook-url.ts';
 
-export const completeBody = completionBody.extend({
+const METADATA_PAIRS = 16;
+
+/** What z.record does not check, or only after every pair: their number, and the name __proto__, which it leaves out without a word. */
+const metadata = z
+  .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
+  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
+  .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
+  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
+  .meta({ maxProperties: METADATA_PAIRS });
+
+export const completeBody = completionRequest.extend({
+  model: modelName.optional(),
+  metadata: metadata.default({}),
+  timeout_seconds: z.int().min(1).max(600).optional(),
   deadline_seconds: z.int().min(1).max(86_400).optional(),
+  webhook: z
+    .strictObject({ url: z.string(), events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional() })
+    .optional(),
 });
 
 /** `Prefer: wait=N` in milliseconds; 0 where it is not asked for. Other preferences may be ignored (RFC 7240). */
@@ -33,6 +51,20 @@ const preferredWaitMs = (c: ApiContext): number => {
   return seconds * 1_000;
 };
 
+/** The client's `Idempotency-Key`; null where there is none. */
+const idempotencyKey = (c: ApiContext): string | null => {
+  demandOnce(c, 'Idempotency-Key');
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return null;
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
+    throw new RequestError('invalid_header', {
+      param: 'Idempotency-Key',
+      message: 'Idempotency-Key takes 1 to 255 printable ASCII characters.',
+    });
+  }
+  return key;
+};
+
 export const addCompleteRoute = (
   app: Hono<ApiEnv>,
   {
@@ -40,7 +72,7 @@ export const addCompleteRoute = (
     config,
   }: {
     submitJob: (submission: Submission) => Promise<Submitted>;
-    config: Pick<Config, 'sandbox' | 'http' | 'platformModel'>;
+    config: Pick<Config, 'sandbox' | 'http' | 'platformModel' | 'webhooks'>;
   },
 ): void => {
   route(app, '/v1/complete', {
@@ -52,19 +84,34 @@ export const addCompleteRoute = (
         { sandbox: config.sandbox },
       );
       const waitMs = preferredWaitMs(c);
-      const { metadata, timeout_seconds, deadline_seconds, model, ...request } = parseOr(
+      const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...request } = parseOr(
         'invalid_body',
         completeBody,
         json,
       );
+      if (user && model === undefined) {
+        throw new RequestError('invalid_body', {
+          param: 'model',
+          message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
+        });
+      }
+      const chosenModel = model ?? config.platformModel;
       const { tenant, platformKey, allowedModels } = c.get('caller');
-      const defaultModel = user ? null : config.platformModel;
+      if (allowedModels !== null && !allowedModels.includes(chosenModel)) {
+        throw new RequestError('model_not_allowed', {
+          param: 'model',
+          message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
+        });
+      }
       const { view, replayed, waited } = await submitJob({
         tenant,
         platformKey,
         user,
-        request: { model: chooseModel(model, { allowedModels, defaultModel }), ...request },
+        request: { model: chosenModel, ...request },
         metadata,
+        webhook: webhook
+          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config.webhooks), events: webhook.events ?? JOB_EVENTS }
+          : null,
         timeoutMs: timeout_seconds === undefined ? null : timeout_seconds * 1_000,
         deadlineMs: deadline_seconds === undefined ? null : deadline_seconds * 1_000,
         idempotencyKey: idempotencyKey(c),

@@ -4,7 +4,7 @@ import { RequestError } from '../../shared/errors.ts';
 import type { JobId, JobIds } from '../../shared/ids.ts';
 import { attemptsOf, isFinal, JOB_STATUSES, type JobView, statusOf, toJob } from '../../shared/job.ts';
 import { describeError, type Log } from '../../shared/log.ts';
-import type { CompletionQueues } from '../../shared/queues.ts';
+import type { Queues } from '../../shared/queues.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
@@ -31,7 +31,7 @@ const etagOf = (view: JobView): string => `W/"${view.id}.${statusOf(view)}.${att
 const isCurrent = (ifNoneMatch: string, tag: string): boolean =>
   ifNoneMatch.split(',').some((each) => ['*', tag, tag.slice('W/'.length)].includes(each.trim()));
 
-type Needs = { jobs: JobStore; jobIds: JobIds; queues: CompletionQueues; waitingRoom: WaitingRoom; log: Log };
+type Needs = { jobs: JobStore; jobIds: JobIds; queues: Queues; waitingRoom: WaitingRoom; log: Log };
 
 export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingRoom, log }: Needs): void => {
   const genuineId = (c: ApiContext): JobId => {

@@ -9,7 +9,8 @@ export type Binding = {
   tenant: TenantId;
   /** The id of the job or batch. */
   subject: string;
-  provider: Provider;
+  /** Null where the secret is no provider's. */
+  provider: Provider | null;
   /** Unix time from which on the seal does not open; a whole number. */
   expiresAtMs: number;
 };

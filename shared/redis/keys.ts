@@ -68,6 +68,24 @@ const NAMES = {
   CANCELLING: 'cancelling',
   /** hash: worker id → `<slots>:<alive until ms>`. */
   WORKERS: 'workers',
+  /** hash: an event on its way to a tenant's endpoint, or one that was; 24 h after it arrived, 7 days after it failed. */
+  DELIVERY: 'delivery:',
+  /** sorted set: every delivery → when its next step is due, ms. */
+  OUTBOX: 'outbox',
+  /** sorted set: a tenant's deliveries → when their event happened, ms. */
+  TENANT_DELIVERIES: 'tenant-deliveries:',
+  /** sorted set: a tenant's failed deliveries → since when, ms. */
+  FAILED_DELIVERIES: 'failed-deliveries:',
+  /** hash: an origin that a tenant's events go to: in flight, failures, paused until; a day past the last hand-off. */
+  ENDPOINT: 'endpoint:',
+  /** list: deliveries that wait for room at their endpoint. */
+  ENDPOINT_LINE: 'endpoint-line:',
+  /** sorted set: endpoints that are left alone → until, ms. */
+  PAUSED_ENDPOINTS: 'paused-endpoints',
+  /** string: a URL that answered 410, `<tenant>:<SHA-1 of it>`; 30 days. */
+  DISABLED_URL: 'disabled-url:',
+  /** hash: a tenant's webhook secrets, sealed; until 14 days after the tenant is deleted. */
+  WEBHOOK_SECRETS: 'webhook-secrets:',
   /** string: the worker that does upkeep; 3 s. */
   UPKEEP_LEASE: 'upkeep-lease',
   /** string: the number of shards of this installation (only under the first shard's tag). */
@@ -84,12 +102,15 @@ const NAMES = {
 
   /** BullMQ's own keys of the queue: `<job id>-<hand-off>` follows for a job. */
   COMPLETIONS: 'completions:',
+  /** BullMQ's own keys of the queue: `<delivery id>-<hand-off>` follows for a job. */
+  DELIVERIES: 'deliveries:',
 } as const;
 
 export type KeyName = keyof typeof NAMES;
 
-/** BullMQ's name of the completion queue; its keys stand under COMPLETIONS. */
-export const COMPLETIONS_QUEUE = 'completions';
+/** BullMQ's names of the queues; the keys of each stand under the name in capitals. */
+export const QUEUE_NAMES = ['completions', 'deliveries'] as const;
+export type QueueName = (typeof QUEUE_NAMES)[number];
 
 /** The prefix under which all keys of a shard stand, as BullMQ wants it: without the colon. */
 export const shardTag = (shard: number): string => `{s${shard}}`;

@@ -9,6 +9,7 @@ import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
+import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { readTogether } from './read-together.ts';
 
 /** Most ids that one script call handles, so that it never blocks Redis for more than a few milliseconds. */
@@ -17,6 +18,8 @@ const IDS_A_CALL = 64;
 const RESULTS_A_CALL = 16;
 /** How long an erased job can still be told from one whose late attempt has usage to report. */
 const ERASED_STUB_MS = 15 * 60_000;
+/** Before the fields that a late attempt changed after the end, as they were. */
+const TOLD = 'told:';
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 
 export type NewJob = {
@@ -36,6 +39,8 @@ export type NewJob = {
   /** The sealed user key; null on the platform's account. */
   sealedKey: string | null;
   metadata: Record<string, string>;
+  /** Who is told of its end; null: nobody. */
+  webhook: Webhook | null;
   sandbox: boolean;
   idempotency: Idempotency | null;
 };
@@ -127,6 +132,7 @@ export const createJobStore = ({
         IDEMPOTENCY_MS,
         job.platformKey,
         job.fingerprint ?? '',
+        job.webhook ? webhookText(tenant, job.webhook) : '',
       ])) as SubmitReply;
       switch (answer[0]) {
         case 'mismatch':
@@ -144,6 +150,24 @@ export const createJobStore = ({
     /** A tenant's job; null where it is not stored. `watcher` as in `submit`. */
     read: (tenant: TenantId, id: JobId, { watcher }: { watcher: string | null }): Promise<JobView | null> =>
       readOne({ tenant, id, watcher: watcher ?? '' }),
+
+    /** A final job as its event tells of it: as it was when it ended, also past its retention. Null where it was deleted. */
+    readTold: async (tenant: TenantId, id: JobId): Promise<JobView | null> => {
+      const replies = await answerOf(
+        redis
+          .multi()
+          .hgetall(key(tagOf(tenant), 'JOB', id))
+          .get(key(tagOf(tenant), 'RESULT', id))
+          .exec(),
+      );
+      // Casts because MULTI does not know the types of its answers.
+      const [record, result] = (replies ?? []).map(([, reply]) => reply) as [Record<string, string>, string | null];
+      if (record.tenant !== tenant || record.erased) return null;
+      for (const [field, value] of Object.entries(record)) {
+        if (field.startsWith(TOLD)) record[field.slice(TOLD.length)] = value;
+      }
+      return { id, record, queue: null, result: result === null ? null : (JSON.parse(result) as CompletionResult) };
+    },
 
     /** A page of a tenant's jobs, newest first, without results. With a status it may be short although more follow; `next` is null at the end. */
     list: async ({ tenant, status, limit, before }: ListQuery): Promise<{ views: JobView[]; next: string | null }> => {

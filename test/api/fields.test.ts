@@ -15,6 +15,7 @@ const post = (body: unknown, headers: Record<string, string> = {}): Promise<Answ
 
 const user = (content: unknown): object => ({ messages: [{ role: 'user', content }] });
 const part = (more: object): object => user([{ type: 'text', text: 'a', ...more }]);
+const HOOK = 'https://example.com/hook';
 const HIDDEN = '(name not shown)';
 const long = 'k'.repeat(65);
 
@@ -65,7 +66,15 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     `messages[0].${HIDDEN}`,
     /not known/,
   ],
-  ['a webhook', { ...HELLO, webhook: { url: 'https://example.com/hook' } }, 'webhook', /not known/],
+  ['a webhook without a URL', { ...HELLO, webhook: {} }, 'webhook.url', /required/],
+  ['a webhook of no event', { ...HELLO, webhook: { url: HOOK, events: [] } }, 'webhook.events', /1 or more/],
+  [
+    'a webhook of an unknown event',
+    { ...HELLO, webhook: { url: HOOK, events: ['job.started'] } },
+    'webhook.events[0]',
+    /job\.completed/,
+  ],
+  ['a webhook with another field', { ...HELLO, webhook: { url: HOOK, secret: 'a' } }, 'webhook.secret', /not known/],
   ['the name constructor', { ...HELLO, constructor: 1 }, 'constructor', /not known/],
   [
     'the name __proto__',

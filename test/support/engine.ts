@@ -68,6 +68,7 @@ export const createEngine = (url: string): Engine => {
           request: { model, messages: [{ role: 'user', content: 'hello' }] },
           sealedKey: null,
           metadata: {},
+          webhook: null,
           sandbox: false,
           idempotency: null,
           ...job,

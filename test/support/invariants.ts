@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { key, shardTag } from '../../shared/redis/keys.ts';
+import { findDeliveryViolations } from './delivery-invariants.ts';
 import { until } from './until.ts';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'expired']);
@@ -145,6 +146,7 @@ export const findViolations = async (
 
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
+  violations.push(...(await findDeliveryViolations(redis, tag, { jobs, deliveries: await hashes('DELIVERY') }, keys)));
   if (allRecordsStored) violations.push(...(await findLedgerViolations(jobs, await hashes('USAGE'))));
   return violations;
 };

@@ -1,6 +1,7 @@
-/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, and records' index entries. */
+/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, deliveries, and records' index entries. */
 import { describeError, type Log } from '../../shared/log.ts';
-import type { CompletionQueues } from '../../shared/queues.ts';
+import type { Queues } from '../../shared/queues.ts';
+import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import { every, type Repeating } from './every.ts';
 
@@ -10,13 +11,15 @@ const PIECES_A_TURN = 16;
 
 export const keepMoving = ({
   scheduler,
+  deliveries,
   queues,
   worker,
   shards,
   log,
 }: {
   scheduler: SchedulerStore;
-  queues: CompletionQueues;
+  deliveries: Pick<DeliveryStore, 'tend'>;
+  queues: Queues;
   worker: string;
   shards: number;
   log: Log;
@@ -34,6 +37,12 @@ export const keepMoving = ({
       if (lost.length > 0) log.warn('hand_offs_repeated', { count: lost.length });
       await queues.add(shard, lost);
       if (next === '0') break;
+    }
+
+    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
+      const tended = await deliveries.tend(shard);
+      await queues.add(shard, tended.handoffs);
+      if (!tended.more) break;
     }
 
     const { next, tenants } = await scheduler.tenants(shard, cursor.tenants);

@@ -26,6 +26,9 @@ wake(tonumber(ARGV[20]))
 
 local current = job[J.status] == 'in_progress' and job[J.attempts] == number_of
 local reported = ARGV[12] == '1'
+if FINAL[job[J.status]] and job[J.webhook] then
+  keep_told(id, number_of)
+end
 if reported then
   account(id, job, { ARGV[13], ARGV[14], ARGV[15], ARGV[16] })
   -- What a late attempt was priced by says nothing of the result that was delivered.

@@ -12,6 +12,9 @@ local function number(value, default)
   return tonumber(value or default) or default
 end
 
+-- The hand-offs of deliveries that this call makes (see outbox); they go out together with those of jobs.
+local deliveries = {}
+
 -- Tells the API processes that wait for this job; nobody waits for most jobs.
 local function announce(id, status)
   local watchers = call('SMEMBERS', WATCHERS .. id)

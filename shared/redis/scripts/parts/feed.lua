@@ -103,7 +103,7 @@ local function serve_lane(tenant, lane, handoffs)
   return charge
 end
 
--- Hands off at most `limit` ids (≤ 64); answers `<job id>-<hand-off>` for each.
+-- Hands off at most `limit` ids (≤ 64); answers `<job id>-<hand-off>` for each, and `<delivery id>-<hand-off>` for what waits in `deliveries`.
 local function feed(limit)
   local handoffs = {}
   local skipped, turns_skipped = 0, 0
@@ -135,6 +135,9 @@ local function feed(limit)
       end
       place_tenant(tenant)
     end
+  end
+  for i = 1, #deliveries do
+    handoffs[#handoffs + 1] = deliveries[i]
   end
   return handoffs
 end

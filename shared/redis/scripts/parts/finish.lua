@@ -1,11 +1,11 @@
 -- release and finish: the two ends of a job's stay, used by every script that ends one.
 
 local JOB_FIELDS = {
-  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint',
+  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook',
 }
 local J = {
   tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
-  platform_key = 11, fingerprint = 12,
+  platform_key = 11, fingerprint = 12, webhook = 13,
 }
 
 local function read_job(id)
@@ -60,7 +60,9 @@ local function finish(id, job, status, retention_ms, fields)
   call('HSET', JOB .. id, 'status', status, 'finished', now, 'retained', now + retention_ms, unpack(fields))
   announce(id, status)
   call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
-  call('PEXPIRE', JOB .. id, retention_ms)
+  if not record_event(job[J.tenant], id, 'job.' .. status, job[J.webhook]) then
+    call('PEXPIRE', JOB .. id, retention_ms)
+  end
   local ledger, row = ledger_row(job[J.tenant], job[J.provider], job[J.model], job[J.credential])
   call('HINCRBY', ledger, row .. 'requests', 1)
   call('HINCRBY', ledger, row .. status, 1)
@@ -96,4 +98,13 @@ local function close_lost_attempt(id, job, decision)
     return true
   end
   return false
+end
+
+-- An attempt that reports after the end changes the record; its event tells the same at every attempt to deliver it. What it told is kept as `told:<field>`.
+local function keep_told(id, number_of)
+  local fields = { 'attempt:' .. number_of, 'billed_input', 'billed_output', 'billed_cached', 'billed_nano', 'unpriced', 'price_version' }
+  local values = call('HMGET', JOB .. id, unpack(fields))
+  for i = 1, #fields do
+    call('HSETNX', JOB .. id, 'told:' .. fields[i], values[i] or '')
+  end
 end

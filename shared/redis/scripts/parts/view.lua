@@ -34,7 +34,8 @@ local function view_job(id, tenant, watcher, with_result)
   for i = 1, #flat, 2 do
     job[flat[i]] = flat[i + 1]
   end
-  if job.tenant ~= tenant or job.erased then
+  -- A record may be there for its webhook alone.
+  if job.tenant ~= tenant or job.erased or number(job.retained, math.huge) <= now then
     return {}
   end
   local reason, position = '', 0

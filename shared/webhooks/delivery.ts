@@ -1,0 +1,88 @@
+/** A delivery: one event on its way to one URL, as Redis keeps it and as the API shows it. */
+import type { DeliveryId } from '../ids.ts';
+import type { DeliveryFailure } from './delivery-outcome.ts';
+import type { WebhookEventType } from './webhook-event.ts';
+
+export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed'] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+/** Why a delivery failed, or did not even begin, where no answer of the endpoint says it. */
+export const DELIVERY_REASONS = [
+  /** The URL answered 410 to an earlier event. */
+  'url_disabled',
+  /** It waited 4 days for its turn: the endpoint gave no answer to those before it, or was slower than events came. */
+  'waited_too_long',
+  /** What it tells of was deleted. */
+  'subject_gone',
+] as const;
+export type DeliveryReason = (typeof DELIVERY_REASONS)[number];
+
+/** `unknown`: the worker died or was stopped; the event may have arrived. */
+export type DeliveryAttemptCode = 'delivered' | DeliveryFailure | 'subject_gone' | 'unknown';
+
+/** A delivery's record as Redis keeps it: every value is text. */
+export type DeliveryRecord = Readonly<Record<string, string>>;
+
+export type Delivery = {
+  /** The `webhook-id` header of every attempt. */
+  id: DeliveryId;
+  object: 'webhook_delivery';
+  type: WebhookEventType;
+  job_id: string | null;
+  batch_id: string | null;
+  url: string;
+  status: DeliveryStatus;
+  reason: DeliveryReason | null;
+  /** When the event happened. */
+  created_at: string;
+  finished_at: string | null;
+  /** When the next attempt is due; null where it is on its way, waits for its turn, or ended. */
+  next_attempt_at: string | null;
+  /** The last 20. */
+  attempts: {
+    number: number;
+    started_at: string;
+    duration_ms: number | null;
+    /** Null while it is under way. */
+    code: DeliveryAttemptCode | null;
+    /** Of the answer. */
+    status: number | null;
+  }[];
+  attempts_omitted: number;
+};
+
+const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
+
+/** `dueMs`: when its next step is due. */
+export const toDelivery = (id: DeliveryId, record: DeliveryRecord, dueMs: string): Delivery => {
+  const { subject = '', attempts: made = '0' } = record;
+  const attempts = Object.entries(record)
+    .filter(([field]) => field.startsWith('attempt:'))
+    .map(([field, row]) => {
+      const [started = '', ms, code, status] = row.split('|');
+      return {
+        number: Number(field.slice('attempt:'.length)),
+        started_at: isoTime(started),
+        duration_ms: ms ? Number(ms) : null,
+        // The casts in this function: only the scripts write these, from typed values.
+        code: (code || null) as DeliveryAttemptCode | null,
+        status: status ? Number(status) : null,
+      };
+    })
+    .sort((a, b) => a.number - b.number);
+  return {
+    id,
+    object: 'webhook_delivery',
+    type: record.type as WebhookEventType,
+    job_id: subject.startsWith('job_') ? subject : null,
+    batch_id: subject.startsWith('batch_') ? subject : null,
+    url: record.url ?? '',
+    status: record.status as DeliveryStatus,
+    reason: (record.reason ?? null) as DeliveryReason | null,
+    created_at: isoTime(record.happened ?? ''),
+    finished_at: record.finished ? isoTime(record.finished) : null,
+    next_attempt_at: record.at === 'due' ? isoTime(dueMs) : null,
+    attempts,
+    attempts_omitted: Number(made) - attempts.length,
+  };
+};
