@@ -3,7 +3,7 @@ import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../share
 import type { PlatformKeyId, TenantId } from '../shared/ids.ts';
 import type { PlatformKeys } from '../shared/platform-keys.ts';
 import type { KnownKey, PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
-import { SCOPES, type Scope } from '../shared/tenant.ts';
+import { type LimitsInForce, limitsInForce, SCOPES, type Scope } from '../shared/tenant.ts';
 
 /**
  * How long an answer of the registry is used, from the moment it was asked for. With the time that Redis has for an answer (`COMMAND_TIMEOUT_MS`) it bounds how long a revoked key
@@ -22,6 +22,7 @@ export type Caller = {
   /** Null: every model. */
   allowedModels: readonly string[] | null;
   disabled: boolean;
+  limits: LimitsInForce;
 };
 
 export type Authenticator = {
@@ -36,13 +37,22 @@ type Needs = {
   platformKeys: PlatformKeys;
   secrets: Pick<PlatformKeySecrets, 'matches'>;
   store: Pick<PlatformKeyStore, 'lookUp' | 'touch'>;
+  /** For tenants without limits of their own. */
+  defaultLimits: LimitsInForce;
   /** Unix milliseconds, for expiry. */
   now: () => number;
   /** Milliseconds of a clock that nobody sets. */
   elapsed: () => number;
 };
 
-export const createAuthenticator = ({ platformKeys, secrets, store, now, elapsed }: Needs): Authenticator => {
+export const createAuthenticator = ({
+  platformKeys,
+  secrets,
+  store,
+  defaultLimits,
+  now,
+  elapsed,
+}: Needs): Authenticator => {
   const found = createMemory<KnownKey>(elapsed);
   const unknown = createMemory<null>(elapsed);
   const asked = new Map<PlatformKeyId, Promise<KnownKey | null>>();
@@ -87,6 +97,7 @@ export const createAuthenticator = ({ platformKeys, secrets, store, now, elapsed
       scopes: known.scopes,
       allowedModels: tenant.allowed_models,
       disabled: tenant.disabled,
+      limits: limitsInForce(tenant.limits, defaultLimits),
     };
   };
 
@@ -94,7 +105,8 @@ export const createAuthenticator = ({ platformKeys, secrets, store, now, elapsed
     authenticate: (presented) => {
       if (!isManagedKey(presented)) {
         const configured = platformKeys.authenticate(presented);
-        return configured && { ...configured, scopes: SCOPES, allowedModels: null, disabled: false };
+        if (configured === null) return null;
+        return { ...configured, scopes: SCOPES, allowedModels: null, disabled: false, limits: defaultLimits };
       }
       const id = platformKeyIdOf(presented);
       if (id === null) return null;

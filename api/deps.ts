@@ -78,6 +78,7 @@ export const startApi = async (
       platformKeys: createPlatformKeys(config.platformKeys, config.peppers),
       secrets,
       store: platformKeys,
+      defaultLimits: config.limits,
       now: Date.now,
       elapsed: () => performance.now(),
     }),

@@ -9,7 +9,8 @@ import { isFinal, type JobView, statusOf } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
-import type { JobStore, NewJob } from '../shared/stores/job-store.ts';
+import type { JobStore, NewJob, RateState } from '../shared/stores/job-store.ts';
+import type { LimitsInForce } from '../shared/tenant.ts';
 import type { UserCredential } from '../shared/user-key.ts';
 import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
@@ -32,6 +33,9 @@ export type Submission = {
   tenant: TenantId;
   /** Which of its platform keys asks, by its public name. */
   platformKey: string;
+  limits: LimitsInForce;
+  /** Called as soon as the queue has answered, whether it took the job or not. */
+  tellRate: (rate: RateState) => void;
   /** Null runs on the platform's account. */
   user: UserCredential | null;
   request: CompletionRequest;
@@ -48,18 +52,32 @@ export type Submission = {
 
 export type Submitted = { view: JobView; replayed: boolean; waited: boolean };
 
+/** Nobody knows when a job of the queue will run: soon enough to be of use, and not so soon that asking is the work. */
+const QUEUE_FULL_SECONDS = 5;
+
 const ROUTE = 'POST /v1/complete';
 
 export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
   const { jobs, queues, waitingRoom, log } = needs;
 
-  const accept = async (job: NewJob, watcher: string | null): Promise<Submitted> => {
+  const accept = async ({ limits, tellRate }: Submission, job: NewJob, watcher: string | null): Promise<Submitted> => {
     const answer = await jobs
       .submit(job, { watcher })
       .catch((error: unknown) => Promise.reject(uncertain(error, job.id)));
+    tellRate(answer.rate);
     switch (answer.kind) {
       case 'mismatch':
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
+      case 'rate_limited':
+        throw new RequestError('rate_limited', {
+          retryAfterSeconds: Math.ceil(answer.waitMs / 1_000),
+          message: `This tenant may send ${limits.requests_per_minute} requests a minute; try again after the time in Retry-After.`,
+        });
+      case 'too_many_queued':
+        throw new RequestError('too_many_queued', {
+          retryAfterSeconds: QUEUE_FULL_SECONDS,
+          message: `This tenant may have ${limits.max_queued} jobs waiting, and has them; try again when some of them have run.`,
+        });
       case 'replayed':
         if (answer.view === null) throw new RequestError('result_expired');
         return { view: answer.view, replayed: true, waited: false };
@@ -76,9 +94,9 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
     needs.admission.admit();
     const { tenant, wait } = submission;
     const job = await newJob(needs, submission);
-    if (wait === null) return accept(job, null);
+    if (wait === null) return accept(submission, job, null);
 
-    const first = await accept(job, waitingRoom.id);
+    const first = await accept(submission, job, waitingRoom.id);
     const { id } = first.view;
     const { state, waited } = await waitingRoom.wait(id, wait.ms, {
       tenant,
@@ -96,7 +114,7 @@ const newJob = async (
   { jobIds, sealer, fingerprints, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { tenant, platformKey, user, request, metadata, webhook, idempotencyKey } = submission;
+  const { tenant, platformKey, limits, user, request, metadata, webhook, idempotencyKey } = submission;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
@@ -118,6 +136,7 @@ const newJob = async (
     metadata,
     webhook,
     sandbox: config.sandbox,
+    limits,
     idempotency:
       idempotencyKey === null
         ? null

@@ -9,19 +9,20 @@ import { type Keyring, type Peppers, parseKeyring, parsePeppers } from './crypto
 import { Secret } from './crypto/secret.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
+import { type LimitsInForce, MOST } from './tenant.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from './webhooks/retry-schedule.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Digits only: what a coercion to a number would make of " ", "1e3" or "0x10" nobody meant. */
-const whole = (from: number, to: number, otherwise: number) => {
+const wholeIn = (from: number, to: number) => {
   const error = `must be a whole number from ${from.toLocaleString('en')} to ${to.toLocaleString('en')}, in digits only`;
   return z
     .string()
     .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= from && Number(text) <= to, error)
-    .transform(Number)
-    .default(otherwise);
+    .transform(Number);
 };
+const whole = (from: number, to: number, otherwise: number) => wholeIn(from, to).default(otherwise);
 const yesOrNo = z.stringbool({ error: 'must be true or false' });
 const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
@@ -86,6 +87,8 @@ const variables = z.object({
     .refine((name) => modelName.safeParse(name).success, 'must be the name of a model, such as amazon.nova-lite-v1:0')
     .default('amazon.nova-lite-v1:0'),
   PRICE_FILE: z.string().optional(),
+  RATE_LIMIT_RPM: whole(1, MOST.requests_per_minute, 600),
+  MAX_QUEUED: whole(1, MOST.max_queued, 10_000),
   WORKER_CONCURRENCY: whole(1, 10_000, 100),
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
@@ -161,6 +164,8 @@ export type Config = {
     maxAttempts: number;
     retentionMs: number;
   };
+  /** What holds for a tenant without limits of its own. */
+  limits: LimitsInForce;
   workerConcurrency: number;
   webhooks: {
     /** Whether loopback and private targets, and plain http, are open. */
@@ -293,6 +298,14 @@ export const loadConfig = (environment: Environment): Config => {
       defaultDeadlineMs: set.JOB_DEADLINE_SECONDS * 1_000,
       maxAttempts: set.MAX_ATTEMPTS,
       retentionMs: set.RESULT_TTL_SECONDS * 1_000,
+    },
+    limits: {
+      requests_per_minute: set.RATE_LIMIT_RPM,
+      tokens_per_minute: null,
+      max_in_flight: null,
+      max_queued: set.MAX_QUEUED,
+      monthly_budget_usd: null,
+      monthly_user_budget_usd: null,
     },
     workerConcurrency: set.WORKER_CONCURRENCY,
     webhooks: {

@@ -76,6 +76,11 @@ export const REQUEST_ERRORS = {
     type: 'rate_limit_error',
     message: 'Too many requests; try again after the time in Retry-After.',
   },
+  too_many_queued: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Too many jobs of this tenant are waiting; try again when some of them have run.',
+  },
   headers_too_large: {
     status: 431,
     type: 'invalid_request_error',

@@ -8,23 +8,43 @@ export const SCOPES = ['jobs:write', 'jobs:read', 'usage:read', 'webhooks:manage
 export type Scope = (typeof SCOPES)[number];
 
 const MOST_MODELS = 100;
-const MOST_USD = 1_000_000;
 const LONGEST_KEY_YEARS = 10;
 
-const count = (most: number) => z.int().min(1).max(most).nullable();
-// Nano-dollars of the largest sum still fit into a Lua number.
-const budget = z.number().min(0.01).max(MOST_USD).nullable();
+/** The largest value of each limit; the smallest is 1, and of a budget one cent. */
+export const MOST = {
+  requests_per_minute: 1_000_000,
+  tokens_per_minute: 1_000_000_000,
+  max_in_flight: 100_000,
+  max_queued: 100_000_000,
+  // In nano-dollars it is still exact as a Lua number.
+  budget_usd: 1_000_000,
+} as const;
 
-/** A tenant's own limits; null is the default of the configuration. */
+const count = (most: number) => z.int().min(1).max(most).nullable();
+const budget = z.number().min(0.01).max(MOST.budget_usd).nullable();
+
+/** A tenant's own limits, where null is the default of the configuration; or those in force, where null is none. */
 const limits = z.strictObject({
-  requests_per_minute: count(1_000_000),
-  tokens_per_minute: count(1_000_000_000),
-  max_in_flight: count(100_000),
-  max_queued: count(100_000_000),
+  requests_per_minute: count(MOST.requests_per_minute),
+  tokens_per_minute: count(MOST.tokens_per_minute),
+  max_in_flight: count(MOST.max_in_flight),
+  max_queued: count(MOST.max_queued),
   monthly_budget_usd: budget,
   monthly_user_budget_usd: budget,
 });
 export type TenantLimits = z.infer<typeof limits>;
+
+/** What holds for a tenant. Requests and waiting jobs are always limited. */
+export type LimitsInForce = TenantLimits & { requests_per_minute: number; max_queued: number };
+
+export const limitsInForce = (own: TenantLimits, defaults: LimitsInForce): LimitsInForce => ({
+  requests_per_minute: own.requests_per_minute ?? defaults.requests_per_minute,
+  tokens_per_minute: own.tokens_per_minute ?? defaults.tokens_per_minute,
+  max_in_flight: own.max_in_flight ?? defaults.max_in_flight,
+  max_queued: own.max_queued ?? defaults.max_queued,
+  monthly_budget_usd: own.monthly_budget_usd ?? defaults.monthly_budget_usd,
+  monthly_user_budget_usd: own.monthly_user_budget_usd ?? defaults.monthly_user_budget_usd,
+});
 
 // A regular expression's text would be shown to the client in the place of a reason.
 const displayName = z

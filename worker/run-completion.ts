@@ -7,7 +7,7 @@ import type { Secret } from '../shared/crypto/secret.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Prices } from '../shared/pricing.ts';
-import { type Queues, type Handoff, parseHandoff } from '../shared/queues.ts';
+import { type Handoff, parseHandoff, type Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import { decideNext } from './decide-next.ts';

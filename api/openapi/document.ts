@@ -6,7 +6,7 @@ import { REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
 import { SCOPES } from '../../shared/tenant.ts';
 import { type Access, ROUTES } from '../route.ts';
 import { ANSWERS } from './answers.ts';
-import { REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
+import { RATE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 
 const { version: VERSION } = z
@@ -97,6 +97,7 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
   const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
   const { summary, body, answers } = operation;
   const names: RequestHeader[] = ['X-Request-Id', ...(operation.headers ?? [])];
+  const always: ResponseHeader[] = ['X-Request-Id', ...(operation.rateLimited ? RATE_HEADERS : [])];
   return {
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     tags: [tagOf(path)],
@@ -122,13 +123,13 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
           status,
           {
             description,
-            headers: headersOf(['X-Request-Id', ...headers]),
+            headers: headersOf([...always, ...headers]),
             ...(json && { content: { 'application/json': { schema: ref(json) } } }),
             ...(type && { content: { [type]: { schema: {} } } }),
           },
         ]),
       ),
-      ...errorResponses(errorsOf(path, access, operation)),
+      ...errorResponses(errorsOf(path, access, operation), always),
     },
   };
 };
@@ -173,7 +174,10 @@ const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Op
   return codes;
 };
 
-const errorResponses = (codes: readonly RequestErrorCode[]): DocumentOperation['responses'] => {
+const errorResponses = (
+  codes: readonly RequestErrorCode[],
+  always: readonly ResponseHeader[],
+): DocumentOperation['responses'] => {
   const listed = Object.keys(REQUEST_ERRORS).filter((code) =>
     codes.some((each) => each === code),
   ) as RequestErrorCode[];
@@ -183,7 +187,7 @@ const errorResponses = (codes: readonly RequestErrorCode[]): DocumentOperation['
       status,
       {
         description: ofStatus.map((code) => `\`${code}\`: ${REQUEST_ERRORS[code].message}`).join('\n\n'),
-        headers: headersOf(status === 429 || status === 503 ? ['X-Request-Id', 'Retry-After'] : ['X-Request-Id']),
+        headers: headersOf(status === 429 || status === 503 ? [...always, 'Retry-After'] : always),
         content: {
           'application/json': {
             schema: { allOf: [ref('Error'), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },

@@ -36,7 +36,17 @@ export const RESPONSE_HEADERS = {
   'Retry-After': { description: 'When to ask again.', schema: seconds },
   'Preference-Applied': { description: 'The `wait=N` that was honoured.', schema: text },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
+  'RateLimit-Policy': {
+    description: 'The requests that may be accepted in a minute: `"requests";q=600;w=60`.',
+    schema: text,
+  },
+  RateLimit: {
+    description: '`"requests";r=599;t=1`: `r` requests would be accepted now, and in `t` seconds all of them.',
+    schema: text,
+  },
 } as const satisfies Record<string, HeaderRow>;
+
+export const RATE_HEADERS = ['RateLimit-Policy', 'RateLimit'] as const;
 
 export type RequestHeader = keyof typeof REQUEST_HEADERS;
 export type ResponseHeader = keyof typeof RESPONSE_HEADERS;

@@ -28,6 +28,8 @@ export type Operation = {
   answers: { readonly [status: number]: Answer };
   /** Beside those that follow from access, path, query and body. */
   errors?: readonly RequestErrorCode[];
+  /** On answers and refusals alike, where it came to the limit of requests. */
+  rateLimited?: true;
 };
 
 const USER_KEY_ERRORS = [
@@ -61,8 +63,10 @@ export const OPERATIONS = {
         'model_not_allowed',
         'result_expired',
         'idempotency_mismatch',
+        'too_many_queued',
         'overloaded',
       ],
+      rateLimited: true,
     },
   },
   '/v1/jobs': {

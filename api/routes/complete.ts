@@ -10,6 +10,7 @@ import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../explain-issue.ts';
 import { demandOnce } from '../presented-key.ts';
+import { tellRate } from '../rate-limit-headers.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
@@ -96,7 +97,7 @@ export const addCompleteRoute = (
         });
       }
       const chosenModel = model ?? config.platformModel;
-      const { tenant, platformKey, allowedModels } = c.get('caller');
+      const { tenant, platformKey, limits, allowedModels } = c.get('caller');
       if (allowedModels !== null && !allowedModels.includes(chosenModel)) {
         throw new RequestError('model_not_allowed', {
           param: 'model',
@@ -106,6 +107,8 @@ export const addCompleteRoute = (
       const { view, replayed, waited } = await submitJob({
         tenant,
         platformKey,
+        limits,
+        tellRate: (rate) => tellRate(c, rate),
         user,
         request: { model: chosenModel, ...request },
         metadata,

@@ -34,7 +34,7 @@ const NAMES = {
   /** list: lanes that wait for a slot of the upstream's cap. */
   UPSTREAM_LANES: 'upstream-lanes:',
 
-  /** hash: a tenant's own virtual start, in flight, turn and weight. */
+  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, and how full its bucket of requests is. */
   TENANT: 'tenant:',
   /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
   LANES: 'lanes:',

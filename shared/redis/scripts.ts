@@ -9,16 +9,16 @@ import { answerOf } from './unavailable.ts';
  * Each script, and the parts that it uses besides `base`, in their order. Redis runs the whole text at each call, so nothing goes along that is not used.
  */
 const SCRIPTS = {
-  submit: ['lanes', 'feed', 'view'],
-  claim: ['lanes', 'feed', 'account', 'audit', 'outbox', 'finish'],
-  settle: ['lanes', 'feed', 'account', 'audit', 'outbox', 'finish'],
-  cancel: ['lanes', 'feed', 'account', 'audit', 'outbox', 'finish'],
+  submit: ['lanes', 'limits', 'feed', 'view'],
+  claim: ['lanes', 'limits', 'feed', 'account', 'audit', 'outbox', 'finish'],
+  settle: ['lanes', 'limits', 'feed', 'account', 'audit', 'outbox', 'finish'],
+  cancel: ['lanes', 'limits', 'feed', 'account', 'audit', 'outbox', 'finish'],
   erase: [],
   view: ['lanes', 'view'],
   heartbeat: ['lanes'],
-  tick: ['lanes', 'feed'],
+  tick: ['lanes', 'limits', 'feed'],
   reconcile: [],
-  sweep: ['lanes', 'feed', 'account', 'audit', 'outbox', 'finish'],
+  sweep: ['lanes', 'limits', 'feed', 'account', 'audit', 'outbox', 'finish'],
   'claim-delivery': ['outbox'],
   'settle-delivery': ['outbox'],
   tend: ['outbox'],

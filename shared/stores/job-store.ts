@@ -9,6 +9,7 @@ import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
+import type { LimitsInForce } from '../tenant.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { readTogether } from './read-together.ts';
 
@@ -42,6 +43,7 @@ export type NewJob = {
   /** Who is told of its end; null: nobody. */
   webhook: Webhook | null;
   sandbox: boolean;
+  limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
   idempotency: Idempotency | null;
 };
 
@@ -54,12 +56,18 @@ export type Idempotency = {
   requests: readonly string[];
 };
 
-export type SubmitAnswer =
+/** How much of the requests a minute is left, and how long until all of it is. */
+export type RateState = { remaining: number; resetMs: number };
+
+export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'accepted'; view: JobView; handoffs: Handoff[]; shard: number }
   /** The same request was accepted before; `view` is null where that job is no longer stored. */
   | { kind: 'replayed'; view: JobView | null }
   /** The idempotency key was used for another request. */
-  | { kind: 'mismatch' };
+  | { kind: 'mismatch' }
+  | { kind: 'rate_limited'; waitMs: number }
+  | { kind: 'too_many_queued' }
+);
 
 type ListQuery = {
   tenant: TenantId;
@@ -133,16 +141,23 @@ export const createJobStore = ({
         job.platformKey,
         job.fingerprint ?? '',
         job.webhook ? webhookText(tenant, job.webhook) : '',
+        job.limits.requests_per_minute,
+        job.limits.max_queued,
       ])) as SubmitReply;
+      const [remaining, resetMs] = answer[1];
+      const rate = { remaining, resetMs };
       switch (answer[0]) {
         case 'mismatch':
-          return { kind: 'mismatch' };
+        case 'too_many_queued':
+          return { kind: answer[0], rate };
+        case 'rate_limited':
+          return { kind: 'rate_limited', rate, waitMs: answer[2] };
         case 'replayed':
-          return { kind: 'replayed', view: parseView(answer[1], answer[2]) };
+          return { kind: 'replayed', rate, view: parseView(answer[2], answer[3]) };
         case 'accepted': {
-          const [kind, , acceptedMs, reason, position, handoffs] = answer;
+          const [kind, , , acceptedMs, reason, position, handoffs] = answer;
           const view = { id: job.id, record: newRecord(job, acceptedMs), queue: { reason, position }, result: null };
-          return { kind, view, handoffs, shard: shardOf(tenant, shards) };
+          return { kind, rate, view, handoffs, shard: shardOf(tenant, shards) };
         }
       }
     },
@@ -209,10 +224,12 @@ export const createJobStore = ({
 /** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
 const HANDOFFS_A_SUBMIT = 2;
 
+type RateReply = [remaining: number, resetMs: number];
 type SubmitReply =
-  | ['mismatch']
-  | ['replayed', JobId, ViewReply]
-  | ['accepted', JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
+  | ['mismatch' | 'too_many_queued', RateReply]
+  | ['rate_limited', RateReply, waitMs: number]
+  | ['replayed', RateReply, JobId, ViewReply]
+  | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 
 /** The record as `submit` has just written it. */
 const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({

@@ -39,6 +39,15 @@ afterAll(async () => {
   await server.stop();
 });
 
+const LIMITS = {
+  requests_per_minute: 600,
+  tokens_per_minute: null,
+  max_in_flight: null,
+  max_queued: 10_000,
+  monthly_budget_usd: null,
+  monthly_user_budget_usd: null,
+};
+
 /** An authenticator with clocks of its own, and the number of look-ups that it made. */
 const start = () => {
   const clock = { elapsedMs: 0, nowMs: Date.now() };
@@ -56,6 +65,7 @@ const start = () => {
         return store.touch(id);
       },
     },
+    defaultLimits: LIMITS,
     now: () => clock.nowMs,
     elapsed: () => clock.elapsedMs,
   });
@@ -70,7 +80,7 @@ const issue = async (fields: Partial<NewKey> = {}) => {
 test('a key of the configuration needs no Redis, has every scope and no list of models', () => {
   const { authenticate, asked } = start();
   const platformKey = expect.stringMatching(/^config_/);
-  const caller = { tenant: 'acme', platformKey, scopes: SCOPES, allowedModels: null, disabled: false };
+  const caller = { tenant: 'acme', platformKey, scopes: SCOPES, allowedModels: null, disabled: false, limits: LIMITS };
   expect(authenticate(CONFIGURED)).toEqual(caller);
   for (const text of ['', 'x', `${CONFIGURED}x`, 'gk_', 'gk_x_y']) expect(authenticate(text)).toBeNull();
   expect(asked).toEqual({ lookUps: 0, touches: 0 });
@@ -79,7 +89,14 @@ test('a key of the configuration needs no Redis, has every scope and no list of 
 test('a managed key is looked up once for all requests of the next seconds, and afterwards again', async () => {
   const { authenticate, clock, asked } = start();
   const { id, text } = await issue({ scopes: ['jobs:read'] });
-  const caller = { tenant: tenant.id, platformKey: id, scopes: ['jobs:read'], allowedModels: null, disabled: false };
+  const caller = {
+    tenant: tenant.id,
+    platformKey: id,
+    scopes: ['jobs:read'],
+    allowedModels: null,
+    disabled: false,
+    limits: LIMITS,
+  };
   expect(await Promise.all(Array.from({ length: 50 }, async () => authenticate(text)))).toEqual(Array(50).fill(caller));
   clock.elapsedMs = REMEMBERED_MS - 1;
   // Not even a promise: the answer is there.

@@ -79,7 +79,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
       PROVIDER_BEDROCK_URL: bedrock,
       PLATFORM_API_KEYS: `bench:${PLATFORM_KEY}`,
       // A tenant's limits are not what is measured.
-      RATE_LIMIT_RPM: '100000000',
+      RATE_LIMIT_RPM: '1000000',
       MAX_QUEUED: '100000000',
       LOG_LEVEL: 'warn',
     };

@@ -11,7 +11,7 @@ import {
   type SettleAnswer,
   type Settlement,
 } from '../../shared/stores/attempt-store.ts';
-import { createJobStore, type JobStore, type NewJob } from '../../shared/stores/job-store.ts';
+import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 
 export const TAG = shardTag(0);
@@ -24,6 +24,8 @@ export type Engine = {
   scheduler: SchedulerStore;
   /** Hand-offs that scripts gave out and no worker has taken yet, oldest first. */
   handoffs: Handoff[];
+  /** Offers a job, which may be refused. */
+  offer: (tenant: string, job?: Partial<NewJob> & { model?: string }) => Promise<SubmitAnswer & { id: JobId }>;
   submit: (tenant: string, job?: Partial<NewJob> & { model?: string }) => Promise<JobId>;
   /** Claims the oldest hand-off; null where there is none or it is refused. */
   start: () => Promise<Running | null>;
@@ -45,12 +47,12 @@ export const createEngine = (url: string): Engine => {
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000 });
   const handoffs: Handoff[] = [];
   let marks = 0;
-  return {
+  const engine: Engine = {
     redis,
     jobs,
     scheduler,
     handoffs,
-    submit: async (name, { model = 'model-a', ...job } = {}) => {
+    offer: async (name, { model = 'model-a', ...job } = {}) => {
       // Tests name tenants in the form that the type stands for.
       const tenant = name as TenantId;
       const id = ids.next(tenant);
@@ -70,13 +72,18 @@ export const createEngine = (url: string): Engine => {
           metadata: {},
           webhook: null,
           sandbox: false,
+          limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
           idempotency: null,
           ...job,
         },
         { watcher: null },
       );
-      if (answer.kind !== 'accepted') throw new Error(`not accepted: ${answer.kind}`);
-      handoffs.push(...answer.handoffs);
+      if (answer.kind === 'accepted') handoffs.push(...answer.handoffs);
+      return { ...answer, id };
+    },
+    submit: async (tenant, job) => {
+      const { kind, id } = await engine.offer(tenant, job);
+      if (kind !== 'accepted') throw new Error(`not accepted: ${kind}`);
       return id;
     },
     start: async () => {
@@ -109,4 +116,5 @@ export const createEngine = (url: string): Engine => {
     },
     stop: () => redis.disconnect(),
   };
+  return engine;
 };

@@ -133,6 +133,18 @@ export const findViolations = async (
       `tenant ${tenant} counts ${row.inflight} in flight`,
     );
   }
+  const waiting = new Map<string, number>();
+  for (const [id, job] of jobs) {
+    if (FINAL.has(job.status ?? '') || id in inflight) continue;
+    const counter = `${job.tenant} waiting:${job.class ?? 'interactive'}`;
+    waiting.set(counter, (waiting.get(counter) ?? 0) + 1);
+  }
+  for (const [tenant, row] of tenants) {
+    for (const field of ['waiting:interactive', 'waiting:batch']) {
+      const actual = waiting.get(`${tenant} ${field}`) ?? 0;
+      expect(Number(row[field] ?? 0) === actual, `tenant ${tenant} counts ${row[field]} ${field}, and ${actual} are`);
+    }
+  }
   const byUpstream = count((id) => lanes.get(jobs.get(id)?.lane ?? '')?.upstream);
   for (const [upstream, row] of upstreams) {
     expect(

@@ -103,6 +103,7 @@ if ARGV[18] == '1' then
 end
 call('HSET', JOB .. id, 'status', 'queued')
 release(id, job)
+count_waiting(job[J.tenant], class_of(job), 1)
 if next_step == 'retry' then
   call('ZADD', DELAYED, now + tonumber(ARGV[7]), id)
 else

@@ -2,28 +2,44 @@
 --
 -- In:  1 id, 2 tenant, 3 lane, 4 class, 5 upstream, 6 provider, 7 model, 8 credential, 9 deadline ms, 10 timeout ms,
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
---      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays, 20 platform key that asks, 21 fingerprint of the user's key ('' none),
---      22 webhook as `record_event` takes it ('' none)
--- Out: {'accepted', id, accepted at ms, wait reason, position, {hand-offs}}, or
---      {'replayed', id of the first job, what `view_job` answers} where the entry or the id is known, or {'mismatch'} where the entry's request was another
+--      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
+--      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class
+-- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
+--      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another,
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}; `rate` as of `rate_of`
+-- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
 local id, tenant, lane, class, upstream = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local deadline = tonumber(ARGV[9])
 
 read_scheduler()
+local per_minute = tonumber(ARGV[23])
+local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class)
+local requests = leak(used[1], used[2], per_minute)
 
 local first = ARGV[17] ~= '' and call('GET', IDEMPOTENCY .. ARGV[17])
 if first then
   local digest, first_id = first:match('^(%S+) (%S+)$')
   if not (' ' .. ARGV[18] .. ' '):find(' ' .. digest .. ' ', 1, true) then
-    return { 'mismatch' }
+    return { 'mismatch', rate_of(requests, per_minute) }
   end
-  return { 'replayed', first_id, view_job(first_id, tenant, ARGV[15], true) }
+  return { 'replayed', rate_of(requests, per_minute), first_id, view_job(first_id, tenant, ARGV[15], true) }
 end
 if call('EXISTS', JOB .. id) == 1 then
-  return { 'replayed', id, view_job(id, tenant, ARGV[15], true) }
+  return { 'replayed', rate_of(requests, per_minute), id, view_job(id, tenant, ARGV[15], true) }
 end
+
+local excess = requests + UNIT - per_minute * UNIT
+if excess > 0 then
+  return { 'rate_limited', rate_of(requests, per_minute), math.ceil(excess / per_minute) }
+end
+local waiting = number(used[3], 0)
+if waiting >= tonumber(ARGV[24]) then
+  return { 'too_many_queued', rate_of(requests, per_minute) }
+end
+requests = requests + UNIT
+call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1)
 
 -- Lane and upstream must outlive every job in them by the longest park; a little more, so that not every job has to say so.
 local life = deadline - now + PARK_LIMIT_MS
@@ -44,7 +60,7 @@ local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
   'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20],
 }
-local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22] }
+local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'class', class == 'batch' and class or '' }
 for i = 1, #optional, 2 do
   if optional[i + 1] ~= '' then
     record[#record + 1] = optional[i]
@@ -69,4 +85,4 @@ watch(id, ARGV[15])
 
 local handoffs = feed(tonumber(ARGV[16]))
 local reason, position = place_of(id, lane, ticket, false)
-return { 'accepted', id, now, reason, position, handoffs }
+return { 'accepted', rate_of(requests, per_minute), id, now, reason, position, handoffs }

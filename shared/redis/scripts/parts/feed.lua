@@ -55,6 +55,7 @@ local function hand_off(id, tenant, lane, row, upstream, handoffs)
   call('HSET', JOB .. id, 'charge', charge)
   call('HSET', INFLIGHT, id, handoff .. ':' .. now)
   call('HINCRBY', TENANT .. tenant, 'inflight', 1)
+  count_waiting(tenant, row[1], -1)
   call('HINCRBY', UPSTREAM .. upstream, 'inflight', 1)
   if row[1] == 'batch' then
     scheduler.batch_inflight = call('HINCRBY', SCHEDULER, 'batch_inflight', 1)

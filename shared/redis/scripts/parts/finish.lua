@@ -1,21 +1,25 @@
 -- release and finish: the two ends of a job's stay, used by every script that ends one.
 
 local JOB_FIELDS = {
-  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook',
+  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook', 'class',
 }
 local J = {
   tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
-  platform_key = 11, fingerprint = 12, webhook = 13,
+  platform_key = 11, fingerprint = 12, webhook = 13, class = 14,
 }
 
 local function read_job(id)
   return call('HMGET', JOB .. id, unpack(JOB_FIELDS))
 end
 
--- Gives the job's place in the window back and corrects its tenant's charge. Safe where it holds none.
+local function class_of(job)
+  return job[J.class] or 'interactive'
+end
+
+-- Gives the job's place in the window back and corrects its tenant's charge; false where it holds none.
 local function release(id, job)
   if call('HDEL', INFLIGHT, id) == 0 then
-    return
+    return false
   end
   local tenant, lane = job[J.tenant], job[J.lane]
   call('HINCRBY', TENANT .. tenant, 'inflight', -1)
@@ -47,12 +51,15 @@ local function release(id, job)
     call('HINCRBYFLOAT', TENANT .. tenant, 'own', correction)
     place_tenant(tenant)
   end
+  return true
 end
 
 -- Makes a job final: from here its record only grows older. `fields` are set with the state.
 local function finish(id, job, status, retention_ms, fields)
   local lane = job[J.lane]
-  release(id, job)
+  if not release(id, job) then
+    count_waiting(job[J.tenant], class_of(job), -1)
+  end
   call('ZREM', DELAYED, id)
   call('ZREM', LANE_BACK .. lane, id)
   call('ZREM', DEADLINES, id)
