@@ -11,6 +11,7 @@ import type { Log } from '../shared/log.ts';
 import { createPlatformKeys } from '../shared/platform-keys.ts';
 import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
+import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
@@ -34,6 +35,7 @@ export const startApi = async (
   const { shards, url } = config.redis;
   const redis = connectForRequests(url);
   lifecycle.onStop('redis', () => redis.disconnect());
+  const clock = createRedisClock(redis);
   const news = connectForNews(url);
   lifecycle.onStop('redis news', () => news.disconnect());
 
@@ -48,8 +50,14 @@ export const startApi = async (
 
   const jobIds = createJobIds({ peppers: config.peppers });
   const admission = createAdmission({
-    verify: () => verifyServer(redis, shards),
-    usedShare: () => usedShare(redis),
+    verify: async () => {
+      await verifyServer(redis, shards);
+      await clock.sync();
+    },
+    usedShare: async () => {
+      await clock.sync();
+      return usedShare(redis);
+    },
     onUnfit,
     log,
   });
@@ -69,7 +77,7 @@ export const startApi = async (
     fingerprints: createFingerprints(config.peppers),
     waitingRoom,
     config,
-    now: Date.now,
+    now: clock.now,
     log,
   });
   const app = createApp({
@@ -79,7 +87,7 @@ export const startApi = async (
       secrets,
       store: platformKeys,
       defaultLimits: config.limits,
-      now: Date.now,
+      now: clock.now,
       elapsed: () => performance.now(),
     }),
     failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute }),
@@ -97,7 +105,7 @@ export const startApi = async (
         () => admission.isVerified(),
         () => false,
       ),
-    now: Date.now,
+    now: clock.now,
     log,
   });
   const server = await listen(app, { ...config.http, log });

@@ -12,6 +12,7 @@ import type { Log } from '../shared/log.ts';
 import { createPrices } from '../shared/pricing.ts';
 import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
+import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
@@ -50,6 +51,8 @@ export const startWorker = async (
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   await verifyServer(redis, shards);
+  const clock = createRedisClock(redis);
+  await clock.sync();
   const news = connectForNews(config.redis.url);
   lifecycle.onStop('redis news', () => news.disconnect());
 
@@ -80,7 +83,7 @@ export const startWorker = async (
     running,
     policy: config.jobs,
     newClaim: () => `${worker}.${++claims}`,
-    now: Date.now,
+    now: clock.now,
     random: Math.random,
     log,
   });
@@ -121,6 +124,7 @@ export const startWorker = async (
   const moving = keepMoving({ scheduler, deliveries, queues, worker, shards, log });
   lifecycle.onStop('upkeep', moving.stop);
   const alive = keepAlive({
+    clock,
     scheduler,
     worker,
     shards,

@@ -110,7 +110,8 @@ const attemptOnce = async (
   { id, claim, abort }: { id: Settlement['id']; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
   const opened = await openUserKey(needs, id, claim);
-  if (opened === 'expired') {
+  if (opened === 'late') return withoutCall('timed_out', { kind: 'expired' });
+  if (opened === 'lost') {
     return withoutCall('rejected', { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null });
   }
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
@@ -129,8 +130,10 @@ const attemptOnce = async (
       : // The call had left, and the provider may bill it: nobody will know.
         { outcome: 'unknown', providerRequestId, usage, next: { kind: 'hand_back' } };
   }
+  // A call that was cut at the deadline is over at the deadline, whatever two clocks make of it.
+  const wasCutAtDeadline = outcome.kind === 'timed_out' && timeoutMs < claim.timeoutMs;
   const next = decideNext(outcome, needs.policy, {
-    nowMs: needs.now(),
+    nowMs: wasCutAtDeadline ? claim.deadlineMs : needs.now(),
     deadlineMs: claim.deadlineMs,
     failures: claim.failures,
     strikes: claim.strikes,
@@ -139,14 +142,19 @@ const attemptOnce = async (
   return { outcome: outcome.kind, providerRequestId, usage, next };
 };
 
-/** The only place where a user's key is opened. A job that brought one runs on it or not at all. */
-const openUserKey = async ({ sealer, now }: Needs, id: string, claim: Claim): Promise<Secret | null | 'expired'> => {
+/** The only place where a user's key is opened. A job that brought one runs on it or not at all. `late`: its time is over, and the job's with it; `lost`: it is gone, or nobody can open it. */
+const openUserKey = async (
+  { sealer, now }: Needs,
+  id: string,
+  claim: Claim,
+): Promise<Secret | null | 'late' | 'lost'> => {
   if (claim.credential === 'platform') return null;
-  if (claim.sealedKey === null) return 'expired';
+  if (claim.sealedKey === null) return 'lost';
   const opened = await sealer.open(
     claim.sealedKey,
     { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs },
     now(),
   );
-  return opened.ok ? opened.secret : 'expired';
+  if (opened.ok) return opened.secret;
+  return opened.reason === 'expired' ? 'late' : 'lost';
 };

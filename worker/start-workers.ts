@@ -9,8 +9,12 @@ import { every } from './upkeep/every.ts';
 /** A hand-off whose worker is lost runs again within 13 seconds: the rest of its lock, then the next stall check. */
 const LOCK_MS = 10_000;
 const STALL_CHECK_MS = 3_000;
-/** A worker that starts nothing for this long, although it could, is stuck: its blocking connection was lost without a sign. */
-const STUCK_MS = 10_000;
+const WATCH_MS = 2_500;
+/**
+ * A worker that starts nothing from one look to the next, so many times in a row and although it could, is stuck: its blocking connection was lost without a sign.
+ * Looks are counted, not time: a process that was stopped for a while is not stuck.
+ */
+const STUCK_LOOKS = 4;
 
 export type QueueWorkers = {
   /** Takes no more hand-offs and waits for those that run. */
@@ -37,7 +41,7 @@ export const startQueueWorkers = (needs: Needs): QueueWorkers => {
 
 const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs, shard: number): QueueWorkers => {
   const runs = new Set<Promise<void>>();
-  let lastStartMs = Date.now();
+  let idleLooks = 0;
 
   const start = (): Worker => {
     const worker = new Worker(
@@ -45,7 +49,7 @@ const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs
       // BullMQ passes the signal only to a function that declares three parameters.
       async (job, _token, signal) => {
         if (!job.id || !signal) return;
-        lastStartMs = Date.now();
+        idleLooks = 0;
         // What goes wrong here is a bug: the job stays in the in-flight set, and BullMQ would keep the error's text.
         const running = run(shard, job.id, signal).catch((error: unknown) =>
           log.error('run_broke', describeError(error)),
@@ -84,15 +88,15 @@ const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs
   queue.on('error', () => {});
 
   const watch = every(
-    STUCK_MS / 4,
+    WATCH_MS,
     async () => {
       const couldStart = runs.size < slotsAShard && (await queue.getWaitingCount()) > 0;
-      if (!couldStart) lastStartMs = Date.now();
-      if (Date.now() - lastStartMs < STUCK_MS) return;
+      idleLooks = couldStart ? idleLooks + 1 : 0;
+      if (idleLooks <= STUCK_LOOKS) return;
       log.error('worker_stuck', { count: runs.size });
       const stuck = worker;
       worker = start();
-      lastStartMs = Date.now();
+      idleLooks = 0;
       // What it runs goes on to its end; the locks of its hand-offs are renewed until then.
       void stuck.close().catch(() => {});
     },

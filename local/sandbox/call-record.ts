@@ -14,6 +14,8 @@ export type SandboxCall = {
   startedAt: number;
   /** Null while the call runs. */
   finishedAt: number | null;
+  /** Of the answer, once it is decided. */
+  status: number | null;
   /** Whether the whole answer, of whatever status, went out. */
   completed: boolean;
   /** Whether the client hung up before. */
@@ -38,12 +40,14 @@ export const createCallRecord = ({ limit, keys }: RecordOptions) => {
         key: keys === 'clear' ? key : createHash('sha256').update(key).digest('hex'),
         startedAt: Date.now(),
         finishedAt: null,
+        status: null,
         completed: false,
         aborted: false,
       };
       calls.push(call);
       if (calls.length > limit) calls.shift();
-      return (sent: Sent): void => {
+      return (status: number, sent: Sent): void => {
+        call.status = status;
         call.finishedAt = Date.now();
         call.completed = sent === 'whole';
         call.aborted = sent === 'abandoned';

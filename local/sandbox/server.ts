@@ -74,7 +74,7 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
     const id = `req_sandbox_${run}_${served}`;
     const key = wire.keyOf(headers);
     const pathModel = decodeURIComponent(wire.path.exec(path)?.groups?.model ?? '');
-    let finish: (sent: Sent) => void = () => {};
+    let finish: (status: number, sent: Sent) => void = () => {};
 
     const decide = async (): Promise<Sendable> => {
       try {
@@ -89,8 +89,8 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
         throw error;
       }
     };
-    const sent = await sendReply(response, await decide());
-    finish(sent);
+    const reply = await decide();
+    finish(reply.status, await sendReply(response, reply));
   };
 
   const server = createServer((request, response) => {

@@ -1,6 +1,7 @@
 /** A TCP proxy on 127.0.0.1 that does to a connection what networks do: slow it down, let it die without a sign, cut it, reset it. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * What becomes of bytes that a client sends. `freeze`: nothing passes on this connection any more, in either direction, and it stays open (half-open).
@@ -34,14 +35,21 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
   let delayMs = 0;
   let rule: Parameters<FaultProxy['judge']>[0] = null;
 
-  // Each piece waits the same time, so that their order stays.
-  const later = (step: () => void): void => {
-    if (delayMs === 0) step();
-    else setTimeout(step, delayMs);
+  /** The steps of one direction follow each other, whatever becomes of the delay meanwhile. */
+  const createLine = (): ((step: () => void) => void) => {
+    let last = Promise.resolve();
+    return (step) => {
+      const at = performance.now() + delayMs;
+      last = last.then(async () => {
+        if (at > performance.now()) await delay(at - performance.now());
+        step();
+      });
+    };
   };
 
   const server = createServer((client: Socket) => {
     const upstream = connect(target.port, target.host ?? '127.0.0.1');
+    const [there, back] = [createLine(), createLine()];
     let sent = '';
     let isFrozen = false;
     let isDeaf = false;
@@ -65,14 +73,14 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
       const verdict = rule?.(text, connection) ?? 'pass';
       if (verdict === 'freeze') isFrozen = true;
       if (verdict === 'deafen') isDeaf = true;
-      if (!isFrozen) later(() => upstream.write(bytes));
+      if (!isFrozen) there(() => void upstream.write(bytes));
     });
     upstream.on('data', (bytes) => {
-      if (!isFrozen && !isDeaf) later(() => client.write(bytes));
+      if (!isFrozen && !isDeaf) back(() => void client.write(bytes));
     });
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
+    for (const [one, other, line] of [
+      [client, upstream, there],
+      [upstream, client, back],
     ] as const) {
       one.setNoDelay(true);
       one.on('error', () => {});
@@ -80,7 +88,7 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
         const index = connections.indexOf(connection);
         if (other.closed && index >= 0) connections.splice(index, 1);
         // Of a frozen connection neither side learns that the other has gone.
-        if (!isFrozen) later(() => other.destroy());
+        if (!isFrozen) line(() => void other.destroy());
       });
     }
   });

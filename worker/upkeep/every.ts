@@ -9,11 +9,11 @@ export const every = (intervalMs: number, step: () => Promise<void>, onError: (e
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> = Promise.resolve();
   const turn = (): void => {
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     running = step()
       .catch(onError)
       .then(() => {
-        if (!stopped) timer = setTimeout(turn, Math.max(0, startedMs + intervalMs - Date.now()));
+        if (!stopped) timer = setTimeout(turn, Math.max(0, startedMs + intervalMs - performance.now()));
       });
   };
   turn();

@@ -1,12 +1,14 @@
-/** Once a second: tells the scheduler that this worker lives, and aborts what was cancelled. */
+/** Once a second: tells the scheduler that this worker lives, aborts what was cancelled, and sets the clock. */
 import type { JobId } from '../../shared/ids.ts';
 import { describeError, type Log } from '../../shared/log.ts';
+import type { RedisClock } from '../../shared/redis/clock.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import { every, type Repeating } from './every.ts';
 
 const BEAT_MS = 1_000;
 
 export const keepAlive = ({
+  clock,
   scheduler,
   worker,
   shards,
@@ -15,6 +17,7 @@ export const keepAlive = ({
   onBeat,
   log,
 }: {
+  clock: RedisClock;
   scheduler: SchedulerStore;
   worker: string;
   shards: number;
@@ -28,6 +31,7 @@ export const keepAlive = ({
     for (let shard = 0; shard < shards; shard++) {
       for (const id of await scheduler.heartbeat(shard, worker, slots)) abort(id);
     }
+    await clock.sync();
     onBeat();
   };
   const beats = every(

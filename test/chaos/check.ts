@@ -1,0 +1,185 @@
+/** What must be true of a history, whatever was done to the gateway meanwhile. Each function answers the violations, as sentences. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SandboxCall } from '../../local/sandbox/call-record.ts';
+import type { Job } from '../../shared/job.ts';
+import { withRedis } from '../support/redis.ts';
+import { type Clients, markOf } from './clients.ts';
+import type { Fault } from './faults.ts';
+import type { JobKind, JobStory } from './history.ts';
+import { type Stage, TENANTS } from './stage.ts';
+
+/** The final states that a job of each kind may reach. */
+const ENDINGS: Record<JobKind, Job['status'][]> = {
+  plain: ['completed'],
+  slow: ['completed'],
+  throttled: ['completed'],
+  unavailable: ['completed'],
+  reset: ['completed'],
+  garbled: ['completed'],
+  rejected: ['failed'],
+  key_rejected: ['failed'],
+  cancelled: ['cancelled', 'completed'],
+  // It fails where a fault leaves no time for another attempt.
+  expiring: ['expired', 'failed'],
+  twins: ['completed'],
+};
+const CODES: Partial<Record<JobKind, string[]>> = {
+  rejected: ['provider_rejected_request'],
+  key_rejected: ['user_key_rejected', 'platform_provider_error'],
+  expiring: ['deadline_exceeded', 'provider_unavailable', 'provider_bad_response'],
+};
+
+/** A fault is felt this long: the lock, the next stall check, and the way back to a worker. */
+const AFTERMATH_MS = 20_000;
+
+const numberOf = (call: SandboxCall): number => Number(/chaos job (\d+)\./.exec(JSON.stringify(call.body))?.[1]);
+
+const isGood = (call: SandboxCall): boolean => call.completed && call.status === 200;
+
+export const findDuplicates = (calls: readonly SandboxCall[]): number => {
+  let duplicates = 0;
+  for (const made of Map.groupBy(calls.filter(isGood), numberOf).values()) duplicates += made.length - 1;
+  return duplicates;
+};
+
+/** Every job against its plan, and against what the provider saw of it. */
+export const checkJobs = (
+  stories: readonly JobStory[],
+  calls: readonly SandboxCall[],
+  faults: readonly Fault[],
+): string[] => {
+  const violations: string[] = [];
+  const byJob = Map.groupBy(calls, numberOf);
+  const seen = new Set<string>();
+  for (const { plan, id, final, cancelConfirmed } of stories) {
+    const expect = (holds: boolean, violation: string): void => {
+      if (!holds) violations.push(`job ${plan.number} (${plan.kind}, ${id}): ${violation}`);
+    };
+    expect(!seen.has(id), 'two requests share it');
+    seen.add(id);
+    expect(
+      ENDINGS[plan.kind].includes(final.status),
+      `is ${final.status} with ${JSON.stringify(final.error)}, outcomes ${JSON.stringify(final.attempts.map(({ outcome }) => outcome))}`,
+    );
+    expect(!cancelConfirmed || final.status === 'cancelled', `was said to be cancelled, and is ${final.status}`);
+    const codes = CODES[plan.kind];
+    expect(!codes || codes.includes(final.error?.code ?? ''), `failed with ${final.error?.code}`);
+    expect(final.credential === (plan.credential === 'platform' ? 'platform' : 'user'), `ran on ${final.credential}`);
+    const content = final.result?.content ?? '';
+    expect(final.status !== 'completed' || content.includes(markOf(plan.number)), 'holds another job’s answer');
+
+    const made = byJob.get(plan.number) ?? [];
+    const attempts = final.attempts.length + final.attempts_omitted;
+    const outcomes = final.attempts.map(({ outcome }) => outcome);
+    const reported = outcomes.filter((outcome) => outcome === 'completed' || outcome === 'superseded').length;
+    expect(!outcomes.includes(null), 'is final with an open attempt');
+    expect(made.length <= attempts, `${made.length} calls were made in ${attempts} attempts`);
+    expect(
+      made.every(({ provider }) => provider === final.provider),
+      'called another provider',
+    );
+    const good = made.filter(isGood).length;
+    expect(reported <= good, `${reported} attempts reported, but ${good} calls were answered`);
+    expect(
+      good <= outcomes.filter((outcome) => outcome !== 'rejected' && outcome !== 'throttled').length,
+      `${good} calls were answered, and its attempts do not say so`,
+    );
+    const each = final.usage?.total_tokens ?? 0;
+    expect(
+      (final.billed_usage?.total_tokens ?? 0) === each * reported,
+      `is billed ${final.billed_usage?.total_tokens} tokens for ${reported} reports of ${each}`,
+    );
+    for (const { outcome, started_at, finished_at } of final.attempts) {
+      const [from, to] = [Date.parse(started_at), Date.parse(finished_at ?? '')];
+      const explained = faults.some((fault) => fault.at <= to && from <= fault.until + AFTERMATH_MS);
+      expect(outcome !== 'unknown' || explained, 'lost an attempt without a fault');
+    }
+  }
+  return violations;
+};
+
+/** Reads every job once more into its story: what was final must be as it was. */
+export const readAgain = async (stories: readonly JobStory[], { ask }: Clients): Promise<string[]> => {
+  const violations: string[] = [];
+  const check = async (story: JobStory): Promise<void> => {
+    const { plan, id, final, deleted } = story;
+    const { status, body } = await ask(plan.tenant, 'GET', `/v1/jobs/${id}`);
+    if (status !== (deleted ? 410 : 200))
+      violations.push(`${id} (${deleted ? 'deleted' : 'final'}) is answered with ${status}`);
+    if (status !== 200) return;
+    story.final = body as Job;
+    for (const field of [
+      'status',
+      'result',
+      'usage',
+      'error',
+      'finished_at',
+      'model',
+      'provider',
+      'metadata',
+    ] as const) {
+      const [then, still] = [JSON.stringify(final[field]), JSON.stringify(story.final[field])];
+      if (then !== still) violations.push(`${id} changed after it was final: ${field} was ${then} and is ${still}`);
+    }
+  };
+  for (let from = 0; from < stories.length; from += 50) await Promise.all(stories.slice(from, from + 50).map(check));
+  return violations;
+};
+
+type Totals = { requests: number; input_tokens: number; output_tokens: number; cost_usd: number | null };
+
+const NANO = 1e9;
+
+/** The tenants' ledgers, as the API tells them, against the sum over the jobs. */
+export const checkLedgers = async (stories: readonly JobStory[], { ask }: Clients): Promise<string[]> => {
+  // The run may have passed midnight, and with it the end of a month.
+  const from = new Date(Date.now() - 24 * 3_600_000).toISOString().slice(0, 10);
+  const violations: string[] = [];
+  for (const tenant of TENANTS) {
+    const own = stories.filter(({ plan }) => plan.tenant === tenant).map(({ final }) => final);
+    const { body } = await ask(tenant, 'GET', `/v1/usage?from=${from}`);
+    const { totals } = body as { totals: Totals };
+    const sum = (of: (job: Job) => number): number => own.reduce((total, job) => total + of(job), 0);
+    const expected: Record<string, number> = {
+      requests: own.length,
+      input_tokens: sum((job) => job.billed_usage?.input_tokens ?? 0),
+      output_tokens: sum((job) => job.billed_usage?.output_tokens ?? 0),
+      cost_nano: sum((job) => Math.round((job.billed_usage?.cost_usd ?? 0) * NANO)),
+    };
+    const told: Record<string, number | null> = { ...totals, cost_nano: Math.round((totals.cost_usd ?? 0) * NANO) };
+    for (const [name, value] of Object.entries(expected)) {
+      if (told[name] !== value)
+        violations.push(`${tenant}’s ledger says ${told[name]} ${name}, and its jobs sum up to ${value}`);
+    }
+  }
+  return violations;
+};
+
+/** Nothing went wrong that nobody had thought of. */
+export const checkLogs = ({ processes }: Stage): string[] =>
+  processes.flatMap(({ log, otherOutput, pid }) => [
+    ...log.filter(({ level }) => Number(level) >= 50).map((line) => `process ${pid} logged ${JSON.stringify(line)}`),
+    ...otherOutput.map((line) => `process ${pid} printed ${JSON.stringify(line)}`),
+  ]);
+
+/** No user's key in any output, key or value. */
+export const checkKeys = async (stage: Stage): Promise<string[]> => {
+  const violations: string[] = [];
+  const tails = Object.values(stage.userKeys).flatMap(({ openai, anthropic }) => [
+    openai.slice(-12),
+    anthropic.slice(-12),
+  ]);
+  for (const { log, otherOutput, pid } of stage.processes) {
+    const said = `${JSON.stringify(log)} ${otherOutput.join('\n')}`;
+    if (tails.some((tail) => said.includes(tail))) violations.push(`process ${pid} printed a user’s key`);
+  }
+  // The append-only file holds all that Redis was ever told.
+  const dir = await withRedis(stage.gateway.redis.url, async (redis) => (await redis.config('GET', 'dir'))[1] ?? '');
+  for (const file of await readdir(dir, { recursive: true, withFileTypes: true })) {
+    if (!file.isFile()) continue;
+    const bytes = await readFile(join(file.parentPath, file.name));
+    if (tails.some((tail) => bytes.includes(tail))) violations.push(`Redis’ file ${file.name} holds a user’s key`);
+  }
+  return violations;
+};

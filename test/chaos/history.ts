@@ -1,0 +1,50 @@
+/** What clients asked and what they were answered: all that the checks know of the gateway's inside. */
+import type { Job } from '../../shared/job.ts';
+import type { TenantName } from './stage.ts';
+
+/** How a job is meant to go; see `JOB_KINDS`. */
+export type JobKind =
+  | 'plain'
+  | 'slow'
+  | 'throttled'
+  | 'unavailable'
+  | 'reset'
+  | 'garbled'
+  | 'rejected'
+  | 'key_rejected'
+  | 'cancelled'
+  | 'expiring'
+  | 'twins';
+
+export type JobPlan = {
+  number: number;
+  tenant: TenantName;
+  credential: 'platform' | 'openai' | 'anthropic';
+  kind: JobKind;
+  /** How long after its acceptance it is cancelled; of kind `cancelled` only. */
+  cancelAfterMs: number;
+  /** Whether another tenant asks for it. */
+  stranger: boolean;
+  /** Whether its owner deletes it, unless a lost attempt of it may still report. */
+  deleted: boolean;
+};
+
+export type JobStory = {
+  plan: JobPlan;
+  id: string;
+  /** As it was when a client first saw it final; after the run, as it is then. */
+  final: Job;
+  deleted: boolean;
+  /** The answer to `cancel` said that it was final and cancelled. */
+  cancelConfirmed: boolean;
+};
+
+export type History = {
+  jobs: JobStory[];
+  /** What clients saw that must never be seen. */
+  violations: string[];
+  /** Answers by status; 0 where there was none. */
+  answers: Map<number, number>;
+};
+
+export const createHistory = (): History => ({ jobs: [], violations: [], answers: new Map() });

@@ -1,0 +1,75 @@
+/** Where the chaos takes place: a real gateway with a fault proxy on each of its ways out. */
+import { randomBytes } from 'node:crypto';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type GatewayProcess, startProcess } from '../support/process.ts';
+
+export const TENANTS = ['acme', 'beta', 'gamma'] as const;
+export type TenantName = (typeof TENANTS)[number];
+
+export type Stage = {
+  gateway: TestGateway;
+  proxies: { redis: FaultProxy; provider: FaultProxy };
+  /** A user's key of each kind for each tenant; its tail stands nowhere else, so that a leak can be seen. */
+  userKeys: Record<TenantName, { openai: string; anthropic: string }>;
+  /** Every process that ever ran: its output is searched in the end. */
+  processes: GatewayProcess[];
+  /** Starts another worker, without waiting until it is ready. */
+  addWorker: (env?: Record<string, string>) => GatewayProcess;
+  stop: () => Promise<void>;
+};
+
+/** One attempt ends after so long, so that calls on a dead connection end within the run. */
+const TIMEOUT_SECONDS = 15;
+
+export const setStage = async (): Promise<Stage> => {
+  const gateway = await startGateway({
+    apis: 0,
+    workers: 0,
+    sandbox: { record: { limit: 2_000_000, keys: 'digest' } },
+    env: { JOB_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS), JOB_DEADLINE_SECONDS: '600', MAX_ATTEMPTS: '8' },
+  });
+  const redis = await startFaultProxy({ port: Number(new URL(gateway.redis.url).port) });
+  const provider = await startFaultProxy({ port: gateway.sandbox.port });
+  const behindProxies: Record<string, string> = { REDIS_URL: `redis://127.0.0.1:${redis.port}` };
+  for (const [name, value] of Object.entries(gateway.env)) {
+    if (/^PROVIDER_.*_URL$/.test(name)) {
+      behindProxies[name] = value.replace(`:${gateway.sandbox.port}`, `:${provider.port}`);
+    }
+  }
+  Object.assign(gateway.env, behindProxies);
+  const stage: Stage = {
+    gateway,
+    proxies: { redis, provider },
+    userKeys: Object.fromEntries(
+      TENANTS.map((tenant) => [
+        tenant,
+        {
+          openai: `sk-proj-${randomBytes(24).toString('hex')}`,
+          anthropic: `sk-ant-api03-${randomBytes(24).toString('hex')}`,
+        },
+      ]),
+      // The cast says what the three names just made.
+    ) as Stage['userKeys'],
+    processes: [],
+    addWorker: (env = {}) => {
+      const worker = startProcess('worker/main.ts', { ...gateway.env, ...env });
+      gateway.workers.push(worker);
+      stage.processes.push(worker);
+      return worker;
+    },
+    stop: async () => {
+      await gateway.stop();
+      await Promise.all([redis.close(), provider.close()]);
+    },
+  };
+  try {
+    for (let count = 0; count < 2; count++) stage.processes.push(await gateway.addWorker(), await gateway.addApi());
+  } catch (error) {
+    await stage.stop();
+    throw error;
+  }
+  return stage;
+};
+
+export const platformKeyOf = (tenant: TenantName): string => KEYS[tenant];
