@@ -10,11 +10,10 @@ import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';
 
 const HEADERS_TIME_MS = 10_000;
-const REQUEST_TIME_MS = 30_000;
 /** Longer than a load balancer keeps an idle connection (60 s as a rule): it would send a request on one that we just closed. */
 const IDLE_TIME_MS = 75_000;
 const HEADERS_LIMIT_BYTES = 16_384;
-/** How long a refused client may still send before its connection is cut: cut at once, it would lose the answer. */
+/** How long a client may still send what was answered already before its connection is cut: cut at once, it would lose the answer. */
 const LINGER_MS = 500;
 
 /** Node's code of an error before a request exists; anything else is a request that cannot be read. */
@@ -85,6 +84,9 @@ export const listen = async (
     lastAnswers.set(request.socket, response);
     unanswered.add(response);
     response.on('close', () => unanswered.delete(response));
+    response.on('finish', () => {
+      if (!request.complete) setTimeout(() => request.complete || request.destroy(), LINGER_MS).unref();
+    });
     if (closing) response.shouldKeepAlive = false;
     if (hasOneHost(request)) return void listener(request, response);
     const { status, headers, body } = refusalOf('invalid_header', log);
@@ -94,7 +96,8 @@ export const listen = async (
   const server = createServer(
     {
       headersTimeout: HEADERS_TIME_MS,
-      requestTimeout: REQUEST_TIME_MS,
+      // Who reads a body says how long it may take: an upload may take longer. What nobody reads ends soon after the answer.
+      requestTimeout: 0,
       keepAliveTimeout: IDLE_TIME_MS,
       // Node looks for late requests only so often: its default of 30 s would add to every limit.
       connectionsCheckingInterval: 1_000,
