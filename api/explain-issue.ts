@@ -71,11 +71,12 @@ const deepest = (issue: Issue): Issue => {
   return furthest ? { ...furthest, path: [...issue.path, ...furthest.path] } : issue;
 };
 
-/** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. */
+/** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. `what` names the value as a whole. */
 export const parseOr = <T extends z.ZodType>(
   code: 'invalid_body' | 'invalid_query',
   schema: T,
   value: unknown,
+  what = 'The body',
 ): z.infer<T> => {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
@@ -86,6 +87,6 @@ export const parseOr = <T extends z.ZodType>(
   const param = pathText([...issue.path, ...unknown]);
   throw new RequestError(code, {
     ...(param === '' ? {} : { param }),
-    message: `${param === '' ? 'The body' : param} ${explain(issue)}.`,
+    message: `${param === '' ? what : param} ${explain(issue)}.`,
   });
 };

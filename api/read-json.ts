@@ -1,9 +1,9 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
+import { parseJson } from './parse-json.ts';
 
 const BODY_TIME_MS = 30_000;
-const DEPTH_LIMIT = 32;
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset=(?:utf-8|"utf-8"))?$/i;
 
 /** Parses the body; throws RequestError 415, 413, 408 or 400, in this order. The result is of any form. */
@@ -24,15 +24,7 @@ export const readJson = async (c: ApiContext, limitBytes: number): Promise<unkno
     });
   if (Number(c.req.header('content-length') ?? 0) > limitBytes) throw tooLarge();
 
-  const text = decode(await readBytes(c.env.incoming, limitBytes, tooLarge));
-  if (isTooDeep(text)) {
-    throw new RequestError('invalid_json', { message: `The body may be nested at most ${DEPTH_LIMIT} levels deep.` });
-  }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new RequestError('invalid_json');
-  }
+  return parseJson(await readBytes(c.env.incoming, limitBytes, tooLarge), 'The body');
 };
 
 const readBytes = async (
@@ -58,42 +50,4 @@ const readBytes = async (
     clearTimeout(timer);
     body.removeAllListeners('data').pause();
   }
-};
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-const decode = (bytes: Buffer): string => {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new RequestError('invalid_json');
-  }
-};
-
-/** Counts brackets outside strings: JSON.parse and zod both recurse. */
-const isTooDeep = (text: string): boolean => {
-  let depth = 0;
-  for (let index = 0; index < text.length; index++) {
-    const character = text.charCodeAt(index);
-    if (character === 0x22) {
-      index = endOfString(text, index);
-    } else if (character === 0x7b || character === 0x5b) {
-      depth += 1;
-      if (depth > DEPTH_LIMIT) return true;
-    } else if (character === 0x7d || character === 0x5d) {
-      depth -= 1;
-    }
-  }
-  return false;
-};
-
-const endOfString = (text: string, start: number): number => {
-  let end = text.indexOf('"', start + 1);
-  while (end !== -1) {
-    let escapes = 0;
-    while (text.charCodeAt(end - 1 - escapes) === 0x5c) escapes += 1;
-    if (escapes % 2 === 0) return end;
-    end = text.indexOf('"', end + 1);
-  }
-  return text.length;
 };

@@ -1,15 +1,15 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { completionRequest, modelName } from '../../shared/completion.ts';
 import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
 import { isFinal, statusOf, toJob } from '../../shared/job.ts';
 import { checkUserKey } from '../../shared/user-key.ts';
 import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { clientGone } from '../client-gone.ts';
+import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../explain-issue.ts';
-import { demandOnce } from '../presented-key.ts';
+import { idempotencyKey } from '../idempotency-key.ts';
 import { tellRate } from '../rate-limit-headers.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
@@ -17,20 +17,7 @@ import { route } from '../route.ts';
 import type { Submission, Submitted } from '../submit-job.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
 
-const METADATA_PAIRS = 16;
-
-/** What z.record does not check, or only after every pair: their number, and the name __proto__, which it leaves out without a word. */
-const metadata = z
-  .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
-  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
-  .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
-  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
-  .meta({ maxProperties: METADATA_PAIRS });
-
-export const completeBody = completionRequest.extend({
-  model: modelName.optional(),
-  metadata: metadata.default({}),
-  timeout_seconds: z.int().min(1).max(600).optional(),
+export const completeBody = completionBody.extend({
   deadline_seconds: z.int().min(1).max(86_400).optional(),
   webhook: z
     .strictObject({ url: z.string(), events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional() })
@@ -50,20 +37,6 @@ const preferredWaitMs = (c: ApiContext): number => {
     throw new RequestError('invalid_header', { param: 'Prefer', message: 'Prefer: wait=N takes 1 to 60 seconds.' });
   }
   return seconds * 1_000;
-};
-
-/** The client's `Idempotency-Key`; null where there is none. */
-const idempotencyKey = (c: ApiContext): string | null => {
-  demandOnce(c, 'Idempotency-Key');
-  const key = c.req.header('idempotency-key');
-  if (key === undefined) return null;
-  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new RequestError('invalid_header', {
-      param: 'Idempotency-Key',
-      message: 'Idempotency-Key takes 1 to 255 printable ASCII characters.',
-    });
-  }
-  return key;
 };
 
 export const addCompleteRoute = (
@@ -90,27 +63,15 @@ export const addCompleteRoute = (
         completeBody,
         json,
       );
-      if (user && model === undefined) {
-        throw new RequestError('invalid_body', {
-          param: 'model',
-          message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
-        });
-      }
-      const chosenModel = model ?? config.platformModel;
       const { tenant, platformKey, limits, allowedModels } = c.get('caller');
-      if (allowedModels !== null && !allowedModels.includes(chosenModel)) {
-        throw new RequestError('model_not_allowed', {
-          param: 'model',
-          message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
-        });
-      }
+      const defaultModel = user ? null : config.platformModel;
       const { view, replayed, waited } = await submitJob({
         tenant,
         platformKey,
         limits,
         tellRate: (rate) => tellRate(c, rate),
         user,
-        request: { model: chosenModel, ...request },
+        request: { model: chooseModel(model, { allowedModels, defaultModel }), ...request },
         metadata,
         webhook: webhook
           ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config.webhooks), events: webhook.events ?? JOB_EVENTS }

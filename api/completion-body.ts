@@ -1,0 +1,50 @@
+/** What a client says of one completion, alone or as a line of a batch. */
+import { z } from 'zod';
+import { completionRequest, modelName } from '../shared/completion.ts';
+import { RequestError } from '../shared/errors.ts';
+import type { Caller } from './authenticator.ts';
+
+const METADATA_PAIRS = 16;
+
+/** What z.record does not check, or only after every pair: their number, and the name __proto__, which it leaves out without a word. */
+export const metadata = z
+  .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
+  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
+  .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
+  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
+  .meta({ maxProperties: METADATA_PAIRS });
+
+export const completionBody = completionRequest.extend({
+  model: modelName.optional(),
+  metadata: metadata.default({}),
+  timeout_seconds: z.int().min(1).max(600).optional(),
+});
+
+export type ModelChoice = {
+  /** Null: every model. */
+  allowedModels: Caller['allowedModels'];
+  /** What is run where the client names none; null where it must. */
+  defaultModel: string | null;
+};
+
+/** The model to run; throws RequestError where it must be named, or this tenant may not use it. `param` is where the client names it. */
+export const chooseModel = (
+  model: string | undefined,
+  { allowedModels, defaultModel }: ModelChoice,
+  param = 'model',
+): string => {
+  const chosen = model ?? defaultModel;
+  if (chosen === null) {
+    throw new RequestError('invalid_body', {
+      param,
+      message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
+    });
+  }
+  if (allowedModels !== null && !allowedModels.includes(chosen)) {
+    throw new RequestError('model_not_allowed', {
+      param,
+      message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
+    });
+  }
+  return chosen;
+};

@@ -1,0 +1,47 @@
+/** One line of a batch: from its bytes to a request that can be run. */
+import { z } from 'zod';
+import type { CompletionRequest } from '../../shared/completion.ts';
+import { RequestError } from '../../shared/errors.ts';
+import { chooseModel, completionBody, type ModelChoice } from '../completion-body.ts';
+import { parseOr } from '../explain-issue.ts';
+import { parseJson } from '../parse-json.ts';
+
+const batchLine = z.strictObject({
+  custom_id: z
+    .string()
+    .min(1)
+    .max(256)
+    // Half of a surrogate pair cannot be written as UTF-8: two ids would become one.
+    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
+  body: completionBody,
+});
+
+export type LineRules = ModelChoice & {
+  limitBytes: number;
+  /** Of one call, where the line says nothing. */
+  defaultTimeoutMs: number;
+};
+
+export type CheckedLine = {
+  customId: string;
+  request: CompletionRequest;
+  metadata: Record<string, string>;
+  timeoutMs: number;
+};
+
+/** Checks a line's text by itself; null stands for one that is longer than the limit. Throws RequestError. */
+export const checkLine = (bytes: Buffer | null, rules: LineRules): CheckedLine => {
+  if (bytes === null) {
+    throw new RequestError('body_too_large', {
+      message: `The line may have at most ${rules.limitBytes} bytes; send fewer or shorter messages.`,
+    });
+  }
+  const { custom_id, body } = parseOr('invalid_body', batchLine, parseJson(bytes, 'The line'), 'The line');
+  const { metadata, timeout_seconds, model, ...request } = body;
+  return {
+    customId: custom_id,
+    request: { model: chooseModel(model, rules, 'body.model'), ...request },
+    metadata,
+    timeoutMs: timeout_seconds === undefined ? rules.defaultTimeoutMs : timeout_seconds * 1_000,
+  };
+};
