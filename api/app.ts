@@ -10,6 +10,7 @@ import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
 import type { SchedulerStore } from '../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../shared/stores/tenant-store.ts';
 import type { UsageStore } from '../shared/stores/usage-store.ts';
+import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { ApiEnv } from './context.ts';
 import type { FailedLogins } from './failed-logins.ts';
@@ -18,6 +19,7 @@ import { authenticateOperator } from './middleware/authenticate-operator.ts';
 import { authenticateTenant } from './middleware/authenticate-tenant.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
+import { traceRequest } from './middleware/trace-request.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addCompleteRoute } from './routes/complete.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -40,6 +42,7 @@ type Needs = {
   submitJob: (submission: Submission) => Promise<Submitted>;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;
+  tracer: Tracer;
   now: () => number;
   log: Log;
 };
@@ -53,7 +56,7 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
 
   app.use(requestId);
   // Not of the probes, which come every few seconds.
-  app.use('/v1/*', accessLog(needs.log));
+  app.use('/v1/*', accessLog(needs.log), traceRequest(needs.tracer));
   // A caller without a key does not learn which paths exist.
   app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins));
 

@@ -2,12 +2,15 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { TenantId } from '../shared/ids.ts';
+import type { Traceparent } from '../shared/tracing/traceparent.ts';
 import type { Caller } from './authenticator.ts';
 
 export type ApiEnv = {
   Bindings: HttpBindings;
   Variables: {
     requestId: string;
+    /** Set behind `traceRequest`, so in every route under /v1; null where there is no trace. */
+    traceparent: Traceparent | null;
     /** Set behind `authenticateTenant`, so in every route under /v1. */
     tenant: TenantId;
     caller: Caller;

@@ -20,6 +20,7 @@ import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createTenantStore } from '../shared/stores/tenant-store.ts';
 import { createUsageStore } from '../shared/stores/usage-store.ts';
+import { createTracer } from '../shared/tracing/tracer.ts';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './authenticator.ts';
@@ -63,6 +64,9 @@ export const startApi = async (
   });
   lifecycle.onStop('admission', admission.close);
 
+  const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'api', log });
+  lifecycle.onStop('traces', tracer.close);
+
   const apiProcess = randomUUID().slice(0, 8);
   const waitingRoom = createWaitingRoom({
     id: apiProcess,
@@ -100,6 +104,7 @@ export const startApi = async (
     usage,
     submitJob,
     waitingRoom,
+    tracer,
     isReady: () =>
       redis.ping().then(
         () => admission.isVerified(),

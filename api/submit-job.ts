@@ -11,6 +11,7 @@ import type { Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { JobStore, NewJob, RateState } from '../shared/stores/job-store.ts';
 import type { LimitsInForce } from '../shared/tenant.ts';
+import type { Traceparent } from '../shared/tracing/traceparent.ts';
 import type { UserCredential } from '../shared/user-key.ts';
 import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
@@ -44,6 +45,8 @@ export type Submission = {
   /** Null takes the configured default. */
   timeoutMs: number | null;
   deadlineMs: number | null;
+  /** Where in a trace the request stands; null where there is none. */
+  traceparent: Traceparent | null;
   /** The client's `Idempotency-Key`. */
   idempotencyKey: string | null;
   /** Waits so long for the job to be final; null answers when it is accepted. */
@@ -114,7 +117,7 @@ const newJob = async (
   { jobIds, sealer, fingerprints, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { tenant, platformKey, limits, user, request, metadata, webhook, idempotencyKey } = submission;
+  const { tenant, platformKey, limits, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
@@ -135,6 +138,7 @@ const newJob = async (
     sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
     metadata,
     webhook,
+    traceparent,
     sandbox: config.sandbox,
     limits,
     idempotency:

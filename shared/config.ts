@@ -101,6 +101,7 @@ const variables = z.object({
     .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   EXIT_WITH_PARENT: yesOrNo.default(false),
   ALIVE_FILE: z.string().optional(),
 });
@@ -174,6 +175,8 @@ export type Config = {
     retryScheduleMs: readonly number[];
   };
   logLevel: (typeof LOG_LEVELS)[number];
+  /** Base URL of a collector of traces; null: they are not recorded. */
+  traceEndpoint: string | null;
   /** Whether to stop when standard input closes: the launcher's children must not outlive it. */
   exitWithParent: boolean;
   /** A file that a worker touches every second while it reaches Redis, for a health check; null: none. */
@@ -313,6 +316,7 @@ export const loadConfig = (environment: Environment): Config => {
       retryScheduleMs: set.WEBHOOK_RETRY_SCHEDULE_SECONDS.split(',').map((seconds) => Number(seconds) * 1_000),
     },
     logLevel: set.LOG_LEVEL,
+    traceEndpoint: set.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     exitWithParent: set.EXIT_WITH_PARENT,
     aliveFile: set.ALIVE_FILE ?? null,
   };

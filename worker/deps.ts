@@ -21,6 +21,7 @@ import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
+import { createTracer } from '../shared/tracing/tracer.ts';
 import { createDeliverWebhook } from './delivery/deliver-webhook.ts';
 import { createNetwork } from './delivery/network.ts';
 import { createReadSubject } from './delivery/read-subject.ts';
@@ -63,6 +64,9 @@ export const startWorker = async (
   const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 
+  const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'worker', log });
+  lifecycle.onStop('traces', tracer.close);
+
   const providers = createProviders(config.providers);
   lifecycle.onStop('providers', async () => {
     for (const provider of Object.values(providers)) await provider.close();
@@ -82,6 +86,7 @@ export const startWorker = async (
     prices: createPrices(config.priceFile),
     running,
     policy: config.jobs,
+    tracer,
     newClaim: () => `${worker}.${++claims}`,
     now: clock.now,
     random: Math.random,

@@ -10,6 +10,7 @@ import type { Prices } from '../shared/pricing.ts';
 import { type Handoff, parseHandoff, type Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
+import type { Tracer } from '../shared/tracing/tracer.ts';
 import { decideNext } from './decide-next.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { RunningJobs } from './running-jobs.ts';
@@ -22,6 +23,7 @@ type Needs = {
   prices: Prices;
   running: RunningJobs;
   policy: Pick<Config['jobs'], 'maxAttempts'>;
+  tracer: Tracer;
   newClaim: () => string;
   now: () => number;
   random: () => number;
@@ -117,12 +119,26 @@ const attemptOnce = async (
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
 
+  const span = needs.tracer.start('client', claim.traceparent);
   const outcome = await needs.providers[claim.provider].complete({
     request: claim.request,
     userKey: opened,
+    traceparent: span.traceparent,
     timeoutMs,
     signal: abort,
   });
+  span.end(
+    `call ${claim.provider}`,
+    {
+      'gateway.tenant': claim.tenant,
+      'gateway.job_id': id,
+      'gateway.provider': claim.provider,
+      'gateway.credential': claim.credential,
+      'gateway.attempt': claim.attempt,
+      'gateway.outcome': outcome.kind,
+    },
+    outcome.kind !== 'completed',
+  );
   const { usage, providerRequestId } = outcome;
   if (outcome.kind === 'cancelled') {
     return abort.reason === 'cancelled'

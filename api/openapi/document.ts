@@ -96,7 +96,8 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
   // A cast because the names were those of the table, a moment ago.
   const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
   const { summary, body, answers } = operation;
-  const names: RequestHeader[] = ['X-Request-Id', ...(operation.headers ?? [])];
+  const asked: RequestHeader[] = path.startsWith('/v1/') ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
+  const names = [...asked, ...(operation.headers ?? [])];
   const always: ResponseHeader[] = ['X-Request-Id', ...(operation.rateLimited ? RATE_HEADERS : [])];
   return {
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,

@@ -26,6 +26,10 @@ export const REQUEST_HEADERS = {
     description: '`wait=N`: answers with the finished job if it ends within 1 to 60 seconds.',
     schema: { type: 'string', examples: ['wait=10'] },
   },
+  traceparent: {
+    description: 'W3C trace context, which goes on to the provider; one that is not valid counts as absent.',
+    schema: { type: 'string', pattern: '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
+  },
   'If-None-Match': { description: 'The ETag of an earlier answer.', schema: text },
 } as const satisfies Record<string, HeaderRow>;
 

@@ -78,6 +78,7 @@ export const addCompleteRoute = (
           : null,
         timeoutMs: timeout_seconds === undefined ? null : timeout_seconds * 1_000,
         deadlineMs: deadline_seconds === undefined ? null : deadline_seconds * 1_000,
+        traceparent: c.get('traceparent'),
         idempotencyKey: idempotencyKey(c),
         wait: waitMs > 0 ? { ms: waitMs, gone: clientGone(c) } : null,
       });

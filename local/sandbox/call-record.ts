@@ -10,6 +10,8 @@ export type SandboxCall = {
   path: string;
   model: string;
   body: unknown;
+  /** The header of this name. */
+  traceparent: string | null;
   /** Unix time in milliseconds. */
   startedAt: number;
   /** Null while the call runs. */
@@ -34,7 +36,7 @@ export const createCallRecord = ({ limit, keys }: RecordOptions) => {
   return {
     calls,
     /** Returns what to call when the reply is over. */
-    start: ({ key, ...asked }: Pick<SandboxCall, 'provider' | 'key' | 'path' | 'model' | 'body'>) => {
+    start: ({ key, ...asked }: Pick<SandboxCall, 'provider' | 'key' | 'path' | 'model' | 'body' | 'traceparent'>) => {
       const call: SandboxCall = {
         ...asked,
         key: keys === 'clear' ? key : createHash('sha256').update(key).digest('hex'),

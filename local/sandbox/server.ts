@@ -80,7 +80,8 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
       try {
         const body = await readBody(request);
         const model = pathModel || modelIn(body);
-        if (record) finish = record.start({ provider: wire.provider, key, path, model, body });
+        const traceparent = String(headers.traceparent ?? '') || null;
+        if (record) finish = record.start({ provider: wire.provider, key, path, model, body, traceparent });
         const known = key !== '' && (acceptAnyKey || wire.sampleKey.test(key));
         if (!known) return sendable(wire.error({ kind: 'bad_key', key }, id));
         return planReply(wire, wire.readAsk(body, headers, pathModel), headers, id);

@@ -8,6 +8,7 @@ import type { Price } from '../pricing.ts';
 import type { Handoff } from '../queues.ts';
 import { shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
+import type { Traceparent } from '../tracing/traceparent.ts';
 
 /** An attempt found open this many times when another worker takes the job over ends it. */
 const MAX_CRASHES = 5;
@@ -27,6 +28,8 @@ export type Claim = {
   strikes: number;
   request: CompletionRequest;
   sealedKey: string | null;
+  /** Of the request that it came with; null where there is no trace. */
+  traceparent: Traceparent | null;
 };
 
 export type ClaimAnswer =
@@ -119,6 +122,7 @@ type ClaimReply = [
   strikes: number,
   request: string,
   sealedKey: string,
+  traceparent: Traceparent | '',
 ];
 
 const parseClaim = ([
@@ -134,6 +138,7 @@ const parseClaim = ([
   strikes,
   request,
   sealedKey,
+  traceparent,
 ]: ClaimReply): Claim => ({
   attempt,
   tenant,
@@ -146,4 +151,5 @@ const parseClaim = ([
   strikes,
   request: JSON.parse(request) as CompletionRequest,
   sealedKey: sealedKey || null,
+  traceparent: traceparent || null,
 });

@@ -10,6 +10,7 @@ import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
 import type { LimitsInForce } from '../tenant.ts';
+import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { readTogether } from './read-together.ts';
 
@@ -42,6 +43,8 @@ export type NewJob = {
   metadata: Record<string, string>;
   /** Who is told of its end; null: nobody. */
   webhook: Webhook | null;
+  /** Where in a trace it was accepted; null where there is none. */
+  traceparent: Traceparent | null;
   sandbox: boolean;
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
   idempotency: Idempotency | null;
@@ -143,6 +146,7 @@ export const createJobStore = ({
         job.webhook ? webhookText(tenant, job.webhook) : '',
         job.limits.requests_per_minute,
         job.limits.max_queued,
+        job.traceparent ?? '',
       ])) as SubmitReply;
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };

@@ -4,6 +4,7 @@ import { createSandbox, type Sandbox } from '../../local/sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/completion.ts';
 import type { JobErrorCode } from '../../shared/errors.ts';
 import type { Outcome } from '../../shared/outcome.ts';
+import { parseTraceparent } from '../../shared/tracing/traceparent.ts';
 import type { ProviderAdapter, ProviderCall } from '../../worker/providers/provider.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { fullRequest, VENDORS } from './vendors.ts';
@@ -56,6 +57,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
   const callOf = (request: CompletionRequest, more: Partial<ProviderCall> = {}): ProviderCall => ({
     request,
     userKey: vendor.userKey,
+    traceparent: null,
     timeoutMs: 10_000,
     signal: new AbortController().signal,
     ...more,
@@ -89,6 +91,14 @@ describe.each(VENDORS)('$provider', (vendor) => {
       expect(printed).not.toContain(vendor.canary.slice(at, at + 6));
     }
   };
+
+  test('the trace goes along in the request’s header, and there is none where there is no trace', async () => {
+    const traceparent = parseTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+    const traced = await askRaw(json(503, vendor.errorBody('Not now.')), { traceparent });
+    expect(traced.received.map(({ headers }) => headers.traceparent)).toEqual([traceparent]);
+    const untraced = await askRaw(json(503, vendor.errorBody('Not now.')));
+    expect(untraced.received.map(({ headers }) => headers.traceparent)).toEqual([undefined]);
+  });
 
   test('a full request arrives in the provider’s form, and its answer comes back whole', async () => {
     const { outcome, seen } = await ask({ model: 'model-1', ...fullRequest });

@@ -27,7 +27,13 @@ afterEach(async () => {
 const ask = async (adapter: ProviderAdapter, key: string | null, request: CompletionRequest = hello) => {
   open.push(adapter);
   const userKey = key === null ? null : new Secret(key);
-  return adapter.complete({ request, userKey, timeoutMs: 10_000, signal: new AbortController().signal });
+  return adapter.complete({
+    request,
+    userKey,
+    traceparent: null,
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
+  });
 };
 
 describe('openai', () => {

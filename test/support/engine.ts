@@ -71,6 +71,7 @@ export const createEngine = (url: string): Engine => {
           sealedKey: null,
           metadata: {},
           webhook: null,
+          traceparent: null,
           sandbox: false,
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
           idempotency: null,

@@ -107,7 +107,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
   const dispatcher = createProviderAgent();
   return {
     complete: async (call) => {
-      const { request, userKey: key } = call;
+      const { request, userKey: key, traceparent } = call;
       if (key === null) return refuseCredential('platform');
       return makeCall(call, {
         credential: 'user',
@@ -125,7 +125,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
             openTelemetry: false,
             maxRetries: 0,
             timeout: SDK_TIMEOUT_MS,
-            fetch: createKeyedFetch({ dispatcher, key, headersWith: headersFor(request), exchange }),
+            fetch: createKeyedFetch({ dispatcher, key, headersWith: headersFor(request), traceparent, exchange }),
           });
           // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
           return client.post('/v1/messages', { body: toBody(request), signal });

@@ -10,6 +10,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { z } from 'zod';
 import { type CompletionRequest, type FinishReason, messageTexts } from '../../shared/completion.ts';
 import type { Secret } from '../../shared/crypto/secret.ts';
+import type { Traceparent } from '../../shared/tracing/traceparent.ts';
 import type { Exchange } from './exchange.ts';
 import { type Dialect, makeCall } from './make-call.ts';
 import type { ProviderAdapter } from './provider.ts';
@@ -137,6 +138,9 @@ const authConfig = (auth: BedrockAuth): BedrockRuntimeClientConfig => {
 
 const responseForm = z.object({ statusCode: z.number(), headers: z.record(z.string(), z.string()) });
 
+/** The SDK's own object, because it is written to. */
+const requestForm = z.object({ headers: z.custom<Record<string, string>>((value) => typeof value === 'object') });
+
 /** Has the exchange written from the raw response, next to the socket and before the SDK makes sense of it. */
 const watch = (command: ConverseCommand, exchange: Exchange): void => {
   command.middlewareStack.add(
@@ -148,6 +152,17 @@ const watch = (command: ConverseCommand, exchange: Exchange): void => {
       return output;
     },
     { step: 'deserialize', priority: 'low', name: 'watchExchange' },
+  );
+};
+
+/** Before the request is signed, so that the header is part of what is signed. */
+const addTraceparent = (command: ConverseCommand, traceparent: Traceparent): void => {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      requestForm.parse(args.request).headers.traceparent = traceparent;
+      return next(args);
+    },
+    { step: 'build', name: 'addTraceparent' },
   );
 };
 
@@ -184,6 +199,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         send: async (exchange, abortSignal) => {
           const command = new ConverseCommand(toInput(call.request));
           watch(command, exchange);
+          if (call.traceparent) addTraceparent(command, call.traceparent);
           return client.send(command, { abortSignal });
         },
       });

@@ -1,6 +1,7 @@
 /** The road of a user's key: from its `Secret` into the headers of one request, and nowhere else. */
 import { Agent, type Dispatcher, Headers, fetch as undiciFetch } from 'undici';
 import type { Secret } from '../../shared/crypto/secret.ts';
+import type { Traceparent } from '../../shared/tracing/traceparent.ts';
 import type { Exchange } from './exchange.ts';
 
 /** What an SDK is given for a key: it prints its own in many places, and falls back to the environment's where it has none. */
@@ -26,6 +27,7 @@ type KeyedFetchNeeds = {
   key: Secret;
   /** The provider's own headers, the key among them. */
   headersWith: (key: string) => Record<string, string>;
+  traceparent: Traceparent | null;
   /** Written as the exchange goes on. */
   exchange: Exchange;
 };
@@ -36,12 +38,13 @@ type KeyedFetchNeeds = {
  * A redirect is refused, because `fetch` keeps a key header across origins.
  */
 export const createKeyedFetch =
-  ({ dispatcher, key, headersWith, exchange }: KeyedFetchNeeds): typeof fetch =>
+  ({ dispatcher, key, headersWith, traceparent, exchange }: KeyedFetchNeeds): typeof fetch =>
   async (input, init) => {
     const headers = new Headers({
       accept: 'application/json',
       'content-type': 'application/json',
       'user-agent': 'llm-gateway',
+      ...(traceparent && { traceparent }),
       ...headersWith(key.reveal()),
     });
     if (typeof input !== 'string' || typeof init?.body !== 'string')

@@ -102,7 +102,7 @@ export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): Pr
   const dispatcher = createProviderAgent();
   return {
     complete: async (call) => {
-      const { request, userKey: key } = call;
+      const { request, userKey: key, traceparent } = call;
       if (key === null) return refuseCredential('platform');
       return makeCall(call, {
         credential: 'user',
@@ -125,6 +125,7 @@ export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): Pr
               dispatcher,
               key,
               headersWith: (clear) => ({ authorization: `Bearer ${clear}` }),
+              traceparent,
               exchange,
             }),
           });

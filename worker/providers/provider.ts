@@ -2,11 +2,14 @@
 import type { CompletionRequest } from '../../shared/completion.ts';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import type { Outcome } from '../../shared/outcome.ts';
+import type { Traceparent } from '../../shared/tracing/traceparent.ts';
 
 export type ProviderCall = {
   request: CompletionRequest;
   /** The user's own key; null runs on the platform's account. An adapter refuses a call whose credential it cannot use. */
   userKey: Secret | null;
+  /** Sent along, so that the provider's own trace can be joined; null where there is no trace. */
+  traceparent: Traceparent | null;
   /** Bounds the whole call, answer included. */
   timeoutMs: number;
   /** Aborts the call and closes its socket. */

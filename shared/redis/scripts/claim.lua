@@ -2,7 +2,7 @@
 --
 -- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
 -- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired or crashed too often, or
---      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none)}
+--      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none), traceparent ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
 
 local id, handoff, claim = ARGV[1], ARGV[2], ARGV[3]
@@ -15,7 +15,7 @@ if not job[J.status] or not inflight or inflight:match('^(%d+):') ~= handoff the
 end
 read_scheduler()
 
-local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started')
+local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent')
 local last = read_attempt(id, number(job[J.attempts], 0))
 local attempt = number(job[J.attempts], 0)
 
@@ -55,5 +55,5 @@ local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
 return {
   'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
   number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
-  call('GET', REQUEST .. id) or '', call('GET', SEALED .. id) or '',
+  call('GET', REQUEST .. id) or '', call('GET', SEALED .. id) or '', row[5] or '',
 }

@@ -3,7 +3,8 @@
 -- In:  1 id, 2 tenant, 3 lane, 4 class, 5 upstream, 6 provider, 7 model, 8 credential, 9 deadline ms, 10 timeout ms,
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
---      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class
+--      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
+--      25 traceparent ('' none)
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another,
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}; `rate` as of `rate_of`
@@ -60,7 +61,7 @@ local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
   'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20],
 }
-local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'class', class == 'batch' and class or '' }
+local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '' }
 for i = 1, #optional, 2 do
   if optional[i + 1] ~= '' then
     record[#record + 1] = optional[i]
