@@ -42,7 +42,7 @@ export const startApi = async (
 
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
-  const usage = createUsageStore({ redis, shards });
+  const usage = createUsageStore({ run, shards });
   const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 

@@ -94,7 +94,7 @@ const counters = z.object({
   cached_input_tokens: count,
   cost_usd: z.number(),
   unpriced_requests: count.meta({
-    description: 'Attempts of models without a known price, which are not in `cost_usd`.',
+    description: 'Jobs of models without a known price, whose tokens are not in `cost_usd`.',
   }),
 });
 

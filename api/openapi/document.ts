@@ -125,8 +125,12 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
           {
             description,
             headers: headersOf([...always, ...headers]),
-            ...(json && { content: { 'application/json': { schema: ref(json) } } }),
-            ...(type && { content: { [type]: { schema: {} } } }),
+            ...((json || type) && {
+              content: {
+                ...(json && { 'application/json': { schema: ref(json) } }),
+                ...(type && { [type]: { schema: {} } }),
+              },
+            }),
           },
         ]),
       ),

@@ -39,6 +39,8 @@ export const RESPONSE_HEADERS = {
   ETag: { description: 'Weak; of id, status and number of attempts.', schema: text },
   'Retry-After': { description: 'When to ask again.', schema: seconds },
   'Preference-Applied': { description: 'The `wait=N` that was honoured.', schema: text },
+  Vary: { description: 'What the form of the answer depends on.', schema: text },
+  'Content-Disposition': { description: 'The name to save it under.', schema: text },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
   'RateLimit-Policy': {
     description: 'The requests that may be accepted in a minute: `"requests";q=600;w=60`.',

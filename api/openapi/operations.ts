@@ -12,7 +12,7 @@ import type { RequestHeader, ResponseHeader } from './headers.ts';
 
 type Answer = {
   description: string;
-  /** The name of a schema, or the media type of what is no JSON. Left out where there is no body. */
+  /** The name of a schema, and the media type of what is no JSON. Both left out where there is no body. */
   json?: keyof typeof ANSWERS;
   type?: string;
   headers?: readonly ResponseHeader[];
@@ -105,9 +105,16 @@ export const OPERATIONS = {
   },
   '/v1/usage': {
     GET: {
-      summary: 'Tokens and cost, in totals and rows',
+      summary: 'Tokens and cost, in totals and rows; as CSV the rows',
       query: usageQuery,
-      answers: { 200: { description: 'What the tenant used.', json: 'Usage' } },
+      answers: {
+        200: {
+          description: 'What the tenant used.',
+          json: 'Usage',
+          type: 'text/csv',
+          headers: ['Vary', 'Content-Disposition'],
+        },
+      },
     },
   },
   '/admin/tenants': {

@@ -1,21 +1,16 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../shared/errors.ts';
-import {
-  addUsage,
-  noUsage,
-  type UsageCounters,
-  type UsageRow,
-  type UsageStore,
-} from '../../shared/stores/usage-store.ts';
+import { COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
 import type { ApiEnv } from '../context.ts';
+import { prefersCsv } from '../prefers-csv.ts';
 import { readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
+import { usageCsv } from '../usage-csv.ts';
+import { createUsageReport, GROUPS, type UsageReport } from '../usage-report.ts';
 
 const DAY_MS = 86_400_000;
 const MOST_DAYS = 366;
-const GROUPS = ['day', 'provider', 'model', 'credential'] as const;
-type Group = (typeof GROUPS)[number];
 
 const day = z.iso.date();
 
@@ -29,54 +24,69 @@ export const usageQuery = z.strictObject({
     .default([...GROUPS]),
 });
 
-/** The UTC days from first to last, both inclusive; throws where there are none or too many. */
-const daysBetween = (from: string, to: string): string[] => {
-  const first = Date.parse(from);
-  const count = (Date.parse(to) - first) / DAY_MS + 1;
-  if (count < 1) throw new RequestError('invalid_query', { param: 'from', message: 'from must not be after to.' });
-  if (count > MOST_DAYS) {
-    throw new RequestError('invalid_query', { param: 'from', message: `A range has at most ${MOST_DAYS} days.` });
+const refuse = (param: 'from' | 'to', message: string): never => {
+  throw new RequestError('invalid_query', { param, message });
+};
+
+const dayText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+/** The range that is asked for, by default this month so far. Refused where it has no day of the past or too many. */
+const rangeOf = (query: { from?: string | undefined; to?: string | undefined }, today: string) => {
+  const to = query.to ?? (query.from !== undefined && query.from > today ? query.from : today);
+  const from = query.from ?? `${to.slice(0, 7)}-01`;
+  const count = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+  if (count < 1) refuse('from', 'from must not be after to.');
+  if (count > MOST_DAYS) refuse('from', `A range has at most ${MOST_DAYS} days.`);
+  if (from > today) {
+    refuse(query.from === undefined ? 'to' : 'from', `A range must not begin in the future: today is ${today} (UTC).`);
   }
-  return Array.from({ length: count }, (_, index) => new Date(first + index * DAY_MS).toISOString().slice(0, 10));
+  return { from, to, days: Array.from({ length: count }, (_, index) => dayText(Date.parse(from) + index * DAY_MS)) };
 };
 
-const countersJson = ({ cost_nano, ...counters }: UsageCounters) => ({ ...counters, cost_usd: cost_nano / 1e9 });
-
-const sumOf = (rows: readonly UsageRow[]): UsageCounters => {
-  const sum = noUsage();
-  for (const row of rows) addUsage(sum, row);
-  return sum;
+const countsJson = (counts: Counts): Record<string, number> => {
+  const json: Record<string, number> = {};
+  for (const [index, counter] of COUNTERS.entries()) {
+    const count = counts[index] ?? 0;
+    if (counter === 'cost_nano') json.cost_usd = count / 1e9;
+    else json[counter] = count;
+  }
+  return json;
 };
 
-const groupRows = (rows: readonly UsageRow[], groups: readonly Group[]) => {
-  const chosen = GROUPS.filter((group) => groups.includes(group));
-  const byKey = Map.groupBy(rows, (row) => chosen.map((group) => row[group]).join('|'));
-  return [...byKey.values()].flatMap((members) => {
-    const [first] = members;
-    if (!first) return [];
-    const names = Object.fromEntries(chosen.map((group) => [group, first[group]]));
-    return [{ ...names, ...countersJson(sumOf(members)) }];
-  });
+const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
+  const names: Record<string, string> = {};
+  for (const [index, group] of GROUPS.entries()) {
+    const value = by[index];
+    if (typeof value === 'string') names[group] = value;
+  }
+  return Object.assign(names, countsJson(counts));
 };
 
 export const addUsageRoute = (app: Hono<ApiEnv>, { usage, now }: { usage: UsageStore; now: () => number }): void => {
   route(app, '/v1/usage', {
     GET: async (c) => {
       const query = readQuery(c, usageQuery);
-      const today = new Date(now()).toISOString().slice(0, 10);
-      const to = query.to ?? today;
-      const from = query.from ?? `${to.slice(0, 7)}-01`;
-      const rows = await usage.rows(c.get('tenant'), daysBetween(from, to));
+      const tenant = c.get('tenant');
+      const { from, to, days } = rangeOf(query, dayText(now()));
+      const filling = createUsageReport(query.group_by);
+      await usage.read(tenant, days, filling.see);
+      const report = filling.finish();
+      c.header('Vary', 'Accept');
+      if (prefersCsv(c.req.header('accept'))) {
+        c.header('Content-Type', 'text/csv; charset=utf-8; header=present');
+        c.header('Content-Disposition', `attachment; filename="usage-${from}-${to}.csv"`);
+        return c.body(usageCsv(report));
+      }
       return c.json({
         object: 'usage',
-        tenant: c.get('tenant'),
+        tenant,
         from,
         to,
-        totals: countersJson(sumOf(rows)),
-        platform: countersJson(sumOf(rows.filter(({ credential }) => credential === 'platform'))),
-        user: countersJson(sumOf(rows.filter(({ credential }) => credential === 'user'))),
+        totals: countsJson(report.totals),
+        platform: countsJson(report.platform),
+        user: countsJson(report.user),
         limits: null,
-        data: groupRows(rows, query.group_by),
+        data: report.rows.map(rowJson),
       });
     },
   });

@@ -40,7 +40,7 @@ const NAMES = {
   LANES: 'lanes:',
   /** stream: a tenant's jobs in order of acceptance, field `id`; entries go after their record. */
   JOBS: 'jobs:',
-  /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>|<counter>` → whole number, cost in nano-dollars. */
+  /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>` → whole numbers with spaces between, as `account.lua` lists them; 400 days. */
   USAGE: 'usage:',
   /** set: tenants that ever had a job here. */
   TENANTS: 'tenants',

@@ -25,6 +25,7 @@ const SCRIPTS = {
   redeliver: ['outbox'],
   'test-webhook': ['outbox'],
   'put-webhook-secret': [],
+  'read-usage': [],
   'put-tenant': [],
   'delete-tenant': [],
   'issue-key': [],

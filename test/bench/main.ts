@@ -11,10 +11,11 @@ import { endToEnd } from './measures/end-to-end.ts';
 import { memory } from './measures/memory.ts';
 import { recovery } from './measures/recovery.ts';
 import { start } from './measures/start.ts';
+import { usage } from './measures/usage.ts';
 import { wait } from './measures/wait.ts';
 import { formatReport } from './report.ts';
 
-const MEASURES = [accept, start, endToEnd, memory, recovery, wait] as const satisfies Measure[];
+const MEASURES = [accept, start, endToEnd, memory, recovery, wait, usage] as const satisfies Measure[];
 /** All of it takes less than half of this. */
 const LIMIT_MS = 30 * 60_000;
 

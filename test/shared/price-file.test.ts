@@ -78,7 +78,7 @@ describe('a file is refused at boot, and told what is wrong:', () => {
   test.each<[string, string | Buffer, RegExp]>([
     ['empty', '', /must be JSON/],
     ['no JSON', '{usd: 1}', /must be JSON/],
-    ['not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), /must be JSON in UTF-8/],
+    ['not UTF-8', Buffer.from('{"usd\xff":1}', 'latin1'), /must be JSON in UTF-8/],
     ['null', 'null', /expected object/],
     ['a list', '[]', /expected object/],
     ['no prices', '{}', /usd_per_million_tokens: .*expected array/],

@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { key, shardTag } from '../../shared/redis/keys.ts';
+import { COUNTERS } from '../../shared/stores/usage-store.ts';
 import { findDeliveryViolations } from './delivery-invariants.ts';
 import { until } from './until.ts';
 
@@ -262,8 +263,10 @@ const findLedgerViolations = async (
   const entries = new Map<string, number>();
   for (const [ledger, fields] of ledgers) {
     const tenant = ledger.split(':')[0];
-    for (const [field, value] of Object.entries(fields)) {
-      if (field !== 'models' && !field.endsWith('|seen')) add(entries, `${tenant}|${field}`, Number(value));
+    for (const [row, counts] of Object.entries(fields)) {
+      for (const [index, counter] of COUNTERS.entries()) {
+        add(entries, `${tenant}|${row}|${counter}`, Number(counts.split(' ')[index]));
+      }
     }
   }
   for (const name of new Set([...sums.keys(), ...entries.keys()])) {

@@ -70,9 +70,7 @@ local function finish(id, job, status, retention_ms, fields)
   if not record_event(job[J.tenant], id, 'job.' .. status, job[J.webhook]) then
     call('PEXPIRE', JOB .. id, retention_ms)
   end
-  local ledger, row = ledger_row(job[J.tenant], job[J.provider], job[J.model], job[J.credential])
-  call('HINCRBY', ledger, row .. 'requests', 1)
-  call('HINCRBY', ledger, row .. status, 1)
+  count(job, { requests = 1, [status] = 1 })
 end
 
 -- An attempt's row: `started|finished|outcome|provider request id|claim`; finished and outcome are empty while it is open.
