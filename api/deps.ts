@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { createFingerprints } from '../shared/crypto/fingerprint.ts';
-import { localDataKeys } from '../shared/crypto/keyring.ts';
 import { createPlatformKeySecrets } from '../shared/crypto/platform-key.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
+import { openDataKeys } from '../shared/data-keys.ts';
 import { createJobIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
@@ -46,6 +46,7 @@ export const startApi = async (
   const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 
+  const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const secrets = createPlatformKeySecrets(config.peppers);
   const platformKeys = createPlatformKeyStore({ redis, run, secrets });
 
@@ -77,7 +78,7 @@ export const startApi = async (
     jobs,
     jobIds,
     queues,
-    sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE }),
     fingerprints: createFingerprints(config.peppers),
     waitingRoom,
     config,

@@ -1,12 +1,13 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
-import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { modelName } from './completion.ts';
-import { type Keyring, type Peppers, parseKeyring, parsePeppers } from './crypto/keyring.ts';
+import type { Peppers } from './crypto/keyring.ts';
+import type { KmsSettings } from './crypto/kms.ts';
 import { Secret } from './crypto/secret.ts';
+import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
 import { type LimitsInForce, MOST } from './tenant.ts';
@@ -47,6 +48,18 @@ const isRetrySchedule = (text: string): boolean => {
   return waits.length <= 20 && waits.every(isWait);
 };
 
+/** No alias: it can be pointed at another key, and what was sealed before would no longer open. */
+const KMS_KEY_ID =
+  /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/)?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
+const kmsKeyIds = z
+  .string()
+  .transform((text) => text.split(',').map((id) => id.trim()))
+  .refine(
+    (ids) => ids.every((id) => KMS_KEY_ID.test(id)) && new Set(ids).size === ids.length,
+    'must be the id or the ARN of a key of AWS KMS, not an alias, or several different ones separated by commas',
+  )
+  .transform((ids) => ids as [string, ...string[]]); // `split` gives at least one.
+
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -75,6 +88,9 @@ const variables = z.object({
   AUTH_FAILURES_PER_MINUTE: whole(1, 1_000_000, 60),
   KEY_PEPPERS: z.string().optional(),
   KEY_ENCRYPTION_KEYS: z.string().optional(),
+  KEY_ENCRYPTION_FILE: z.string().optional(),
+  KMS_KEY_ID: kmsKeyIds.optional(),
+  KMS_URL: httpUrl.optional(),
   PROVIDER_OPENAI_URL: httpUrl.optional(),
   PROVIDER_ANTHROPIC_URL: httpUrl.optional(),
   PROVIDER_BEDROCK_URL: httpUrl.optional(),
@@ -142,8 +158,9 @@ export type Config = {
   platformKeys: readonly PlatformKeyEntry[];
   /** Null: there is no admin interface. */
   adminToken: Secret | null;
+  /** Key what is stored of platform keys, job ids and fingerprints. */
   peppers: Peppers;
-  keyring: Keyring;
+  keyEncryption: KeyEncryption;
   providers: {
     /** Null: the vendor's own. */
     openaiUrl: string | null;
@@ -233,33 +250,14 @@ export const loadConfig = (environment: Environment): Config => {
     if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
   }
 
-  /** The text of a ring of keys, and how a problem in it shall name its place; null where there is none. */
-  const ringText = (name: string, file: string): { text: string; name: string } | null => {
-    const text = given[name];
-    if (text) return { text, name };
-    if (production) {
-      problems.push(`${name} is required in production: a value such as "k1:$(openssl rand -base64 32)".`);
-      return null;
-    }
-    const path = join(given.DATA_DIR ?? '.data', file);
-    try {
-      return { text: generateOnce(path), name: path };
-    } catch (error) {
-      const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      problems.push(`${name} is not set, and ${path} can be neither read nor made (${code}); set it, or DATA_DIR.`);
-      return null;
-    }
-  };
   const collect = <T>(result: ({ ok: true } & T) | { ok: false; problems: string[] }): T | null => {
     if (result.ok) return result;
     problems.push(...result.problems);
     return null;
   };
-  const allowSample = !production;
-  const pepperText = ringText('KEY_PEPPERS', 'peppers');
-  const peppers = pepperText && collect(parsePeppers(pepperText.text, { name: pepperText.name, allowSample }));
-  const keyringText = ringText('KEY_ENCRYPTION_KEYS', 'encryption-keys');
-  const keyring = keyringText && collect(parseKeyring(keyringText.text, { name: keyringText.name, allowSample }));
+  const reading = { given, production, report: (problem: string) => problems.push(problem) };
+  const peppers = readPeppers(reading);
+  const keyEncryption = readKeyEncryption(kmsSettings(parsed.data), reading);
   const platformKeyText = [given.PLATFORM_API_KEYS, sandbox ? DEMO_PLATFORM_KEYS : ''].filter(Boolean).join(',');
   const platformKeys = platformKeyText
     ? collect(parsePlatformKeys(platformKeyText, { allowSample: sandbox }))
@@ -271,7 +269,8 @@ export const loadConfig = (environment: Environment): Config => {
     problems.push('ADMIN_TOKEN must not be one of PLATFORM_API_KEYS: a tenant would be the operator.');
   }
 
-  if (!parsed.success || !peppers || !keyring || !platformKeys || problems.length > 0) throw new ConfigError(problems);
+  if (!parsed.success || !peppers || !keyEncryption || !platformKeys || problems.length > 0)
+    throw new ConfigError(problems);
   const set = parsed.data;
   return {
     production,
@@ -285,8 +284,8 @@ export const loadConfig = (environment: Environment): Config => {
     redis: { url: set.REDIS_URL, shards: set.SHARDS },
     platformKeys: platformKeys.entries,
     adminToken: set.ADMIN_TOKEN === undefined ? null : new Secret(set.ADMIN_TOKEN),
-    peppers: peppers.keys,
-    keyring: keyring.keys,
+    peppers,
+    keyEncryption,
     providers: {
       openaiUrl: set.PROVIDER_OPENAI_URL ?? (sandbox ? `${set.SANDBOX_URL}/openai/v1` : null),
       anthropicUrl: set.PROVIDER_ANTHROPIC_URL ?? (sandbox ? `${set.SANDBOX_URL}/anthropic` : null),
@@ -322,25 +321,10 @@ export const loadConfig = (environment: Environment): Config => {
   };
 };
 
+const kmsSettings = (set: z.infer<typeof variables> | undefined): KmsSettings | null =>
+  set?.KMS_KEY_ID ? { keyIds: set.KMS_KEY_ID, region: set.AWS_REGION, url: set.KMS_URL ?? null } : null;
+
 const bedrockAuth = (sandbox: boolean, apiKey: string | undefined): Config['providers']['bedrockAuth'] => {
   if (sandbox) return { kind: 'access_key', accessKeyId: 'sandbox', secretAccessKey: new Secret('sandbox') };
   return apiKey ? { kind: 'api_key', token: new Secret(apiKey) } : { kind: 'default_chain' };
-};
-
-/** One random key for all local processes, however many start at once: written aside, then linked, and a link is made by one of them only. */
-const generateOnce = (path: string): string => {
-  if (!existsSync(path)) {
-    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
-    // Not by process id: containers that share the folder all run as process 1.
-    const aside = `${path}.${randomUUID()}`;
-    writeFileSync(aside, `local:${randomBytes(32).toString('base64')}`, { mode: 0o400 });
-    try {
-      linkSync(aside, path);
-    } catch (error) {
-      if (!existsSync(path)) throw error;
-    } finally {
-      rmSync(aside, { force: true });
-    }
-  }
-  return readFileSync(path, 'utf8').trim();
 };

@@ -91,6 +91,12 @@ export const REQUEST_ERRORS = {
     type: 'server_error',
     message: 'Something went wrong on our side; the request id finds the cause in our log.',
   },
+  key_service_unavailable: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'Users’ keys cannot be sealed right now, so nothing that brings one is accepted; try again after the time in Retry-After.',
+  },
   overloaded: {
     status: 503,
     type: 'server_error',

@@ -14,6 +14,8 @@ type Fields = {
   route?: string;
   status?: number;
   code?: string;
+  /** Of the key service. */
+  operation?: string;
   duration_ms?: number;
   attempt?: number;
   outcome?: string;

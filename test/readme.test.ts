@@ -73,7 +73,7 @@ describe('configuration', () => {
   const load = (environment: Record<string, string>) => {
     const {
       peppers: _peppers,
-      keyring: _keyring,
+      keyEncryption: _keyEncryption,
       ...config
     } = loadConfig({ HOME: dataDir, ...environment, DATA_DIR: dataDir });
     return config;

@@ -1,5 +1,6 @@
 /** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
-import type { Outcome } from '../shared/outcome.ts';
+import type { OpenFailure } from '../shared/crypto/seal.ts';
+import type { AttemptOutcome, Outcome } from '../shared/outcome.ts';
 import type { NextStep } from '../shared/stores/attempt-store.ts';
 
 type Policy = {
@@ -22,6 +23,8 @@ const RETRY_FIRST_MS = 1_000;
 const RETRY_LIMIT_MS = 60_000;
 const PARK_FIRST_MS = 1_000;
 const PARK_LIMIT_MS = 60 * 60_000;
+
+const KEY_SERVICE_WAIT_MS = 5_000;
 
 /** Doubles from `first` up to `limit`, and takes a random half of it away, so that what failed together does not return together. */
 const backOff = (first: number, limit: number, times: number, random: number): number =>
@@ -57,6 +60,28 @@ export const decideNext = (
       if (failures + 1 >= policy.maxAttempts) return failed;
       const waitMs = backOff(RETRY_FIRST_MS, RETRY_LIMIT_MS, failures, random);
       return nowMs + waitMs >= deadlineMs ? failed : { kind: 'retry', waitMs };
+    }
+  }
+};
+
+/** For a user's key that could not be opened, so that nothing was sent. A key service that is away is waited for until the deadline; nothing else heals. */
+export const decideWithoutKey = (
+  reason: OpenFailure | 'missing',
+  random: number,
+): { outcome: AttemptOutcome; next: NextStep } => {
+  switch (reason) {
+    case 'unavailable': {
+      const waitMs = backOff(KEY_SERVICE_WAIT_MS, KEY_SERVICE_WAIT_MS, 0, random);
+      return { outcome: 'unavailable', next: { kind: 'retry', waitMs, unsent: true } };
+    }
+    case 'expired':
+      return { outcome: 'timed_out', next: { kind: 'expired' } };
+    case 'missing':
+    case 'unknown_key':
+    case 'refused':
+    case 'corrupt': {
+      const next: NextStep = { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null };
+      return { outcome: 'rejected', next };
     }
   }
 };

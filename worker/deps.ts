@@ -4,8 +4,8 @@ import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../shared/config.ts';
-import { localDataKeys } from '../shared/crypto/keyring.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
+import { openDataKeys } from '../shared/data-keys.ts';
 import type { JobId } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
@@ -67,6 +67,7 @@ export const startWorker = async (
   const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'worker', log });
   lifecycle.onStop('traces', tracer.close);
 
+  const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const providers = createProviders(config.providers);
   lifecycle.onStop('providers', async () => {
     for (const provider of Object.values(providers)) await provider.close();
@@ -81,7 +82,7 @@ export const startWorker = async (
   const runCompletion = createRunCompletion({
     attempts,
     queues,
-    sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: USER_KEY_PURPOSE }),
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE }),
     providers,
     prices: createPrices(config.priceFile),
     running,
@@ -106,7 +107,7 @@ export const startWorker = async (
       redis,
       run,
       shards,
-      sealer: createSealer({ dataKeys: localDataKeys(config.keyring), purpose: WEBHOOK_SECRET_PURPOSE }),
+      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
       now: Date.now,
     }),
     readSubject: createReadSubject({ jobs: createJobStore({ redis, run, shards, retentionMs }) }),

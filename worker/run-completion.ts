@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Provider } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
-import type { Sealer } from '../shared/crypto/seal.ts';
+import type { OpenFailure, Sealer } from '../shared/crypto/seal.ts';
 import type { Secret } from '../shared/crypto/secret.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
@@ -11,7 +11,7 @@ import { type Handoff, parseHandoff, type Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
-import { decideNext } from './decide-next.ts';
+import { decideNext, decideWithoutKey } from './decide-next.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { RunningJobs } from './running-jobs.ts';
 
@@ -112,9 +112,10 @@ const attemptOnce = async (
   { id, claim, abort }: { id: Settlement['id']; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
   const opened = await openUserKey(needs, id, claim);
-  if (opened === 'late') return withoutCall('timed_out', { kind: 'expired' });
-  if (opened === 'lost') {
-    return withoutCall('rejected', { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null });
+  if (!opened.ok) {
+    needs.log.warn('user_key_not_opened', { job_id: id, code: opened.reason });
+    const { outcome, next } = decideWithoutKey(opened.reason, needs.random());
+    return withoutCall(outcome, next);
   }
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
@@ -122,7 +123,7 @@ const attemptOnce = async (
   const span = needs.tracer.start('client', claim.traceparent);
   const outcome = await needs.providers[claim.provider].complete({
     request: claim.request,
-    userKey: opened,
+    userKey: opened.secret,
     traceparent: span.traceparent,
     timeoutMs,
     signal: abort,
@@ -158,19 +159,14 @@ const attemptOnce = async (
   return { outcome: outcome.kind, providerRequestId, usage, next };
 };
 
-/** The only place where a user's key is opened. A job that brought one runs on it or not at all. `late`: its time is over, and the job's with it; `lost`: it is gone, or nobody can open it. */
+/** The only place where a user's key is opened. A job that brought one runs on it or not at all. */
 const openUserKey = async (
   { sealer, now }: Needs,
   id: string,
   claim: Claim,
-): Promise<Secret | null | 'late' | 'lost'> => {
-  if (claim.credential === 'platform') return null;
-  if (claim.sealedKey === null) return 'lost';
-  const opened = await sealer.open(
-    claim.sealedKey,
-    { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs },
-    now(),
-  );
-  if (opened.ok) return opened.secret;
-  return opened.reason === 'expired' ? 'late' : 'lost';
+): Promise<{ ok: true; secret: Secret | null } | { ok: false; reason: OpenFailure | 'missing' }> => {
+  if (claim.credential === 'platform') return { ok: true, secret: null };
+  if (claim.sealedKey === null) return { ok: false, reason: 'missing' };
+  const binding = { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs };
+  return sealer.open(claim.sealedKey, binding, now());
 };

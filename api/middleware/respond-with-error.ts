@@ -1,5 +1,6 @@
 /** The one place where an error becomes an answer. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { KeyServiceUnavailable } from '../../shared/crypto/seal.ts';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../shared/errors.ts';
 import { describeError, type Log } from '../../shared/log.ts';
 import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
@@ -17,7 +18,11 @@ export const errorBody = (error: RequestError, requestId: string) => ({
   },
 });
 
-const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { queue_unavailable: 1, overloaded: 10 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
+  queue_unavailable: 1,
+  key_service_unavailable: 5,
+  overloaded: 10,
+};
 
 export const respondWithError =
   (log: Log) =>
@@ -35,5 +40,6 @@ export const respondWithError =
 
 const toRequestError = (thrown: Error): RequestError => {
   if (thrown instanceof RequestError) return thrown;
+  if (thrown instanceof KeyServiceUnavailable) return new RequestError('key_service_unavailable');
   return new RequestError(thrown instanceof RedisUnavailable ? 'queue_unavailable' : 'internal_error');
 };

@@ -13,7 +13,7 @@ export type Keyring = Ring<'encryption'>;
 export type Peppers = Ring<'pepper'>;
 
 /** `problems` are whole sentences, one for each mistake. They tell entries apart by their place and hold nothing of what was given. */
-type Parsed<T> = { ok: true; keys: T } | { ok: false; problems: string[] };
+export type Parsed<T> = { ok: true; keys: T } | { ok: false; problems: string[] };
 
 type ParseOptions = {
   /** The setting that the text came from, as problems shall name it. */

@@ -15,31 +15,42 @@ export type Binding = {
   expiresAtMs: number;
 };
 
-type Failure = 'unknown_key' | 'expired' | 'corrupt';
+/**
+ * `unknown_key`: no key of that id is held. `refused`: the key service will not open it. `corrupt`: something else does not match.
+ * `unavailable`: the key service is away; the only one that heals by waiting.
+ */
+type RecoverFailure = 'unknown_key' | 'refused' | 'corrupt' | 'unavailable';
+export type OpenFailure = RecoverFailure | 'expired';
+
+/** Nothing can be sealed now; it may be possible later. */
+export class KeyServiceUnavailable extends Error {
+  constructor() {
+    super('the key service does not answer, or refuses');
+    this.name = 'KeyServiceUnavailable';
+  }
+}
 
 export type Sealer = {
-  /** Printable ASCII, different at every call. Rejects with RangeError if the expiry is no whole number. */
+  /** Printable ASCII, different at every call. Rejects with KeyServiceUnavailable, and with RangeError if the expiry is no whole number. */
   seal: (secret: Secret, binding: Binding) => Promise<string>;
-  /**
-   * Opens for the same binding before its expiry. `unknown_key`: no key of that id is held; `corrupt`: anything else does not match.
-   * No failure heals by trying again.
-   */
+  /** Opens for the same binding before its expiry. */
   open: (
     sealed: string,
     binding: Binding,
     nowMs: number,
-  ) => Promise<{ ok: true; secret: Secret } | { ok: false; reason: Failure }>;
+  ) => Promise<{ ok: true; secret: Secret } | { ok: false; reason: OpenFailure }>;
 };
 
-/** Where the key of each single seal comes from. `wrapped` is stored in the seal and gives the same data key back later. */
+/** Where the keys of seals come from. `wrapped` is stored in the seal and gives the same data key back later. */
 export type DataKeys = {
-  /** `keyId` is of `[a-z0-9-]{1,16}`, `dataKey` of 32 bytes, `wrapped` not empty. */
-  issue: () => Promise<{ keyId: string; wrapped: Buffer; dataKey: KeyObject }>;
-  recover: (
-    keyId: string,
-    wrapped: Buffer,
-  ) => Promise<{ ok: true; dataKey: KeyObject } | { ok: false; reason: 'unknown_key' | 'corrupt' }>;
+  /** Rejects with KeyServiceUnavailable. */
+  issue: () => Promise<IssuedDataKey>;
+  recover: (keyId: string, wrapped: Buffer) => Promise<RecoveredDataKey>;
 };
+
+/** `keyId` is of `[a-z0-9-]{1,16}`, `dataKey` of 32 bytes, `wrapped` not empty. */
+export type IssuedDataKey = { keyId: string; wrapped: Buffer; dataKey: KeyObject };
+export type RecoveredDataKey = { ok: true; dataKey: KeyObject } | { ok: false; reason: RecoverFailure };
 
 /** The purpose under which users' keys are sealed. */
 export const USER_KEY_PURPOSE = 'user-key';

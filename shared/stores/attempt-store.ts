@@ -44,7 +44,7 @@ export type NextStep =
   | { kind: 'expired' }
   | { kind: 'cancelled' }
   /** Back after a pause, in which it holds no place. */
-  | { kind: 'retry'; waitMs: number }
+  | { kind: 'retry'; waitMs: number /** The attempt counts toward nothing: no call was made. */; unsent?: true }
   /** Back to its place, with its upstream parked. */
   | { kind: 'park'; waitMs: number }
   /** Back to its place at once: the worker could not finish it, which is no fault of the job. */
@@ -101,7 +101,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
       usage?.cachedInputTokens ?? 0,
       usage?.costNano ?? '',
       usage?.priceVersion ?? '',
-      next.kind === 'retry' ? '1' : '',
+      next.kind === 'retry' && !next.unsent ? '1' : '',
       retentionMs,
       HANDOFFS_A_SETTLE,
     ])) as [SettleAnswer['became'], Handoff[]];

@@ -1,13 +1,21 @@
 import { spawn } from 'node:child_process';
+import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError, detectSandbox, type Environment, loadConfig, VARIABLE_NAMES } from '../../shared/config.ts';
+import {
+  type Config,
+  ConfigError,
+  detectSandbox,
+  type Environment,
+  loadConfig,
+  VARIABLE_NAMES,
+} from '../../shared/config.ts';
 import { startProcess } from '../support/process.ts';
 
 const random32 = (seed: number): string =>
@@ -172,7 +180,9 @@ describe('in production', () => {
   test('peppers and encryption keys must be given, and nothing is generated', () => {
     expect(problemsOf({ NODE_ENV: 'production', DATA_DIR: folder })).toEqual([
       expect.stringMatching(/^KEY_PEPPERS is required in production: .*openssl rand -base64 32/),
-      expect.stringMatching(/^KEY_ENCRYPTION_KEYS is required in production: .*openssl rand -base64 32/),
+      expect.stringMatching(
+        /^KEY_ENCRYPTION_KEYS, KEY_ENCRYPTION_FILE or KMS_KEY_ID is required in production: .*openssl rand -base64 32/,
+      ),
     ]);
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -262,14 +272,122 @@ describe('the sandbox is', () => {
   });
 });
 
+describe('KEY_ENCRYPTION_FILE', () => {
+  const [newer, older] = [`new:${random32(7)}`, `old:${random32(9)}`];
+  const write = (text: string, mode = 0o400): string => {
+    const path = join(folder, 'ring');
+    writeFileSync(path, text, { mode });
+    return path;
+  };
+  const inProduction = (path: string): Environment => {
+    const { KEY_ENCRYPTION_KEYS: _, ...others } = PRODUCTION;
+    return { ...others, KEY_ENCRYPTION_FILE: path };
+  };
+
+  test.each([
+    ['an entry a line', `${newer}\n${older}\n`],
+    ['lines of another system', `${newer}\r\n${older}\r\n`],
+    ['commas', `${newer},${older}`],
+  ])('holds the keys of the variable: %s', (_, text) => {
+    const { keyEncryption } = loadConfig(inProduction(write(text)));
+    const variable = loadConfig({ ...PRODUCTION, KEY_ENCRYPTION_KEYS: `${newer},${older}` }).keyEncryption;
+    const exported = (from: Config['keyEncryption']) =>
+      from.kind === 'keyring' && from.keyring.keys.map(({ id, key }) => [id, key.export().toString('base64')]);
+    expect(exported(keyEncryption)).toEqual(exported(variable));
+    expect(readdirSync(folder)).toEqual(['ring']);
+  });
+  test.each([0o404, 0o402, 0o444, 0o644])('that others can reach is refused in production: mode %o', (mode) => {
+    const path = write(newer, 0o600);
+    chmodSync(path, mode);
+    expect(problemsOf(inProduction(path))).toEqual([
+      'KEY_ENCRYPTION_FILE can be read or changed by every user: chmod 0400 it, or 0440 (Kubernetes: defaultMode).',
+    ]);
+    loadConfig(local({ KEY_ENCRYPTION_FILE: path }));
+  });
+  test('of a group is taken', () => {
+    loadConfig(inProduction(write(newer, 0o440)));
+  });
+  test.each([
+    ['is missing', () => join(folder, 'nowhere'), 'ENOENT'],
+    ['is a folder', () => folder, 'EISDIR'],
+  ])('that %s is refused', (_, path, code) => {
+    expect(problemsOf(local({ KEY_ENCRYPTION_FILE: path() }))).toEqual([
+      `KEY_ENCRYPTION_FILE names a file that cannot be read (${code}).`,
+    ]);
+  });
+  test.each([
+    [
+      'a short key',
+      `k:${Buffer.alloc(31, 7).toString('base64')}`,
+      'entry 1 must decode to exactly 32 bytes, and has 31.',
+    ],
+    ['the same key twice', `a:${random32(7)}\nb:${random32(7)}`, 'entry 2 has the key of an earlier entry.'],
+    ['the same id twice', `a:${random32(7)}\na:${random32(8)}`, 'entry 2 has the id of an earlier entry.'],
+    ['a key of zeros', `k:${Buffer.alloc(32).toString('base64')}`, 'entry 1 is a sample and not a random key.'],
+    ['nothing', '\n', 'entry 1 must begin with an id of 1 to 16 characters a-z, 0-9 and "-", then a colon.'],
+  ])('with %s is refused', (_, text, problem) => {
+    expect(problemsOf(inProduction(write(text)))).toContain(`KEY_ENCRYPTION_FILE: ${problem}`);
+  });
+});
+
+describe('KMS_KEY_ID', () => {
+  const ID = '1234abcd-12ab-34cd-56ef-1234567890ab';
+  const MULTI = `mrk-${'1234abcd'.repeat(4)}`;
+  const ARN = `arn:aws:kms:us-east-1:111122223333:key/${ID}`;
+  test('names the keys of AWS KMS, the first of which seals; nothing is generated', () => {
+    const { keyEncryption } = loadConfig(local({ KMS_KEY_ID: `${ARN}, ${MULTI}`, KMS_URL: 'http://127.0.0.1:1' }));
+    expect(keyEncryption).toEqual({
+      kind: 'kms',
+      kms: { keyIds: [ARN, MULTI], region: 'us-east-1', url: 'http://127.0.0.1:1' },
+    });
+    expect(readdirSync(join(folder, 'data'))).toEqual(['peppers']);
+  });
+  test.each(['alias/users-keys', ARN.replace('key/', 'alias/'), 'k1', `${ID},${ID}`, `${ID},`, ''.padEnd(36, '-')])(
+    'is not %s',
+    (id) => {
+      expect(problemsOf(local({ KMS_KEY_ID: id }))).toEqual([
+        'KMS_KEY_ID: must be the id or the ARN of a key of AWS KMS, not an alias, or several different ones separated by commas.',
+      ]);
+    },
+  );
+  test('is of the region that is asked', () => {
+    expect(problemsOf(local({ KMS_KEY_ID: ARN, AWS_REGION: 'eu-west-1' }))).toEqual([
+      'KMS_KEY_ID has a key of another region than AWS_REGION: use one that is there.',
+    ]);
+  });
+  test('in production is asked over TLS', () => {
+    const { KEY_ENCRYPTION_KEYS: _, ...others } = PRODUCTION;
+    loadConfig({ ...others, KMS_KEY_ID: ID });
+    loadConfig({ ...others, KMS_KEY_ID: ID, KMS_URL: 'https://kms.internal' });
+    expect(problemsOf({ ...others, KMS_KEY_ID: ID, KMS_URL: 'http://kms.internal' })).toEqual([
+      'KMS_URL must be https:// in production: KMS answers with data keys in clear.',
+    ]);
+  });
+});
+
+test.each([
+  ['KEY_ENCRYPTION_KEYS and KEY_ENCRYPTION_FILE', { KEY_ENCRYPTION_FILE: '/nowhere' }],
+  ['KEY_ENCRYPTION_KEYS and KMS_KEY_ID', { KMS_KEY_ID: '1234abcd-12ab-34cd-56ef-1234567890ab' }],
+])('users’ keys are sealed in one way: %s together are refused', (names, more) => {
+  expect(problemsOf({ ...PRODUCTION, ...more })).toEqual([
+    `${names} are set, and only one of them can seal users' keys: unset the others.`,
+  ]);
+});
+
+/** The key that seals users' keys. */
+const sealingKeyOf = ({ keyEncryption }: Config): KeyObject => {
+  if (keyEncryption.kind !== 'keyring') throw new Error('no keyring');
+  return keyEncryption.keyring.keys[0].key;
+};
+
 describe('generated keys', () => {
   const digestScript = `
     import { createHash } from 'node:crypto';
     import { loadConfig } from './shared/config.ts';
     console.log('ready');
     process.stdin.once('data', () => {
-      const { keyring, peppers } = loadConfig(process.env);
-      const bytes = [keyring, peppers].map(({ keys: [{ key }] }) => key.export());
+      const { keyEncryption, peppers } = loadConfig(process.env);
+      const bytes = [keyEncryption.keyring, peppers].map(({ keys: [{ key }] }) => key.export());
       console.log(createHash('sha256').update(Buffer.concat(bytes)).digest('hex'));
       process.exit();
     });`;
@@ -301,10 +419,10 @@ describe('generated keys', () => {
   test('stay as they are, and give way to configured ones', () => {
     const first = loadConfig(local());
     const again = loadConfig(local());
-    expect(again.keyring.keys[0].key.equals(first.keyring.keys[0].key)).toBe(true);
+    expect(sealingKeyOf(again).equals(sealingKeyOf(first))).toBe(true);
     expect(again.peppers.keys[0].key.equals(first.peppers.keys[0].key)).toBe(true);
     const configured = loadConfig(local({ KEY_ENCRYPTION_KEYS: PRODUCTION.KEY_ENCRYPTION_KEYS }));
-    expect(configured.keyring.keys[0].key.equals(first.keyring.keys[0].key)).toBe(false);
+    expect(sealingKeyOf(configured).equals(sealingKeyOf(first))).toBe(false);
     expect(configured.peppers.keys[0].key.equals(first.peppers.keys[0].key)).toBe(true);
   });
 

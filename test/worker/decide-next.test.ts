@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../shared/outcome.ts';
 import type { NextStep } from '../../shared/stores/attempt-store.ts';
-import { decideNext } from '../../worker/decide-next.ts';
+import { decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
 type Situation = Parameters<typeof decideNext>[2];
@@ -91,4 +91,21 @@ describe('what becomes of a job after a call', () => {
   test('with one attempt allowed, the first failure is the last', () => {
     expect(decideNext(unavailable, { maxAttempts: 1 }, calm)).toMatchObject({ kind: 'failed' });
   });
+});
+
+describe('what becomes of a job whose user’s key could not be opened', () => {
+  test('it waits while the key service is away, which counts toward nothing', () => {
+    const { next } = decideWithoutKey('unavailable', 0);
+    expect(next).toEqual({ kind: 'retry', waitMs: 5_000, unsent: true });
+    expect(decideWithoutKey('unavailable', 0.999_999).next).toMatchObject({ waitMs: 2_500 });
+  });
+  test('it expires where its deadline came first', () => {
+    expect(decideWithoutKey('expired', 0)).toEqual({ outcome: 'timed_out', next: { kind: 'expired' } });
+  });
+  test.each(['missing', 'unknown_key', 'refused', 'corrupt'] as const)(
+    'it fails at once where the seal is %s',
+    (why) => {
+      expect(decideWithoutKey(why, 0).next).toMatchObject({ kind: 'failed', code: 'user_key_expired' });
+    },
+  );
 });
