@@ -98,7 +98,7 @@ export const startApi = async (
     failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute }),
     tenants: createTenantStore({ redis, run, shards }),
     platformKeys,
-    scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs }),
+    scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs, defaultLimits: config.limits }),
     jobs,
     jobIds,
     queues,

@@ -4,6 +4,7 @@ import type { Config } from '../shared/config.ts';
 import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
+import { estimateUsage } from '../shared/estimate.ts';
 import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
 import { isFinal, type JobView, statusOf } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
@@ -123,6 +124,7 @@ const newJob = async (
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
   const provider = user?.provider ?? 'bedrock';
+  const { inputTokens, outputTokens } = estimateUsage(request);
   const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
   return {
     id,
@@ -141,6 +143,7 @@ const newJob = async (
     traceparent,
     sandbox: config.sandbox,
     limits,
+    tokens: inputTokens + outputTokens,
     idempotency:
       idempotencyKey === null
         ? null

@@ -38,6 +38,9 @@ const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx): z
 
 export const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/);
 
+/** The answer's limit where a request names none and one is needed: by Anthropic, and for an estimate. It is within what every current model takes. */
+export const DEFAULT_MAX_TOKENS = 4_096;
+
 /** The fields of a completion that a provider is asked for. `model` is filled in before a request is stored. */
 export const completionRequest = z.strictObject({
   model: modelName,

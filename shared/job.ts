@@ -15,7 +15,14 @@ export type FinalStatus = Exclude<JobStatus, 'queued' | 'in_progress'>;
 
 export const isFinal = (status: JobStatus): status is FinalStatus => status !== 'queued' && status !== 'in_progress';
 
-export const WAIT_REASONS = ['starting', 'tenant_share', 'provider_rate_limited', 'retry_backoff'] as const;
+export const WAIT_REASONS = [
+  'starting',
+  'tenant_share',
+  'concurrency_limit',
+  'token_limit',
+  'provider_rate_limited',
+  'retry_backoff',
+] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
 
 /** A job's record as Redis keeps it: every value is text. */

@@ -59,7 +59,7 @@ export const startWorker = async (
 
   const run = createScripts(redis);
   const attempts = createAttemptStore({ run, retentionMs });
-  const scheduler = createSchedulerStore({ redis, run, retentionMs });
+  const scheduler = createSchedulerStore({ redis, run, retentionMs, defaultLimits: config.limits });
   const deliveries = createDeliveryStore({ redis, run, shards });
   const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);

@@ -34,7 +34,7 @@ const NAMES = {
   /** list: lanes that wait for a slot of the upstream's cap. */
   UPSTREAM_LANES: 'upstream-lanes:',
 
-  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, and how full its bucket of requests is. */
+  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, its own limits, and how full its buckets of requests and tokens are. */
   TENANT: 'tenant:',
   /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
   LANES: 'lanes:',
@@ -48,13 +48,13 @@ const NAMES = {
   /** stream, of a shard and of the registry: the audit log's rows, field `row`; until AUDIT_TTL_SECONDS. */
   AUDIT: 'audit',
 
-  /** hash: virtual time, capacity, completion rate. */
+  /** hash: virtual time, capacity, completion rate, default limits. */
   SCHEDULER: 'scheduler',
   /** sorted set: tenants with something runnable → virtual start. */
   READY: 'ready',
   /** sorted set: the same, those with interactive work only. */
   READY_INTERACTIVE: 'ready-interactive',
-  /** set: tenants kept out of READY by their share. */
+  /** sorted set: tenants kept out of READY by their share or a limit of theirs → when to look again, ms. */
   CAPPED: 'capped',
   /** sorted set: parked lanes → until, ms. */
   PARKED: 'parked',

@@ -46,6 +46,8 @@ export type NewJob = {
   /** Where in a trace it was accepted; null where there is none. */
   traceparent: Traceparent | null;
   sandbox: boolean;
+  /** That one call may use, as far as it can be told beforehand. */
+  tokens: number;
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
   idempotency: Idempotency | null;
 };
@@ -147,6 +149,7 @@ export const createJobStore = ({
         job.limits.requests_per_minute,
         job.limits.max_queued,
         job.traceparent ?? '',
+        job.tokens,
       ])) as SubmitReply;
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };

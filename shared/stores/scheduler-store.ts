@@ -5,6 +5,7 @@ import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { answerOf } from '../redis/unavailable.ts';
+import type { LimitsInForce } from '../tenant.ts';
 
 /** A worker that was silent for this long is taken for dead. */
 const ALIVE_MS = 5_000;
@@ -20,14 +21,22 @@ export const createSchedulerStore = ({
   redis,
   run,
   retentionMs,
+  defaultLimits,
 }: {
   redis: Redis;
   run: RunScript;
   retentionMs: number;
+  defaultLimits: Pick<LimitsInForce, 'max_in_flight' | 'tokens_per_minute'>;
 }) => ({
   /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers running jobs that are to be aborted. */
   heartbeat: async (shard: number, worker: string, slots: number): Promise<JobId[]> =>
-    (await run('heartbeat', shardTag(shard), [worker, slots, ALIVE_MS])) as JobId[],
+    (await run('heartbeat', shardTag(shard), [
+      worker,
+      slots,
+      ALIVE_MS,
+      defaultLimits.max_in_flight ?? '',
+      defaultLimits.tokens_per_minute ?? '',
+    ])) as JobId[],
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */
   tick: async (shard: number, worker: string) => {

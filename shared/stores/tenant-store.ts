@@ -17,20 +17,22 @@ export const createTenantStore = ({ redis, run, shards }: { redis: Redis; run: R
     const flat = (await run('put-tenant', REGISTRY_TAG, [id, how, ...fieldsFor(changes)])) as string[];
     return flat.length > 0 ? parseTenant(id, fieldsOf(flat)) : null;
   };
-  /** The scheduler reads the weight in the tenant's shard. A crash between both writes leaves the old one there until the next change. */
-  const tellScheduler = async ({ id, weight }: Tenant): Promise<void> => {
-    await answerOf(redis.hset(key(tenantTag(id, shards), 'TENANT', id), 'weight', weight));
+  /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
+  const tellScheduler = async ({ id, weight, limits }: Tenant): Promise<void> => {
+    const { max_in_flight, tokens_per_minute } = limits;
+    const told = { weight, max_in_flight: max_in_flight ?? '', tokens_per_minute: tokens_per_minute ?? '' };
+    await answerOf(redis.hset(key(tenantTag(id, shards), 'TENANT', id), told));
   };
 
   return {
     create: async (tenant: NewTenant): Promise<Tenant> => {
       const created = await put(newTenantId(), 'create', tenant);
       if (!created) throw new Error('the created tenant cannot be read');
-      if (created.weight !== DEFAULT_WEIGHT) await tellScheduler(created);
+      await tellScheduler(created);
       return created;
     },
 
-    /** Null where there is no such tenant. A change of nothing tells the scheduler the weight again. */
+    /** Null where there is no such tenant. A change of nothing tells the scheduler again. */
     change: async (id: TenantId, changes: TenantChanges): Promise<Tenant | null> => {
       const changed = await put(id, 'change', changes);
       if (changed) await tellScheduler(changed);
@@ -40,7 +42,9 @@ export const createTenantStore = ({ redis, run, shards }: { redis: Redis; run: R
     /** Revokes its keys with it; its jobs run out. */
     remove: async (id: TenantId): Promise<boolean> => {
       const answer = await run('delete-tenant', REGISTRY_TAG, [id]);
-      await answerOf(redis.hdel(key(tenantTag(id, shards), 'TENANT', id), 'weight'));
+      await answerOf(
+        redis.hdel(key(tenantTag(id, shards), 'TENANT', id), 'weight', 'max_in_flight', 'tokens_per_minute'),
+      );
       return answer === 'deleted';
     },
 

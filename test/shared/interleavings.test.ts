@@ -45,7 +45,17 @@ const step = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       // A hand-off that is delivered twice, lost, or repeated; a worker that takes over; a script that is sent again.
-      kind: fc.constantFrom('cancel', 'expire', 'tick', 'lose', 'take over', 'end twice', 'fewer slots'),
+      kind: fc.constantFrom(
+        'cancel',
+        'expire',
+        'tick',
+        'lose',
+        'take over',
+        'end twice',
+        'fewer slots',
+        'limit',
+        'lift',
+      ),
       pick: fc.nat(60),
       late: fc.boolean(),
     }),
@@ -71,6 +81,11 @@ test('whatever happens in whatever order, every job stands in exactly one place,
         if (!job) return;
         ended.push([job, ending]);
         await engine.end(job, ending);
+      };
+
+      const lift = async (tenant: string): Promise<void> => {
+        await engine.redis.hdel(key(TAG, 'TENANT', tenant), 'max_in_flight', 'tokens_per_minute');
+        await engine.redis.zadd(key(TAG, 'CAPPED'), 'XX', 0, tenant);
       };
 
       for (const { kind, pick, late } of steps) {
@@ -122,6 +137,15 @@ test('whatever happens in whatever order, every job stands in exactly one place,
             }
             break;
           }
+          case 'limit':
+            await engine.redis.hset(key(TAG, 'TENANT', TENANTS[pick % 3] ?? 'acme'), {
+              max_in_flight: late ? '' : 1 + (pick % 4),
+              tokens_per_minute: late ? 50 + pick * 10 : '',
+            });
+            break;
+          case 'lift':
+            await lift(TENANTS[pick % 3] ?? 'acme');
+            break;
           case 'fewer slots':
             await engine.scheduler.heartbeat(0, 'worker', 1 + (pick % 6));
             break;
@@ -131,6 +155,7 @@ test('whatever happens in whatever order, every job stands in exactly one place,
       }
       expect(await findViolations(engine.redis, TAG)).toEqual([]);
 
+      for (const tenant of TENANTS) await lift(tenant);
       // Everything comes to an end from here, by the means that heal a crash.
       const limitMs = performance.now() + 3_000;
       while (performance.now() < limitMs && (await engine.redis.zcard(key(TAG, 'DEADLINES'))) > 0) {

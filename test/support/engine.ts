@@ -37,14 +37,20 @@ export type Engine = {
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
 
-export const createEngine = (url: string): Engine => {
+export const createEngine = (
+  url: string,
+  defaultLimits: Parameters<typeof createSchedulerStore>[0]['defaultLimits'] = {
+    max_in_flight: null,
+    tokens_per_minute: null,
+  },
+): Engine => {
   if (!peppers.ok) throw new Error('no peppers');
   const ids = createJobIds({ peppers: peppers.keys });
   const redis = new Redis(url);
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
-  const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000 });
+  const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits });
   const handoffs: Handoff[] = [];
   let marks = 0;
   const engine: Engine = {
@@ -73,6 +79,7 @@ export const createEngine = (url: string): Engine => {
           webhook: null,
           traceparent: null,
           sandbox: false,
+          tokens: 100,
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
           idempotency: null,
           ...job,

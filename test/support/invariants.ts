@@ -179,7 +179,7 @@ const findLaneViolations = async (
   };
   const ready = await redis.zrange(key(tag, 'READY'), '0', '-1', 'WITHSCORES');
   const starts = new Map(ready.flatMap((tenant, index) => (index % 2 === 0 ? [[tenant, ready[index + 1]]] : [])));
-  const capped = await redis.smembers(key(tag, 'CAPPED'));
+  const capped = await redis.zrange(key(tag, 'CAPPED'), '0', '-1');
   for (const list of under('LANES')) {
     for (const lane of await redis.lrange(list, 0, -1)) enter(lane, 'ready');
     const tenant = list.slice(key(tag, 'LANES').length).split(':')[0] ?? '';

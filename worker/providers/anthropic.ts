@@ -1,7 +1,12 @@
 /** Anthropic's Messages, on users' own keys only. */
 import { Anthropic, APIError } from '@anthropic-ai/sdk';
 import { z } from 'zod';
-import { type CompletionRequest, type FinishReason, messageTexts } from '../../shared/completion.ts';
+import {
+  type CompletionRequest,
+  DEFAULT_MAX_TOKENS,
+  type FinishReason,
+  messageTexts,
+} from '../../shared/completion.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
 import type { ProviderAdapter } from './provider.ts';
@@ -9,9 +14,6 @@ import { tokenCount } from './token-count.ts';
 import { refuseCredential, type Verdict } from './verdict.ts';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
-
-/** Anthropic demands a limit. This one is within what every current model takes. */
-const DEFAULT_MAX_TOKENS = 4_096;
 
 const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['end_turn', 'stop'],

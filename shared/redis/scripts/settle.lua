@@ -35,6 +35,12 @@ if reported then
   call(FINAL[job[J.status]] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', ARGV[17])
 end
 
+if job[J.taken] and (reported or outcome == 'unknown' or outcome == 'completed') then
+  -- Where nothing was reported and the call may have used what it took, that stands.
+  correct_tokens(id, job[J.tenant], job[J.taken], reported and ARGV[13] + ARGV[14] or job[J.taken])
+  job[J.taken] = false
+end
+
 if FINAL[job[J.status]] then
   close_attempt(id, job, number_of, attempt, (reported or outcome == 'completed') and 'superseded' or outcome, request_id, 'superseded', ARGV[8])
   return { 'superseded', {} }

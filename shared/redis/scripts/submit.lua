@@ -4,7 +4,7 @@
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
 --      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
---      25 traceparent ('' none)
+--      25 traceparent ('' none), 26 tokens that a call of it may use
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another,
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}; `rate` as of `rate_of`
@@ -59,7 +59,7 @@ end
 local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
 local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
-  'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20],
+  'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20], 'tokens', ARGV[26],
 }
 local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '' }
 for i = 1, #optional, 2 do
@@ -85,5 +85,5 @@ enter_lane(lane)
 watch(id, ARGV[15])
 
 local handoffs = feed(tonumber(ARGV[16]))
-local reason, position = place_of(id, lane, ticket, false)
+local reason, position = place_of(id, tenant, lane, ticket, false)
 return { 'accepted', rate_of(requests, per_minute), id, now, reason, position, handoffs }

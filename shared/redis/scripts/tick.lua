@@ -19,8 +19,10 @@ end
 read_capacity()
 read_scheduler()
 
-local capped = call('SPOP', CAPPED, 64)
+local capped = call('ZRANGEBYSCORE', CAPPED, '-inf', now, 'LIMIT', 0, 64)
 for i = 1, #capped do
+  call('ZREM', CAPPED, capped[i])
+  call('HDEL', TENANT .. capped[i], 'tokens_until')
   place_tenant(capped[i])
 end
 wake(64)

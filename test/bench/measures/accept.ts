@@ -23,7 +23,12 @@ const sizeOf = async ({ client }: RedisServer, name: string): Promise<number> =>
 
 /** Says every second that a worker with many free slots lives. Nothing takes what is handed off for it. */
 const announceRoom = async ({ client }: RedisServer): Promise<() => void> => {
-  const scheduler = createSchedulerStore({ redis: client, run: createScripts(client), retentionMs: 60_000 });
+  const scheduler = createSchedulerStore({
+    redis: client,
+    run: createScripts(client),
+    retentionMs: 60_000,
+    defaultLimits: { max_in_flight: null, tokens_per_minute: null },
+  });
   const beat = async (): Promise<void> => {
     await scheduler.heartbeat(0, 'bench', SLOTS);
   };

@@ -9,9 +9,9 @@ local SKIPS_A_CALL = 512
 -- Every eighth dispatch of a tenant goes to its batch work: the only ageing there is.
 local BATCH_TURN = 8
 
--- The next waiting id of a lane: nil where the lane is empty, false at the bound of skips.
+-- The next waiting id of a lane, its ticket and its tokens: nil where the lane is empty, false at the bound of skips.
 local function next_id(lane)
-  local served, found
+  local served, found, ticket, tokens
   for _ = 1, SKIPS_A_TURN do
     local returned = call('ZPOPMIN', LANE_BACK .. lane)
     local id = returned[1] or call('LPOP', LANE_NEW .. lane)
@@ -19,12 +19,12 @@ local function next_id(lane)
       found = nil
       break
     end
-    local job = call('HMGET', JOB .. id, 'status', 'ticket')
+    local job = call('HMGET', JOB .. id, 'status', 'ticket', 'tokens')
     if not returned[1] then
       served = job[2] or served
     end
     if job[1] == 'queued' then
-      found = id
+      found, ticket, tokens = id, job[2], tonumber(job[3] or nil)
       break
     end
     found = false
@@ -32,7 +32,7 @@ local function next_id(lane)
   if served then
     call('HSET', LANE .. lane, 'served', served)
   end
-  return found
+  return found, ticket, tokens
 end
 
 local function take_lane(tenant, batch_allowed)
@@ -84,9 +84,19 @@ local function serve_lane(tenant, lane, handoffs)
     call('RPUSH', UPSTREAM_LANES .. upstream, lane)
     return nil
   end
-  local id = next_id(lane)
+  local id, ticket, tokens = next_id(lane)
   local charge
   if id then
+    local wait_ms = take_tokens(id, tenant, tokens)
+    if wait_ms > 0 then
+      -- All is as it was before this turn, so that smaller jobs of the tenant do not overtake this one for ever.
+      call('ZADD', LANE_BACK .. lane, ticket, id)
+      call('LPUSH', lanes_key(tenant, row[1]), lane)
+      call('HINCRBY', TENANT .. tenant, 'turn', -1)
+      call('HSET', TENANT .. tenant, 'tokens_until', now + wait_ms)
+      return_capped_lanes(upstream)
+      return nil
+    end
     charge = hand_off(id, tenant, lane, row, upstream, handoffs)
   end
   if call('EXISTS', LANE_NEW .. lane, LANE_BACK .. lane) > 0 then

@@ -1,11 +1,11 @@
 -- release and finish: the two ends of a job's stay, used by every script that ends one.
 
 local JOB_FIELDS = {
-  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook', 'class',
+  'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook', 'class', 'taken',
 }
 local J = {
   tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
-  platform_key = 11, fingerprint = 12, webhook = 13, class = 14,
+  platform_key = 11, fingerprint = 12, webhook = 13, class = 14, taken = 15,
 }
 
 local function read_job(id)
@@ -39,6 +39,9 @@ local function release(id, job)
     return_capped_lanes(row[2])
   end
   call('HDEL', JOB .. id, 'slot_since')
+  if job[J.taken] then
+    correct_tokens(id, tenant, job[J.taken], 0)
+  end
 
   local weight = number(call('HGET', TENANT .. tenant, 'weight'), 1)
   local correction = held_ms / weight - number(job[J.charge], 0)

@@ -11,13 +11,15 @@
 --                       capped <──── upstream at its cap ──── ready
 --
 -- ready: in LANES <tenant>:<class>; parked: in PARKED; capped: in UPSTREAM_LANES.
--- A tenant is in READY exactly when a list of its lanes is not empty and it holds less than its share.
+-- A tenant is in READY exactly when a list of its lanes is not empty, it holds less than its share and less than it may, and its next job does not wait for tokens.
 
 -- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so that a newcomer starts at once.
 local SHARE = 0.9
 -- An upstream that recovered this far has no cap any more.
 local CAP_LIMIT = 1024
 local PARK_LIMIT_MS = 3600 * 1000
+-- A limit that changed holds after this long for whom it kept out of READY.
+local LOOK_AGAIN_MS = 3000
 -- A job's charge, before any job of its lane was measured.
 local FIRST_CHARGE_MS = 1000
 
@@ -45,7 +47,7 @@ end
 
 -- The window is what workers can hold now and a margin for what they finish in 50 ms: without it a fast worker idles between hand-offs.
 local function read_scheduler()
-  local row = call('HMGET', SCHEDULER, 'virtual', 'capacity', 'capacity_until', 'rate', 'batch_inflight')
+  local row = call('HMGET', SCHEDULER, 'virtual', 'capacity', 'capacity_until', 'rate', 'batch_inflight', 'max_in_flight', 'tokens_per_minute')
   local capacity = number(row[2], 0)
   local expiry = number(row[3], 0)
   if capacity > 0 and expiry <= now then
@@ -59,6 +61,9 @@ local function read_scheduler()
     -- Of the slots, not of the window: what is handed off beyond the slots would stand before the newcomer in BullMQ.
     share = math.max(1, math.floor(capacity * SHARE)),
     batch_inflight = number(row[5], 0),
+    -- Of tenants without limits of their own.
+    max_in_flight = number(row[6], math.huge),
+    tokens_per_minute = number(row[7], math.huge),
   }
   if capacity <= 1 then
     scheduler.share = math.max(1, scheduler.window)
@@ -70,13 +75,16 @@ local function lanes_key(tenant, class)
 end
 
 -- Makes READY, READY_INTERACTIVE and CAPPED tell the truth about a tenant. `start` is its virtual start where it has just changed.
+-- Answers whether it may be served.
 local function place_tenant(tenant, start)
   local interactive = call('LLEN', lanes_key(tenant, 'interactive')) > 0
   local runnable = interactive or call('LLEN', lanes_key(tenant, 'batch')) > 0
-  local row = call('HMGET', TENANT .. tenant, 'inflight', 'own')
+  local row = call('HMGET', TENANT .. tenant, 'inflight', 'own', 'max_in_flight', 'tokens_until')
   local inflight = number(row[1], 0)
-  if runnable and inflight >= scheduler.share then
-    call('SADD', CAPPED, tenant)
+  local tokens_until = number(row[4], 0)
+  if runnable and (inflight >= scheduler.share or inflight >= number(row[3], scheduler.max_in_flight) or tokens_until > now) then
+    local look_at = inflight >= scheduler.share and now or now + LOOK_AGAIN_MS
+    call('ZADD', CAPPED, tokens_until > now and math.min(look_at, tokens_until) or look_at, tenant)
     runnable = false
   end
   local listed = call('ZSCORE', READY, tenant)
@@ -98,24 +106,27 @@ local function place_tenant(tenant, start)
       call('ZREM', READY_INTERACTIVE, tenant)
     end
   end
+  return runnable
 end
 
--- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the lane's turn comes.
+-- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the lane's turn comes. Answers whether its turn may come.
 local function enter_lane(lane)
   local row = call('HMGET', LANE .. lane, 'tenant', 'class', 'at')
   if row[1] and row[3] == 'idle' then
     call('HSET', LANE .. lane, 'at', 'ready')
     call('RPUSH', lanes_key(row[1], row[2]), lane)
-    place_tenant(row[1])
+    return place_tenant(row[1])
   end
+  return false
 end
 
 -- From parked or capped back to ready.
 local function return_lane(lane)
   if call('EXISTS', LANE .. lane) == 1 then
     call('HSET', LANE .. lane, 'at', 'idle')
-    enter_lane(lane)
+    return enter_lane(lane)
   end
+  return false
 end
 
 -- Returns lanes that waited for the cap, as many as it now allows; the bound is made up for by the next release.
@@ -124,13 +135,16 @@ local function return_capped_lanes(upstream)
     return
   end
   local row = call('HMGET', UPSTREAM .. upstream, 'cap', 'inflight')
-  local free = math.min(number(row[1], CAP_LIMIT) - number(row[2], 0), 16)
-  for _ = 1, free do
-    local lane = call('LPOP', UPSTREAM_LANES .. upstream)
+  local free = number(row[1], CAP_LIMIT) - number(row[2], 0)
+  for _ = 1, 16 do
+    local lane = free > 0 and call('LPOP', UPSTREAM_LANES .. upstream)
     if not lane then
       return
     end
-    return_lane(lane)
+    -- One whose tenant is held back by a limit of its own does not use the slot.
+    if return_lane(lane) then
+      free = free - 1
+    end
   end
 end
 

@@ -1,4 +1,4 @@
--- Limits of one tenant: what it may ask for in a minute, and how many of its jobs may wait.
+-- Limits of one tenant: requests and tokens a minute, and how many of its jobs may wait. How many are in flight is in `lanes`.
 
 -- Buckets that leak. The level is in units of 1/60,000 of a thing, so that what leaks in a millisecond is the limit a minute, a whole number: nothing is ever rounded.
 local UNIT = 60000
@@ -15,4 +15,38 @@ end
 -- A job waits while it is accepted, not handed off and not final: in a lane, or in back-off.
 local function count_waiting(tenant, class, change)
   call('HINCRBY', TENANT .. tenant, 'waiting:' .. class, change)
+end
+
+-- The job's estimated tokens go into the tenant's bucket, or it is told how many ms to wait until they fit. Those of a job larger than the bucket fit when it is empty, and overfill it.
+local function take_tokens(id, tenant, tokens)
+  local row = call('HMGET', TENANT .. tenant, 'tokens_per_minute', 'tokens', 'tokens_at')
+  local per_minute = number(row[1], scheduler.tokens_per_minute)
+  if per_minute == math.huge or not tokens then
+    return 0
+  end
+  local level = leak(row[2], row[3], per_minute)
+  local excess = level - math.max(0, per_minute - tokens) * UNIT
+  if excess > 0 then
+    return math.ceil(excess / per_minute)
+  end
+  call('HSET', TENANT .. tenant, 'tokens', level + tokens * UNIT, 'tokens_at', now)
+  call('HSET', JOB .. id, 'taken', tokens)
+  return 0
+end
+
+-- What was taken at the hand-off becomes what was used.
+local function correct_tokens(id, tenant, taken, used)
+  taken, used = tonumber(taken), tonumber(used)
+  call('HDEL', JOB .. id, 'taken')
+  local row = call('HMGET', TENANT .. tenant, 'tokens_per_minute', 'tokens', 'tokens_at')
+  local per_minute = number(row[1], scheduler.tokens_per_minute)
+  if per_minute == math.huge or used == taken then
+    return
+  end
+  local level = leak(row[2], row[3], per_minute)
+  call('HSET', TENANT .. tenant, 'tokens', math.max(0, level + (used - taken) * UNIT), 'tokens_at', now)
+  if used < taken then
+    -- What waits may fit now.
+    call('HDEL', TENANT .. tenant, 'tokens_until')
+  end
 end

@@ -1,7 +1,7 @@
 -- A job as it stands, with its place in the queue.
 
 -- `tried`: whether the job had a turn before; only then can it be in back-off.
-local function place_of(id, lane_id, ticket, tried)
+local function place_of(id, tenant, lane_id, ticket, tried)
   if call('HEXISTS', INFLIGHT, id) == 1 then
     return 'starting', 1
   end
@@ -12,6 +12,13 @@ local function place_of(id, lane_id, ticket, tried)
   end
   if lane[1] == 'parked' or lane[1] == 'capped' then
     return 'provider_rate_limited', position
+  end
+  local limits = call('HMGET', TENANT .. tenant, 'tokens_until', 'inflight', 'max_in_flight')
+  if number(limits[1], 0) > now then
+    return 'token_limit', position
+  end
+  if number(limits[2], 0) >= number(limits[3], scheduler.max_in_flight) then
+    return 'concurrency_limit', position
   end
   if position == 1 and call('HLEN', INFLIGHT) < scheduler.window then
     return 'starting', position
@@ -40,7 +47,7 @@ local function view_job(id, tenant, watcher, with_result)
   end
   local reason, position = '', 0
   if job.status == 'queued' then
-    reason, position = place_of(id, job.lane, job.ticket, job.handoff)
+    reason, position = place_of(id, tenant, job.lane, job.ticket, job.handoff)
   end
   if not FINAL[job.status] then
     watch(id, watcher)
