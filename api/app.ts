@@ -12,11 +12,13 @@ import type { TenantStore } from '../shared/stores/tenant-store.ts';
 import type { UsageStore } from '../shared/stores/usage-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Authenticator } from './authenticator.ts';
+import type { ClientAddress } from './client-address.ts';
 import type { ApiEnv } from './context.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticateOperator } from './middleware/authenticate-operator.ts';
 import { authenticateTenant } from './middleware/authenticate-tenant.ts';
+import { demandHttps } from './middleware/demand-https.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
 import { traceRequest } from './middleware/trace-request.ts';
@@ -32,6 +34,7 @@ type Needs = {
   config: Config;
   authenticator: Authenticator;
   failedLogins: FailedLogins;
+  client: ClientAddress;
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
   scheduler: SchedulerStore;
@@ -57,6 +60,8 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   app.use(requestId);
   // Not of the probes, which come every few seconds.
   app.use('/v1/*', accessLog(needs.log), traceRequest(needs.tracer));
+  app.use('/admin/*', accessLog(needs.log));
+  if (needs.config.production) app.use(demandHttps(needs.client));
   // A caller without a key does not learn which paths exist.
   app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins));
 
@@ -66,7 +71,7 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   // Without a token nobody is the operator, and the paths do not exist.
   const { adminToken } = needs.config;
   if (adminToken !== null) {
-    app.use('/admin/*', accessLog(needs.log), authenticateOperator(adminToken, needs.failedLogins));
+    app.use('/admin/*', authenticateOperator(adminToken, needs.failedLogins));
     addAdminRoutes(app, needs);
   }
   addOperationRoutes(app, { isReady: needs.isReady, sandbox: needs.config.sandbox, admin: adminToken !== null });

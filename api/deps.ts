@@ -24,6 +24,7 @@ import { createTracer } from '../shared/tracing/tracer.ts';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './authenticator.ts';
+import { createClientAddress } from './client-address.ts';
 import { createFailedLogins } from './failed-logins.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createSubmitJob } from './submit-job.ts';
@@ -85,6 +86,7 @@ export const startApi = async (
     now: clock.now,
     log,
   });
+  const client = createClientAddress(config.http);
   const app = createApp({
     config,
     authenticator: createAuthenticator({
@@ -95,7 +97,8 @@ export const startApi = async (
       now: clock.now,
       elapsed: () => performance.now(),
     }),
-    failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute }),
+    failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute, addressOf: client.addressOf }),
+    client,
     tenants: createTenantStore({ redis, run, shards }),
     platformKeys,
     scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs, defaultLimits: config.limits }),

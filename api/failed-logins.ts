@@ -1,19 +1,27 @@
 /** Counts failed authentications by the address that they came from. A good key is never asked about here, so it is never locked out. */
+import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { RequestError } from '../shared/errors.ts';
+import type { ClientAddress } from './client-address.ts';
 
 export type FailedLogins = {
-  /** Notes one more; throws 429 where the address had more than its number in the last minute. */
-  note: (address: string | undefined) => Promise<void>;
+  /** Notes one more; throws 429 where its client's address had more than its number in the last minute. */
+  note: (request: IncomingMessage) => Promise<void>;
 };
 
-export const createFailedLogins = ({ perMinute }: { perMinute: number }): FailedLogins => {
+export const createFailedLogins = ({
+  perMinute,
+  addressOf,
+}: {
+  perMinute: number;
+  addressOf: ClientAddress['addressOf'];
+}): FailedLogins => {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
   return {
-    note: async (address) => {
+    note: async (request) => {
       try {
-        await limiter.consume(networkOf(address ?? 'unknown'));
+        await limiter.consume(networkOf(addressOf(request)));
       } catch (limit) {
         if (!(limit instanceof RateLimiterRes)) throw limit;
         throw new RequestError('rate_limited', {

@@ -1,7 +1,9 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { modelName } from './completion.ts';
 import type { Peppers } from './crypto/keyring.ts';
@@ -48,6 +50,19 @@ const isRetrySchedule = (text: string): boolean => {
   return waits.length <= 20 && waits.every(isWait);
 };
 
+const isNetwork = (text: string): boolean => {
+  const [address = '', bits] = text.split('/');
+  // ipaddr.js reads far more spellings: octal, hexadecimal, short forms.
+  return isIP(address) !== 0 && !address.includes('%') && (bits === undefined || ipaddr.isValidCIDR(text));
+};
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => network.trim()))
+  .refine(
+    (texts) => texts.every(isNetwork),
+    'must be addresses and networks separated by commas, such as 10.0.0.0/8,fd00::/8,192.0.2.7',
+  );
+
 /** No alias: it can be pointed at another key, and what was sealed before would no longer open. */
 const KMS_KEY_ID =
   /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/)?(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
@@ -59,6 +74,12 @@ const kmsKeyIds = z
     'must be the id or the ARN of a key of AWS KMS, not an alias, or several different ones separated by commas',
   )
   .transform((ids) => ids as [string, ...string[]]); // `split` gives at least one.
+
+const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+const isSecureRedisUrl = (text: string): boolean => {
+  const url = URL.parse(text);
+  return url?.protocol === 'rediss:' && url.password !== '';
+};
 
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -75,7 +96,8 @@ const variables = z.object({
       isRedisUrl,
       'must be a URL such as redis://host:6379 or rediss://user:password@host:6379/0, with special characters of the password percent-encoded',
     )
-    .default('redis://127.0.0.1:6379'),
+    .default(LOCAL_REDIS),
+  REDIS_ALLOW_INSECURE: yesOrNo.default(false),
   SHARDS: whole(1, 64, 1),
   SANDBOX: yesOrNo.optional(),
   SANDBOX_URL: httpUrl.default('http://127.0.0.1:4010'),
@@ -85,6 +107,7 @@ const variables = z.object({
     .string()
     .regex(/^[\x21-\x7e]{32,512}$/, 'must have 32 to 512 printable ASCII characters without space')
     .optional(),
+  TRUSTED_PROXIES: networks.optional(),
   AUTH_FAILURES_PER_MINUTE: whole(1, 1_000_000, 60),
   KEY_PEPPERS: z.string().optional(),
   KEY_ENCRYPTION_KEYS: z.string().optional(),
@@ -155,7 +178,13 @@ export type Config = {
   production: boolean;
   /** Whether the providers are the local stand-in, and the demo key and the sample user keys are taken. */
   sandbox: boolean;
-  http: { host: string; port: number; maxBodyBytes: number; authFailuresPerMinute: number };
+  http: {
+    host: string;
+    port: number;
+    maxBodyBytes: number;
+    authFailuresPerMinute: number;
+    trustedProxies: readonly string[];
+  };
   redis: { url: string; shards: number };
   platformKeys: readonly PlatformKeyEntry[];
   /** Null: there is no admin interface. */
@@ -250,6 +279,18 @@ export const loadConfig = (environment: Environment): Config => {
       if (given[name]) problems.push(`${name} must not be set in production: it makes a library print requests.`);
     }
     if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
+    if (!given.TRUSTED_PROXIES) {
+      problems.push(
+        'TRUSTED_PROXIES is required in production: the addresses of the proxies that end TLS before the API, which refuses every request that they do not say came over HTTPS.',
+      );
+    }
+    const waived = yesOrNo.safeParse(given.REDIS_ALLOW_INSECURE).data === true;
+    const redisUrl = given.REDIS_URL ?? LOCAL_REDIS;
+    if (!waived && isRedisUrl(redisUrl) && !isSecureRedisUrl(redisUrl)) {
+      problems.push(
+        'REDIS_URL must be rediss:// with a password in production: requests, results and sealed keys cross it. Where nobody else is on that network, REDIS_ALLOW_INSECURE=true waives it.',
+      );
+    }
   }
 
   const collect = <T>(result: ({ ok: true } & T) | { ok: false; problems: string[] }): T | null => {
@@ -282,6 +323,7 @@ export const loadConfig = (environment: Environment): Config => {
       port: set.PORT,
       maxBodyBytes: set.MAX_BODY_BYTES,
       authFailuresPerMinute: set.AUTH_FAILURES_PER_MINUTE,
+      trustedProxies: set.TRUSTED_PROXIES ?? [],
     },
     redis: { url: set.REDIS_URL, shards: set.SHARDS },
     platformKeys: platformKeys.entries,

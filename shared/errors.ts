@@ -34,6 +34,12 @@ export const REQUEST_ERRORS = {
     type: 'invalid_request_error',
     message: 'The webhook URL must begin with https:// and lead to a public address.',
   },
+  https_required: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'This gateway takes requests over HTTPS only, and this one did not come that way. A key that was sent with it crossed the network in clear: replace it.',
+  },
   missing_api_key: {
     status: 401,
     type: 'authentication_error',

@@ -42,7 +42,8 @@ export const readPriceFile = (path: string): Read => {
     bytes = readFileSync(path);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    return refuse(`cannot be read (${code})`);
+    // Not its name: what is no file may be a secret that was pasted into the wrong line.
+    return { ok: false, problems: [`PRICE_FILE names a file that cannot be read (${code}).`] };
   }
   const json = parseJson(bytes);
   if (json === undefined) return refuse('must be JSON in UTF-8');

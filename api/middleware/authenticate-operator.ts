@@ -15,7 +15,7 @@ export const authenticateOperator = (token: Secret, failedLogins: FailedLogins) 
 
   return createMiddleware<ApiEnv>(async (c, next) => {
     if (!timingSafeEqual(digest(presentedAdminToken(c)), wanted)) {
-      await failedLogins.note(c.env.incoming.socket.remoteAddress);
+      await failedLogins.note(c.env.incoming);
       throw new RequestError('invalid_api_key', {
         param: 'Authorization',
         message: 'This is not the token of this gateway’s operator.',

@@ -10,8 +10,7 @@ export const authenticateTenant = (authenticator: Authenticator, failedLogins: F
     const { key, param } = presentedPlatformKey(c);
     const caller = await authenticator.authenticate(key);
     if (caller === null) {
-      // The socket's address: a header is whatever its sender wrote.
-      await failedLogins.note(c.env.incoming.socket.remoteAddress);
+      await failedLogins.note(c.env.incoming);
       throw new RequestError('invalid_api_key', { param });
     }
     c.set('tenant', caller.tenant);

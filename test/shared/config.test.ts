@@ -24,6 +24,8 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   KEY_PEPPERS: `p1:${random32(3)}`,
   KEY_ENCRYPTION_KEYS: `k1:${random32(5)}`,
+  REDIS_URL: 'rediss://:a-password@redis.internal',
+  TRUSTED_PROXIES: '10.0.0.0/8',
 } as const;
 
 let folder = '';
@@ -134,6 +136,36 @@ describe('REDIS_URL', () => {
   });
 });
 
+describe('in production REDIS_URL', () => {
+  test.each([
+    'redis://redis.internal',
+    'redis://:a-password@redis.internal',
+    'rediss://redis.internal',
+    'rediss://user@h',
+  ])('is not %s, unless that is waived', (REDIS_URL) => {
+    expect(problemsOf({ ...PRODUCTION, REDIS_URL })).toEqual([
+      expect.stringMatching(/^REDIS_URL must be rediss:\/\/ with a password in production.*REDIS_ALLOW_INSECURE=true/),
+    ]);
+    expect(loadConfig({ ...PRODUCTION, REDIS_URL, REDIS_ALLOW_INSECURE: 'true' }).redis.url).toBe(REDIS_URL);
+  });
+});
+
+describe('TRUSTED_PROXIES', () => {
+  test('holds addresses and networks, and is empty by itself', () => {
+    expect(loadConfig(local()).http.trustedProxies).toEqual([]);
+    const networks = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8', '::1'];
+    expect(loadConfig(local({ TRUSTED_PROXIES: networks.join(', ') })).http.trustedProxies).toEqual(networks);
+  });
+  test.each(['10.0.0.0/33', '10.0.0', '10.0.0.0/', '0x0a.0.0.1', 'proxy.internal', '10.0.0.0/8,', 'fe80::1%eth0', '*'])(
+    'does not take %s',
+    (text) => {
+      expect(problemsOf(local({ TRUSTED_PROXIES: text }))).toEqual([
+        'TRUSTED_PROXIES: must be addresses and networks separated by commas, such as 10.0.0.0/8,fd00::/8,192.0.2.7.',
+      ]);
+    },
+  );
+});
+
 describe('ADMIN_TOKEN', () => {
   const TOKEN = 'an-operators-token-0123456789abcdef';
   test('opens the admin interface, and is not set by itself', () => {
@@ -169,6 +201,7 @@ test('every problem is in one message, each on a line of its own', () => {
     'OPENAI_BASE_URL',
     'DEBUG',
     'SANDBOX',
+    'TRUSTED_PROXIES',
     'KEY_PEPPERS',
     'KEY_ENCRYPTION_KEYS',
     'PLATFORM_API_KEYS',
@@ -177,8 +210,10 @@ test('every problem is in one message, each on a line of its own', () => {
 });
 
 describe('in production', () => {
-  test('peppers and encryption keys must be given, and nothing is generated', () => {
+  test('proxies, a Redis, peppers and encryption keys must be given, and nothing is generated', () => {
     expect(problemsOf({ NODE_ENV: 'production', DATA_DIR: folder })).toEqual([
+      expect.stringMatching(/^TRUSTED_PROXIES is required in production: /),
+      expect.stringMatching(/^REDIS_URL must be rediss:\/\/ with a password in production: /),
       expect.stringMatching(/^KEY_PEPPERS is required in production: .*openssl rand -base64 32/),
       expect.stringMatching(
         /^KEY_ENCRYPTION_KEYS, KEY_ENCRYPTION_FILE or KMS_KEY_ID is required in production: .*openssl rand -base64 32/,

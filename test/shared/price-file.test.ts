@@ -105,7 +105,7 @@ describe('a file is refused at boot, and told what is wrong:', () => {
     ['that is not there', 'missing.json', 'ENOENT'],
     ['that is a folder', '', 'EISDIR'],
   ])('one %s', (_, name, code) => {
-    expect(problemsOf('', join(folder, name))).toEqual([`PRICE_FILE: ${join(folder, name)} cannot be read (${code}).`]);
+    expect(problemsOf('', join(folder, name))).toEqual([`PRICE_FILE names a file that cannot be read (${code}).`]);
   });
 
   test('with every mistake at once, and nothing of what stands in it', () => {
