@@ -140,6 +140,7 @@ const variables = z.object({
     .string()
     .refine(isRetrySchedule, 'must be 1 to 20 whole numbers from 1 to 604,800, separated by commas')
     .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
+  AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
@@ -215,6 +216,8 @@ export type Config = {
   };
   /** What holds for a tenant without limits of its own. */
   limits: LimitsInForce;
+  /** How long rows of the audit log are kept. */
+  auditRetentionMs: number;
   workerConcurrency: number;
   webhooks: {
     /** Whether loopback and private targets, and plain http, are open. */
@@ -353,6 +356,7 @@ export const loadConfig = (environment: Environment): Config => {
       monthly_budget_usd: null,
       monthly_user_budget_usd: null,
     },
+    auditRetentionMs: set.AUDIT_TTL_SECONDS * 1_000,
     workerConcurrency: set.WORKER_CONCURRENCY,
     webhooks: {
       allowPrivate: set.WEBHOOK_ALLOW_PRIVATE,

@@ -31,6 +31,10 @@ type Fields = {
   /** Where in our own code an unexpected error arose: file names and lines, no message. */
   stack?: string[];
   used_percent?: number;
+  /** Of the audit log: a chain, a seal of it and that seal's MAC. */
+  chain?: string;
+  seal?: number;
+  mac?: string;
 };
 
 export type Log = Record<'debug' | 'info' | 'warn' | 'error', (event: string, fields?: Fields) => void>;

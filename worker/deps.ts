@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createAuditSeals } from '../shared/audit/audit-seals.ts';
 import type { Config } from '../shared/config.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
@@ -19,6 +20,7 @@ import { subscribe } from '../shared/redis/subscribe.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
+import { createAuditStore } from '../shared/stores/audit-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
 import { createTracer } from '../shared/tracing/tracer.ts';
@@ -32,6 +34,7 @@ import { createRunningJobs } from './running-jobs.ts';
 import { startQueueWorkers } from './start-workers.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
+import { sealAudit } from './upkeep/seal-audit.ts';
 
 /** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
 const DRAIN_MS = 3_000;
@@ -129,6 +132,14 @@ export const startWorker = async (
   });
   const moving = keepMoving({ scheduler, deliveries, queues, worker, shards, log });
   lifecycle.onStop('upkeep', moving.stop);
+  const sealing = sealAudit({
+    audit: createAuditStore({ redis, run, shards }),
+    seals: createAuditSeals(config.peppers),
+    worker,
+    retentionMs: config.auditRetentionMs,
+    log,
+  });
+  lifecycle.onStop('audit', sealing.stop);
   const alive = keepAlive({
     clock,
     scheduler,

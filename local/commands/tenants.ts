@@ -1,12 +1,6 @@
 /** `npm run tenants -- …`: the registry of tenants and platform keys from a terminal, over the same stores as the admin interface. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import type { z } from 'zod';
-import { ConfigError } from '../../shared/config.ts';
 import { isManagedTenantId, isPlatformKeyId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
-import { UnfitServer } from '../../shared/redis/server.ts';
-import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
 import { type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
 import {
   keyRotation,
@@ -18,22 +12,11 @@ import {
   type Tenant,
   tenantChanges,
 } from '../../shared/tenant.ts';
-import { CommandError, openRegistry, type Registry } from './open-registry.ts';
+import { withStores } from './open-stores.ts';
+import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';
 
 const PAGE = 100;
-
-const say = (text: string): void => {
-  process.stdout.write(`${text}\n`);
-};
-
-/** Checks what was typed against the same schema as the admin interface's. */
-const check = <T extends z.ZodType>(schema: T, value: unknown): z.infer<T> => {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`);
-  throw new CommandError(problems.join('\n'));
-};
 
 const tenantId = (text: string): TenantId => {
   if (!isManagedTenantId(text)) throw new CommandError('A tenant id looks like ten_01k…; list shows them.');
@@ -124,21 +107,9 @@ const readAll = async <Item, Id>(
   return all;
 };
 
-/** Opens the registry for one action and closes it. */
-const withRegistry = async (use: (registry: Registry) => Promise<void>): Promise<void> => {
-  const registry = await openRegistry(process.env);
-  try {
-    await use(registry);
-  } finally {
-    registry.close();
-  }
-};
-
 const program = new Command('npm run tenants --')
   .description('Tenants and their platform keys, in the Redis of this gateway.')
   .showHelpAfterError();
-
-const withJson = (command: Command): Command => command.option('--json', 'print JSON instead of a table');
 
 const withSettings = (command: Command): Command => {
   for (const limit of LIMIT_NAMES) command.option(`${optionOf(limit)} <number>`, 'a number, or "default"');
@@ -149,13 +120,13 @@ const withSettings = (command: Command): Command => {
 
 withSettings(program.command('create <name>').description('creates a tenant')).action(
   (name: string, options: Options) =>
-    withRegistry(async ({ tenants }) => {
+    withStores(process.env, async ({ tenants }) => {
       say(tenantText(await tenants.create(check(newTenant, { name, ...settingsIn(options) })), options));
     }),
 );
 
 withJson(program.command('list').description('lists all tenants, newest first')).action((options: Options) =>
-  withRegistry(async ({ tenants }) => {
+  withStores(process.env, async ({ tenants }) => {
     const all = await readAll<Tenant, TenantId>(async (page) => {
       const { tenants: items, next } = await tenants.list(page);
       return { items, next };
@@ -166,7 +137,7 @@ withJson(program.command('list').description('lists all tenants, newest first'))
 );
 
 withJson(program.command('show <tenant>').description('shows a tenant')).action((tenant: string, options: Options) =>
-  withRegistry(async ({ tenants }) => say(tenantText(await tenants.read(tenantId(tenant)), options))),
+  withStores(process.env, async ({ tenants }) => say(tenantText(await tenants.read(tenantId(tenant)), options))),
 );
 
 for (const [name, disabled] of [
@@ -175,13 +146,15 @@ for (const [name, disabled] of [
 ] as const) {
   const description = disabled ? 'refuses all its requests within 5 seconds' : 'takes its requests again';
   withJson(program.command(`${name} <tenant>`).description(description)).action((tenant: string, options: Options) =>
-    withRegistry(async ({ tenants }) => say(tenantText(await tenants.change(tenantId(tenant), { disabled }), options))),
+    withStores(process.env, async ({ tenants }) =>
+      say(tenantText(await tenants.change(tenantId(tenant), { disabled }), options)),
+    ),
   );
 }
 
 withSettings(program.command('limits <tenant>').description('changes limits, allowed models or weight')).action(
   (tenant: string, options: Options) =>
-    withRegistry(async ({ tenants }) => {
+    withStores(process.env, async ({ tenants }) => {
       say(tenantText(await tenants.change(tenantId(tenant), check(tenantChanges, settingsIn(options))), options));
     }),
 );
@@ -191,7 +164,7 @@ program
   .description('deletes a tenant and its keys; its jobs run out')
   .requiredOption('--yes', 'there is no way back')
   .action((tenant: string) =>
-    withRegistry(async ({ tenants }) => {
+    withStores(process.env, async ({ tenants }) => {
       if (!(await tenants.remove(tenantId(tenant)))) throw noTenant();
       say('Deleted.');
     }),
@@ -204,7 +177,7 @@ withJson(keys.command('issue <tenant>').description('makes a platform key and pr
   .option('--scopes <scopes>', `some of ${SCOPES.join(',')}; all when left out`)
   .option('--expires-at <time>', 'such as 2027-01-31T12:00:00Z; never when left out')
   .action((tenant: string, options: Options) =>
-    withRegistry(async ({ keys: store }) => {
+    withStores(process.env, async ({ keys: store }) => {
       const { name, scopes, expiresAt } = options;
       const wish = check(newKey, {
         name,
@@ -217,7 +190,7 @@ withJson(keys.command('issue <tenant>').description('makes a platform key and pr
 
 withJson(keys.command('list <tenant>').description('lists its platform keys, newest first')).action(
   (tenant: string, options: Options) =>
-    withRegistry(async ({ tenants, keys: store }) => {
+    withStores(process.env, async ({ tenants, keys: store }) => {
       const id = tenantId(tenant);
       if ((await tenants.read(id)) === null) throw noTenant();
       const all = await readAll<PlatformKey, PlatformKeyId>(async (page) => {
@@ -231,7 +204,7 @@ withJson(keys.command('list <tenant>').description('lists its platform keys, new
 withJson(keys.command('rotate <tenant> <key>').description('makes a key in the place of another and prints it once'))
   .option('--overlap-seconds <seconds>', 'how long the old one stays valid', '86400')
   .action((tenant: string, key: string, options: Options) =>
-    withRegistry(async ({ keys: store }) => {
+    withStores(process.env, async ({ keys: store }) => {
       const { overlap_seconds } = check(keyRotation, { overlap_seconds: Number(options.overlapSeconds) });
       say(issuedText(await store.rotate(tenantId(tenant), keyId(key), overlap_seconds * 1_000), options));
     }),
@@ -241,7 +214,7 @@ keys
   .command('revoke <tenant> <key>')
   .description('ends a platform key, everywhere within 5 seconds')
   .action((tenant: string, key: string) =>
-    withRegistry(async ({ keys: store }) => {
+    withStores(process.env, async ({ keys: store }) => {
       if (!(await store.revoke(tenantId(tenant), keyId(key)))) {
         throw new CommandError('This tenant has no platform key of this id.');
       }
@@ -249,18 +222,4 @@ keys
     }),
   );
 
-const explain = (error: unknown): string => {
-  if (error instanceof RedisUnavailable) return 'Redis does not answer.';
-  if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
-    return error.message;
-  throw error;
-};
-
-process.chdir(join(import.meta.dirname, '..', '..'));
-if (existsSync('.env')) process.loadEnvFile('.env');
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`${explain(error)}\n`);
-  process.exitCode = 1;
-}
+await runCommand(program);

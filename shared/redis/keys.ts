@@ -47,6 +47,12 @@ const NAMES = {
 
   /** stream, of a shard and of the registry: the audit log's rows, field `row`; until AUDIT_TTL_SECONDS. */
   AUDIT: 'audit',
+  /** stream, beside AUDIT: the seals over its rows, numbered `<n>-0`; as long as the rows. */
+  AUDIT_SEALS: 'audit-seals',
+  /** hash, beside AUDIT: the last seal that was forgotten, and a MAC over that; kept. */
+  AUDIT_CHECKPOINT: 'audit-checkpoint',
+  /** string, beside AUDIT: the worker that seals; 3 s. */
+  AUDIT_LEASE: 'audit-lease',
 
   /** hash: virtual time, capacity, completion rate, default limits. */
   SCHEDULER: 'scheduler',

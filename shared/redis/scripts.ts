@@ -26,6 +26,8 @@ const SCRIPTS = {
   'test-webhook': ['outbox'],
   'put-webhook-secret': [],
   'read-usage': [],
+  'seal-audit': [],
+  'trim-audit': [],
   'put-tenant': [],
   'delete-tenant': [],
   'issue-key': [],

@@ -1,6 +1,4 @@
 /** `npm run tenants -- …` as it is typed. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +6,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PrivateRedis, startPrivateRedis } from '../../local/private-redis.ts';
 import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
+import { runCommand } from '../support/command.ts';
 import { keysHolding } from '../support/keys-holding.ts';
-
-const ROOT = join(import.meta.dirname, '..', '..');
 
 let dataDir = '';
 let server: PrivateRedis;
@@ -23,23 +20,9 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const run = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const child = spawn(process.execPath, ['local/commands/tenants.ts', ...args], {
-    cwd: ROOT,
-    // REDIS_URL is left out: the command finds the server that runs on the folder, as that of `npm start` does. An empty value also hides one in a developer's .env.
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', DATA_DIR: dataDir, SANDBOX: 'true', REDIS_URL: '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-};
+// REDIS_URL is left out: the command finds the server that runs on the folder, as that of `npm start` does.
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  runCommand('tenants', args, { DATA_DIR: dataDir, ...env });
 /** What a command that succeeds prints as JSON. */
 const json = async <T>(...args: string[]): Promise<T> => {
   const { code, stdout, stderr } = await run([...args, '--json']);

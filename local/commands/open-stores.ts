@@ -1,28 +1,24 @@
-/** The registry of tenants and platform keys, for a command that runs once. */
-import { loadConfig } from '../../shared/config.ts';
+/** The gateway's stores, for a command that runs once. */
+import { type AuditSeals, createAuditSeals } from '../../shared/audit/audit-seals.ts';
+import { type Environment, loadConfig } from '../../shared/config.ts';
 import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
 import { connectForRequests } from '../../shared/redis/client.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import { verifyServer } from '../../shared/redis/server.ts';
+import { type AuditStore, createAuditStore } from '../../shared/stores/audit-store.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
 import { findPrivateRedis } from '../private-redis.ts';
+import { CommandError } from './run-command.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
 
-/** Its message is for whoever typed the command. */
-export class CommandError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CommandError';
-  }
-}
-
-export type Registry = { tenants: TenantStore; keys: PlatformKeyStore; close: () => void };
+type Stores = { tenants: TenantStore; keys: PlatformKeyStore; audit: AuditStore; seals: AuditSeals };
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
-export const openRegistry = async (environment: Readonly<Record<string, string | undefined>>): Promise<Registry> => {
+const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
   const { redis: settings, peppers } = loadConfig(environment);
+  const { shards } = settings;
   const url = environment.REDIS_URL ? settings.url : await findPrivateRedis(environment.DATA_DIR || '.data');
   if (url === null) throw new CommandError('No gateway runs here: start one with npm start, or set REDIS_URL.');
 
@@ -34,15 +30,29 @@ export const openRegistry = async (environment: Readonly<Record<string, string |
   clearTimeout(limit);
   try {
     if (!isReady) throw new CommandError(`Redis did not answer within ${CONNECT_LIMIT_MS / 1_000} seconds.`);
-    await verifyServer(redis, settings.shards);
+    await verifyServer(redis, shards);
   } catch (error) {
     redis.disconnect();
     throw error;
   }
   const run = createScripts(redis);
   return {
-    tenants: createTenantStore({ redis, run, shards: settings.shards }),
-    keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers) }),
+    stores: {
+      tenants: createTenantStore({ redis, run, shards }),
+      keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers) }),
+      audit: createAuditStore({ redis, run, shards }),
+      seals: createAuditSeals(peppers),
+    },
     close: () => redis.disconnect(),
   };
+};
+
+/** Opens the stores for one action and closes them. */
+export const withStores = async (environment: Environment, use: (stores: Stores) => Promise<void>): Promise<void> => {
+  const { stores, close } = await openStores(environment);
+  try {
+    await use(stores);
+  } finally {
+    close();
+  }
 };

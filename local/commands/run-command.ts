@@ -1,0 +1,49 @@
+/** What every command of the gateway does around its own work. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { ConfigError } from '../../shared/config.ts';
+import { UnfitServer } from '../../shared/redis/server.ts';
+import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
+
+/** Its message is for whoever typed the command. */
+export class CommandError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'CommandError';
+  }
+}
+
+export const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Checks what was typed against a schema, which for what the HTTP interface takes too is the same. */
+export const check = <T extends z.ZodType>(schema: T, value: unknown): z.infer<T> => {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`);
+  throw new CommandError(problems.join('\n'));
+};
+
+export const withJson = (command: Command): Command => command.option('--json', 'print JSON instead of a table');
+
+/** Runs what was typed, with the settings of `.env` where there is one; a mistake is a line on standard error and exit code 1. */
+export const runCommand = async (program: Command): Promise<void> => {
+  process.chdir(join(import.meta.dirname, '..', '..'));
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = 1;
+  }
+};
+
+const explain = (error: unknown): string => {
+  if (error instanceof RedisUnavailable) return 'Redis does not answer.';
+  if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
+    return error.message;
+  throw error;
+};
