@@ -5,11 +5,13 @@ import { RequestError } from '../shared/errors.ts';
 import type { JobIds } from '../shared/ids.ts';
 import type { Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
+import type { DeliveryStore } from '../shared/stores/delivery-store.ts';
 import type { JobStore } from '../shared/stores/job-store.ts';
 import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
 import type { SchedulerStore } from '../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../shared/stores/tenant-store.ts';
 import type { UsageStore } from '../shared/stores/usage-store.ts';
+import type { WebhookSecretStore } from '../shared/stores/webhook-secret-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { ClientAddress } from './client-address.ts';
@@ -27,6 +29,7 @@ import { addCompleteRoute } from './routes/complete.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addOperationRoutes } from './routes/operations.ts';
 import { addUsageRoute } from './routes/usage.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
 import type { Submission, Submitted } from './submit-job.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
@@ -42,6 +45,8 @@ type Needs = {
   jobIds: JobIds;
   queues: Queues;
   usage: UsageStore;
+  deliveries: DeliveryStore;
+  webhookSecrets: WebhookSecretStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;
@@ -68,6 +73,7 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   addCompleteRoute(app, needs);
   addJobRoutes(app, needs);
   addUsageRoute(app, needs);
+  addWebhookRoutes(app, needs);
   // Without a token nobody is the operator, and the paths do not exist.
   const { adminToken } = needs.config;
   if (adminToken !== null) {

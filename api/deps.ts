@@ -15,11 +15,13 @@ import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
+import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createTenantStore } from '../shared/stores/tenant-store.ts';
 import { createUsageStore } from '../shared/stores/usage-store.ts';
+import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
 import { createTracer } from '../shared/tracing/tracer.ts';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
@@ -106,6 +108,14 @@ export const startApi = async (
     jobIds,
     queues,
     usage,
+    deliveries: createDeliveryStore({ redis, run, shards }),
+    webhookSecrets: createWebhookSecretStore({
+      redis,
+      run,
+      shards,
+      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
+      now: Date.now,
+    }),
     submitJob,
     waitingRoom,
     tracer,

@@ -1,8 +1,8 @@
 /**
- * Requests that wait for a job. Redis is asked to tell this process of changes in the same step that reads the state, so none is missed;
+ * Requests that wait for a job, or for a test delivery. Redis is asked to tell this process of changes in the same step that reads the state, so none is missed;
  * a message can be lost all the same, so the state is read again once a second.
  */
-import type { JobId, TenantId } from '../shared/ids.ts';
+import type { DeliveryId, JobId, TenantId } from '../shared/ids.ts';
 import { isFinal, type JobStatus } from '../shared/job.ts';
 
 const READ_AGAIN_MS = 1_000;
@@ -14,7 +14,7 @@ export type WaitingRoom = {
   /** This process, as the scripts know it; given to every read that wants to be told of changes. */
   id: string;
   /** Reads until `isDone` or until the time is up, and answers what was read last; `waited` is false where there was no seat. */
-  wait: <T>(job: JobId, waitMs: number, wait: Wait<T>) => Promise<{ state: T; waited: boolean }>;
+  wait: <T>(job: JobId | DeliveryId, waitMs: number, wait: Wait<T>) => Promise<{ state: T; waited: boolean }>;
   /** Answers everyone who waits, and from now on nobody waits. */
   close: () => void;
 };
@@ -34,19 +34,22 @@ type Subscribe = (onMessage: (message: string) => void) => void;
 
 /** `subscribe` brings the news that the scripts publish for the process `id`. */
 export const createWaitingRoom = ({ id, subscribe }: { id: string; subscribe: Subscribe }): WaitingRoom => {
-  const seats = new Map<JobId, Set<(status: JobStatus | 'closing') => void>>();
+  const seats = new Map<JobId | DeliveryId, Set<(status: JobStatus | 'closing') => void>>();
   const taken = new Map<TenantId, number>();
   let takenInAll = 0;
   let closing = false;
 
   subscribe((message) => {
-    // The casts: the scripts publish `<job id> <status>`.
+    // The casts: the scripts publish `<job or delivery id> <status>`; any status of a delivery is final.
     const [job, status] = message.split(' ') as [JobId, JobStatus];
     for (const tell of seats.get(job) ?? []) tell(status);
   });
 
   /** Taken before the first read: news that overtakes the read's answer is kept. */
-  const takeSeat = (job: JobId, { tenant, gone, finalOnly }: Pick<Wait<unknown>, 'tenant' | 'gone' | 'finalOnly'>) => {
+  const takeSeat = (
+    job: JobId | DeliveryId,
+    { tenant, gone, finalOnly }: Pick<Wait<unknown>, 'tenant' | 'gone' | 'finalOnly'>,
+  ) => {
     let news = false;
     let wake: () => void = () => {};
     const tell = (status: JobStatus | 'closing'): void => {

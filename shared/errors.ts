@@ -32,7 +32,7 @@ export const REQUEST_ERRORS = {
   webhook_url_refused: {
     status: 400,
     type: 'invalid_request_error',
-    message: 'The webhook URL must begin with https:// and lead to a public address.',
+    message: 'The webhook URL must use https and lead to a public address.',
   },
   https_required: {
     status: 400,

@@ -22,6 +22,11 @@ export const newTenantId = (): TenantId => `ten_${sortableUnique()}` as TenantId
 export const isPlatformKeyId = (text: string): text is PlatformKeyId => /^key_[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
 export const newPlatformKeyId = (): PlatformKeyId => `key_${sortableUnique()}` as PlatformKeyId;
 
+export const isDeliveryId = (text: string): text is DeliveryId => /^evt_[0-9a-z]{26,34}$/.test(text);
+export const newDeliveryId = (): DeliveryId => `evt_${sortableUnique()}` as DeliveryId;
+/** The one delivery of the event that a job ends with; `record_event` makes the same. */
+export const deliveryOf = (job: JobId): DeliveryId => job.replace('job_', 'evt_') as DeliveryId;
+
 /** Whether a client's own `X-Request-Id` can be taken over: fit for a header and a log line as it stands. */
 export const isRequestId = (text: string): boolean => /^[A-Za-z0-9._-]{1,128}$/.test(text);
 
@@ -30,6 +35,8 @@ export const newRequestId = (): string => `req_${sortableUnique()}`;
 // Crockford's base32 in lower case (https://www.crockford.com/base32.html): no i, l, o, u.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const JOB_ID = /^job_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
+/** Whether it has the form of a job's id; `isGenuine` says whether it is one. */
+export const isJobId = (text: string): text is JobId => JOB_ID.test(text);
 const MAC_BYTES = 5;
 const MAC_CHARACTERS = 8;
 

@@ -5,6 +5,8 @@ import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/
 import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../shared/outcome.ts';
 import { LIMIT_NAMES, SCOPES } from '../../shared/tenant.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../shared/webhooks/delivery.ts';
+import { BATCH_EVENTS, JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);
@@ -117,6 +119,33 @@ const usageReport = z.object({
   ),
 });
 
+const delivery = z.object({
+  id: z.string().meta({ description: 'The `webhook-id` of every attempt.' }),
+  object: z.literal('webhook_delivery'),
+  type: z.enum([...JOB_EVENTS, ...BATCH_EVENTS, 'webhook.test']),
+  job_id: z.string().nullable(),
+  batch_id: z.string().nullable(),
+  url: z.string(),
+  status: z.enum(DELIVERY_STATUSES),
+  reason: z.enum(DELIVERY_REASONS).nullable().meta({ description: 'Why it failed, where its attempts do not say it.' }),
+  created_at: time.meta({ description: 'When the event happened.' }),
+  finished_at: time.nullable(),
+  next_attempt_at: time.nullable().meta({ description: 'While it waits for its next attempt.' }),
+  attempts: z
+    .array(
+      z.object({
+        number: z.int().min(1),
+        started_at: time,
+        duration_ms: count.nullable(),
+        code: z.enum(DELIVERY_CODES).nullable().meta({ description: 'Null while it is under way.' }),
+        status: z.int().nullable().meta({ description: 'Of the endpoint’s answer.' }),
+      }),
+    )
+    .max(20)
+    .meta({ description: 'The last 20.' }),
+  attempts_omitted: count,
+});
+
 const tenant = z.object({
   id: z.string(),
   object: z.literal('tenant'),
@@ -167,6 +196,25 @@ export const ANSWERS = {
   Job: job,
   JobList: listOf(listedJob),
   Usage: usageReport,
+  WebhookDelivery: delivery,
+  WebhookDeliveryList: listOf(delivery),
+  Redelivered: z.object({ object: z.literal('redelivery'), count }),
+  WebhookTest: z.object({
+    object: z.literal('webhook_test'),
+    id: z.string().meta({ description: 'Of the delivery.' }),
+    delivered: z.boolean(),
+    status: z.int().nullable().meta({ description: 'Of the endpoint’s answer.' }),
+    code: z.enum(DELIVERY_CODES).nullable().meta({ description: 'Why it failed.' }),
+    duration_ms: count.nullable(),
+  }),
+  WebhookSecret: z.object({
+    secret: z.string(),
+    created_at: time,
+    previous: z
+      .object({ secret: z.string(), expires_at: time })
+      .nullable()
+      .meta({ description: 'The one before, while it signs too.' }),
+  }),
   Tenant: tenant,
   TenantList: listOf(tenant),
   PlatformKey: platformKey,

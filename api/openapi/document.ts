@@ -80,6 +80,7 @@ export const createDocument = ({ admin }: { admin: boolean }): Document => {
 const TAGS = [
   { name: 'jobs', description: 'Completions and what becomes of them.' },
   { name: 'usage', description: 'What a tenant used.' },
+  { name: 'webhooks', description: 'Who is told of an end, and what became of it.' },
   { name: 'admin', description: 'Tenants, their keys and the queues, for whoever runs the gateway.' },
   { name: 'operations', description: 'Of one process.' },
 ];

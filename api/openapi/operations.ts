@@ -7,6 +7,7 @@ import { keysQuery, tenantsQuery } from '../routes/admin.ts';
 import { completeBody } from '../routes/complete.ts';
 import { jobsQuery, waitQuery } from '../routes/jobs.ts';
 import { usageQuery } from '../routes/usage.ts';
+import { deliveriesQuery, redeliverBody, secretRotation, testBody } from '../routes/webhooks.ts';
 import type { ANSWERS } from './answers.ts';
 import type { RequestHeader, ResponseHeader } from './headers.ts';
 
@@ -115,6 +116,48 @@ export const OPERATIONS = {
           headers: ['Vary', 'Content-Disposition'],
         },
       },
+    },
+  },
+  '/v1/webhooks/deliveries': {
+    GET: {
+      summary: 'Lists deliveries of events with their attempts, newest event first',
+      query: deliveriesQuery,
+      answers: { 200: { description: 'A page of deliveries.', json: 'WebhookDeliveryList' } },
+    },
+  },
+  '/v1/webhooks/deliveries/redeliver': {
+    POST: {
+      summary: 'Sends every delivery again that failed since a time',
+      body: { schema: redeliverBody, name: 'Redelivery' },
+      answers: { 202: { description: 'How many are on their way.', json: 'Redelivered' } },
+    },
+  },
+  '/v1/webhooks/deliveries/:id/redeliver': {
+    POST: {
+      summary: 'Sends a delivery again, under the same id',
+      answers: { 202: { description: 'The delivery, on its way.', json: 'WebhookDelivery' } },
+      errors: ['result_expired'],
+    },
+  },
+  '/v1/webhooks/test': {
+    POST: {
+      summary: 'Sends a `webhook.test` event and waits for what comes of it',
+      body: { schema: testBody, name: 'WebhookTestRequest' },
+      answers: { 200: { description: 'What came of it.', json: 'WebhookTest' } },
+      errors: ['webhook_url_refused'],
+    },
+  },
+  '/v1/webhooks/secret': {
+    GET: {
+      summary: 'Reads the secret that signs this tenant’s webhooks',
+      answers: { 200: { description: 'The secret.', json: 'WebhookSecret' } },
+    },
+  },
+  '/v1/webhooks/secret/rotate': {
+    POST: {
+      summary: 'Draws a new secret; the one before signs too for a while',
+      body: { schema: secretRotation, name: 'WebhookSecretRotation' },
+      answers: { 200: { description: 'The new secret, and the one before.', json: 'WebhookSecret' } },
     },
   },
   '/admin/tenants': {

@@ -11,6 +11,7 @@ const ATTEMPT = ['platform_key', 'job_id', 'attempt', 'provider', 'model', 'cred
 const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   attempt_started: ATTEMPT,
   attempt_ended: [...ATTEMPT, 'outcome', 'code'],
+  webhook_secret_rotated: ['platform_key'],
 };
 
 const listed = z.tuple([z.string(), z.string()], z.json());

@@ -24,7 +24,7 @@ const SCRIPTS = {
   tend: ['outbox'],
   redeliver: ['outbox'],
   'test-webhook': ['outbox'],
-  'put-webhook-secret': [],
+  'put-webhook-secret': ['audit'],
   'read-usage': [],
   'seal-audit': [],
   'trim-audit': [],

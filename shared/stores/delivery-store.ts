@@ -8,7 +8,7 @@ import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
 import {
   type Delivery,
-  type DeliveryAttemptCode,
+  type DeliveryCode,
   type DeliveryRecord,
   type DeliveryStatus,
   toDelivery,
@@ -38,7 +38,7 @@ type DeliverySettlement = {
   attempt: number;
   /** The mark given to `claim`. */
   mark: string;
-  code: DeliveryAttemptCode;
+  code: DeliveryCode;
   /** Of the endpoint's answer; null where none came. */
   status: number | null;
   ms: number;

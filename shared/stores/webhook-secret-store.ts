@@ -47,9 +47,12 @@ export const createWebhookSecretStore = ({
     expiresAtMs: NEVER_MS,
   });
 
-  const put = async (tenant: TenantId, how: 'first' | 'rotate', overlapMs: number): Promise<SecretFields> => {
+  type Rotation = { overlapMs: number; platformKey: string };
+  const put = async (tenant: TenantId, rotation: Rotation | null): Promise<SecretFields> => {
     const sealed = await sealer.seal(drawWebhookSecret(), bindingOf(tenant));
-    const flat = await run('put-webhook-secret', tenantTag(tenant, shards), [tenant, sealed, how, overlapMs]);
+    const { overlapMs, platformKey } = rotation ?? { overlapMs: '', platformKey: '' };
+    const flat = await run('put-webhook-secret', tenantTag(tenant, shards), [tenant, sealed, overlapMs, platformKey]);
+    // A cast because the form of the answer is that in the script's header.
     return fieldsOf(flat as string[]);
   };
 
@@ -63,7 +66,7 @@ export const createWebhookSecretStore = ({
 
   /** Opens what a script answered, and draws the first secret of a tenant that has none. Rejects where no configured key opens them. */
   const open = async (tenant: TenantId, stored: SecretFields): Promise<WebhookSecrets> => {
-    const fields = stored.current ? stored : await put(tenant, 'first', 0);
+    const fields = stored.current ? stored : await put(tenant, null);
     const { current = '', created, previous, previous_expires: expires } = fields;
     return {
       secret: await openOne(tenant, current),
@@ -81,8 +84,8 @@ export const createWebhookSecretStore = ({
     read: async (tenant: TenantId): Promise<WebhookSecrets> =>
       open(tenant, await answerOf(redis.hgetall(key(tenantTag(tenant, shards), 'WEBHOOK_SECRETS', tenant)))),
 
-    /** A new secret; the one before signs too for so long. Called twice it rotates twice. */
-    rotate: async (tenant: TenantId, overlapMs: number): Promise<WebhookSecrets> =>
-      open(tenant, await put(tenant, 'rotate', overlapMs)),
+    /** A new secret; the one before signs too for so long. Called twice it rotates twice. `platformKey`: the id of the one that asks. */
+    rotate: async (tenant: TenantId, rotation: Rotation): Promise<WebhookSecrets> =>
+      open(tenant, await put(tenant, rotation)),
   };
 };

@@ -1,6 +1,6 @@
 /** A delivery: one event on its way to one URL, as Redis keeps it and as the API shows it. */
 import type { DeliveryId } from '../ids.ts';
-import type { DeliveryFailure } from './delivery-outcome.ts';
+import { DELIVERY_FAILURES } from './delivery-outcome.ts';
 import type { WebhookEventType } from './webhook-event.ts';
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed'] as const;
@@ -17,8 +17,9 @@ export const DELIVERY_REASONS = [
 ] as const;
 export type DeliveryReason = (typeof DELIVERY_REASONS)[number];
 
-/** `unknown`: the worker died or was stopped; the event may have arrived. */
-export type DeliveryAttemptCode = 'delivered' | DeliveryFailure | 'subject_gone' | 'unknown';
+/** What an attempt came to. `unknown`: the worker died or was stopped; the event may have arrived. */
+export const DELIVERY_CODES = ['delivered', ...DELIVERY_FAILURES, 'subject_gone', 'unknown'] as const;
+export type DeliveryCode = (typeof DELIVERY_CODES)[number];
 
 /** A delivery's record as Redis keeps it: every value is text. */
 export type DeliveryRecord = Readonly<Record<string, string>>;
@@ -44,7 +45,7 @@ export type Delivery = {
     started_at: string;
     duration_ms: number | null;
     /** Null while it is under way. */
-    code: DeliveryAttemptCode | null;
+    code: DeliveryCode | null;
     /** Of the answer. */
     status: number | null;
   }[];
@@ -65,7 +66,7 @@ export const toDelivery = (id: DeliveryId, record: DeliveryRecord, dueMs: string
         started_at: isoTime(started),
         duration_ms: ms ? Number(ms) : null,
         // The casts in this function: only the scripts write these, from typed values.
-        code: (code || null) as DeliveryAttemptCode | null,
+        code: (code || null) as DeliveryCode | null,
         status: status ? Number(status) : null,
       };
     })

@@ -7,6 +7,7 @@ import type { Job } from '../../shared/job.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { createAnswerCheck } from '../support/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
 
 const document = createDocument({ admin: true });
@@ -57,7 +58,7 @@ test('without an operator’s token there is no word of the operator’s calls',
 describe('a running gateway', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
-    gateway = await startGateway({ env: { ADMIN_TOKEN } });
+    gateway = await startGateway({ env: { WEBHOOK_ALLOW_PRIVATE: 'true', ADMIN_TOKEN } });
   });
   afterAll(() => gateway.stop());
 
@@ -140,6 +141,18 @@ describe('a running gateway', () => {
     await call('DELETE /v1/jobs/{id}', `/v1/jobs/${id}`);
     await call('GET /healthz', '/healthz');
     await call('GET /readyz', '/readyz');
+
+    const receiver = await startReceiver();
+    const webhooks = '/v1/webhooks';
+    await call('GET /v1/webhooks/secret', `${webhooks}/secret`);
+    await call('POST /v1/webhooks/secret/rotate', `${webhooks}/secret/rotate`, { body: {} });
+    const test = await call('POST /v1/webhooks/test', `${webhooks}/test`, { body: { url: receiver.url } });
+    await receiver.close();
+    await call('GET /v1/webhooks/deliveries', `${webhooks}/deliveries`);
+    const { id: delivery } = test.body as { id: string };
+    await call('POST /v1/webhooks/deliveries/{id}/redeliver', `${webhooks}/deliveries/${delivery}/redeliver`);
+    const since = { since: '2026-01-01T00:00:00Z' };
+    await call('POST /v1/webhooks/deliveries/redeliver', `${webhooks}/deliveries/redeliver`, { body: since });
 
     const tenant = await admin('POST /admin/tenants', '/admin/tenants', { name: 'described' });
     const place = `/admin/tenants/${tenant.id}`;
