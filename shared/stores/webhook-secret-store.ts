@@ -1,6 +1,6 @@
 /** The secrets that sign a tenant's webhooks: stored sealed, drawn when first needed. */
 import type { Redis } from 'ioredis';
-import type { Sealer } from '../crypto/seal.ts';
+import { KeyServiceUnavailable, type Sealer } from '../crypto/seal.ts';
 import { drawWebhookSecret, parseWebhookSecret, type WebhookSecret } from '../crypto/sign.ts';
 import type { TenantId } from '../ids.ts';
 import { key } from '../redis/keys.ts';
@@ -58,13 +58,14 @@ export const createWebhookSecretStore = ({
 
   const openOne = async (tenant: TenantId, sealed: string): Promise<WebhookSecret> => {
     const opened = await sealer.open(sealed, bindingOf(tenant), now());
+    if (!opened.ok && opened.reason === 'unavailable') throw new KeyServiceUnavailable();
     const secret = opened.ok ? parseWebhookSecret(opened.secret) : null;
     if (secret === null)
       throw new Error(`a webhook secret cannot be opened: ${opened.ok ? 'malformed' : opened.reason}`);
     return secret;
   };
 
-  /** Opens what a script answered, and draws the first secret of a tenant that has none. Rejects where no configured key opens them. */
+  /** Opens what a script answered, and draws the first secret of a tenant that has none. Rejects with KeyServiceUnavailable, and where no key opens them. */
   const open = async (tenant: TenantId, stored: SecretFields): Promise<WebhookSecrets> => {
     const fields = stored.current ? stored : await put(tenant, null);
     const { current = '', created, previous, previous_expires: expires } = fields;

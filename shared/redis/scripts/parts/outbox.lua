@@ -140,10 +140,12 @@ local function judge_endpoint(endpoint, answered)
     call('HDEL', ENDPOINT .. endpoint, 'silences', 'paused_until')
     return
   end
+  -- Attempts that were under way when it was paused meet the same silence: they say nothing new.
+  if number(call('HGET', ENDPOINT .. endpoint, 'paused_until'), 0) > now then
+    return
+  end
   local silences = call('HINCRBY', ENDPOINT .. endpoint, 'silences', 1)
-  local paused_until = number(call('HGET', ENDPOINT .. endpoint, 'paused_until'), 0)
-  -- Many attempts under way meet the same silence: only the first of them pauses.
-  if silences >= SILENCES_TO_PAUSE and paused_until <= now then
+  if silences >= SILENCES_TO_PAUSE then
     local pause = math.min(FIRST_PAUSE_MS * 2 ^ (silences - SILENCES_TO_PAUSE), LONGEST_PAUSE_MS)
     call('HSET', ENDPOINT .. endpoint, 'paused_until', now + pause)
     call('ZADD', PAUSED_ENDPOINTS, now + pause, endpoint)
