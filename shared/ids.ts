@@ -8,6 +8,7 @@ type Id<Kind extends string> = string & { readonly [brand]: Kind };
 
 export type TenantId = Id<'tenant'>;
 export type JobId = Id<'job'>;
+export type BatchId = Id<'batch'>;
 export type PlatformKeyId = Id<'platform key'>;
 /** The `webhook-id` of an event. */
 export type DeliveryId = Id<'delivery'>;
@@ -37,8 +38,13 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const JOB_ID = /^job_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
 /** Whether it has the form of a job's id; `isGenuine` says whether it is one. */
 export const isJobId = (text: string): text is JobId => JOB_ID.test(text);
+const BATCH_ID = /^batch_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
 const MAC_BYTES = 5;
 const MAC_CHARACTERS = 8;
+const LINE_CHARACTERS = 4;
+
+/** As many as the characters of a line in its id can count; line 0 is the batch itself. */
+export const MAX_LINES = 1_000_000;
 
 export type JobIds = {
   /** A new id; ids of later milliseconds sort after it. */
@@ -47,24 +53,22 @@ export type JobIds = {
   isGenuine: (tenant: TenantId, id: string) => id is JobId;
 };
 
-/**
- * Job ids that prove themselves: `job_`, 26 characters of a UUID version 7, and 8 characters of an HMAC over tenant and id.
- * So a job whose record is gone is told apart (410) from an id that never was or is another tenant's (404), without a tombstone.
- */
-export const createJobIds = ({ peppers }: { peppers: Peppers }): JobIds => {
-  const macKeyOf = ({ key }: { key: KeyObject }) => deriveKey(key, 'llm-gateway/job-id/v1');
+export type BatchIds = {
+  next: (tenant: TenantId) => BatchId;
+  isGenuine: (tenant: TenantId, id: string) => id is BatchId;
+  /** The job id of a line of a batch, 1 to MAX_LINES; genuine for JobIds. */
+  line: (tenant: TenantId, batch: BatchId, line: number) => JobId;
+};
+
+/** What makes ids of one kind, prefix included, prove themselves. */
+const createProof = (peppers: Peppers, purpose: string) => {
+  const macKeyOf = ({ key }: { key: KeyObject }) => deriveKey(key, purpose);
   const [newest, ...others] = peppers.keys;
   const active = macKeyOf(newest);
   const all = [active, ...others.map(macKeyOf)];
-
   return {
-    next: (tenant) => {
-      const body = `job_${sortableUnique()}`;
-      // A cast because this is where job ids come from.
-      return `${body}${macOf(active, tenant, body)}` as JobId;
-    },
-    isGenuine: (tenant, id): id is JobId => {
-      if (!JOB_ID.test(id)) return false;
+    complete: (tenant: TenantId, body: string): string => `${body}${macOf(active, tenant, body)}`,
+    holds: (tenant: TenantId, id: string): boolean => {
       const body = id.slice(0, -MAC_CHARACTERS);
       const presented = Buffer.from(id.slice(-MAC_CHARACTERS));
       return all.some((key) => timingSafeEqual(presented, Buffer.from(macOf(key, tenant, body))));
@@ -72,11 +76,57 @@ export const createJobIds = ({ peppers }: { peppers: Peppers }): JobIds => {
   };
 };
 
+const proofOfJobs = (peppers: Peppers) => createProof(peppers, 'llm-gateway/job-id/v1');
+
+/**
+ * Job ids that prove themselves: `job_`, 26 characters of a UUID version 7, and 8 characters of an HMAC over tenant and id.
+ * So a job whose record is gone is told apart (410) from an id that never was or is another tenant's (404), without a tombstone.
+ */
+export const createJobIds = ({ peppers }: { peppers: Peppers }): JobIds => {
+  const proof = proofOfJobs(peppers);
+  return {
+    // Casts, here and below, because this is where these ids come from.
+    next: (tenant) => proof.complete(tenant, `job_${sortableUnique()}`) as JobId,
+    isGenuine: (tenant, id): id is JobId => JOB_ID.test(id) && proof.holds(tenant, id),
+  };
+};
+
+/**
+ * Batch ids of the same form as job ids, but of a UUID version 8: its last 4 characters count the lines, and are 0 for the batch itself.
+ * A line's job id is its batch's stem and its number, so the scripts find a line's batch by the id alone.
+ */
+export const createBatchIds = ({ peppers }: { peppers: Peppers }): BatchIds => {
+  const proof = createProof(peppers, 'llm-gateway/batch-id/v1');
+  const lines = proofOfJobs(peppers);
+  return {
+    next: (tenant) => {
+      const stem = sortableUnique(8).slice(0, -LINE_CHARACTERS);
+      return proof.complete(tenant, `batch_${stem}${lineText(0)}`) as BatchId;
+    },
+    isGenuine: (tenant, id): id is BatchId => BATCH_ID.test(id) && proof.holds(tenant, id),
+    line: (tenant, batch, line) => lines.complete(tenant, `job_${stemOf(batch)}${lineText(line)}`) as JobId,
+  };
+};
+
+/** The 22 characters that a batch's id shares with those of its lines: its name in Redis. */
+export const stemOf = (batch: BatchId): string => batch.slice('batch_'.length, -(LINE_CHARACTERS + MAC_CHARACTERS));
+
+const lineText = (line: number): string => {
+  let text = '';
+  for (let rest = line, count = 0; count < LINE_CHARACTERS; count++, rest >>= 5)
+    text = ALPHABET.charAt(rest & 31) + text;
+  return text;
+};
+
 const macOf = (key: KeyObject, tenant: TenantId, body: string): string =>
   toBase32(createHmac('sha256', key).update(`${tenant}\0${body}`).digest().subarray(0, MAC_BYTES));
 
-/** 26 characters; sorts by the millisecond in which it was made. */
-const sortableUnique = (): string => toBase32(Buffer.from(randomUUIDv7().replaceAll('-', ''), 'hex'));
+/** 26 characters; sorts by the millisecond in which it was made. Of the UUID only the version is ours to choose. */
+const sortableUnique = (version: 7 | 8 = 7): string => {
+  const bytes = Buffer.from(randomUUIDv7().replaceAll('-', ''), 'hex');
+  bytes[6] = (version << 4) | ((bytes[6] ?? 0) & 0x0f);
+  return toBase32(bytes);
+};
 
 /** The bytes as one big-endian number, filled up with zero bits in front to whole characters of 5 bits. */
 export const toBase32 = (bytes: Buffer): string => {

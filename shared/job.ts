@@ -1,7 +1,7 @@
 /** The job: its states, and how its record in Redis becomes the object that clients see. */
 import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
 import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
-import type { JobId } from './ids.ts';
+import type { BatchId, JobId } from './ids.ts';
 import type { AttemptOutcome } from './outcome.ts';
 
 /**
@@ -36,7 +36,7 @@ export type JobView = {
   result: CompletionResult | null;
 };
 
-type UsageJson = {
+export type UsageJson = {
   input_tokens: number;
   output_tokens: number;
   cached_input_tokens: number;
@@ -44,6 +44,8 @@ type UsageJson = {
   cost_usd: number | null;
   price_version: string;
 };
+
+export type JobErrorJson = { code: JobErrorCode; message: string; retryable: boolean; provider_status: number | null };
 
 type AttemptJson = {
   number: number;
@@ -72,9 +74,10 @@ export type Job = {
   usage: UsageJson | null;
   billed_usage: UsageJson | null;
   sandbox: boolean;
-  error: { code: JobErrorCode; message: string; retryable: boolean; provider_status: number | null } | null;
+  error: JobErrorJson | null;
   metadata: Record<string, string>;
-  batch_id: null;
+  /** Of the batch that it is a line of. */
+  batch_id: BatchId | null;
   urls: { self: string; cancel: string };
 };
 
@@ -92,7 +95,6 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
   const text = (field: string): string => record[field] ?? '';
   const time = (field: string): string | null => (record[field] ? isoTime(record[field]) : null);
   const attempts = listAttempts(record);
-  const used = record.used?.split('|');
   const price = text('price_version');
   return {
     id,
@@ -111,7 +113,7 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     attempts: attempts.slice(-10),
     attempts_omitted: attemptsOf(view) - Math.min(attempts.length, 10),
     ...(withResult ? { result: view.result } : {}),
-    usage: used ? usageJson(used[0], used[1], used[2], used[3] || null, price) : null,
+    usage: deliveredUsage(record),
     billed_usage: record.billed_input
       ? usageJson(
           record.billed_input,
@@ -124,12 +126,19 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     sandbox: text('sandbox') === '1',
     error: errorJson(record),
     metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
-    batch_id: null,
+    batch_id: (record.batch as BatchId | undefined) ?? null,
     urls: { self: `/v1/jobs/${id}`, cancel: `/v1/jobs/${id}/cancel` },
   };
 };
 
-const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
+/** What the attempt used that delivered the result; null where there is none. */
+export const deliveredUsage = ({ used, price_version }: JobRecord): UsageJson | null => {
+  if (!used) return null;
+  const [input, output, cached, nano] = used.split('|');
+  return usageJson(input, output, cached, nano || null, price_version ?? '');
+};
+
+export const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
 
 const usageJson = (
   input: string | undefined,
@@ -161,7 +170,8 @@ const listAttempts = (record: JobRecord): AttemptJson[] =>
     })
     .sort((a, b) => a.number - b.number);
 
-const errorJson = (record: JobRecord): Job['error'] => {
+/** Why a job did not complete; null where it did, or is not final. */
+export const errorJson = (record: JobRecord): JobErrorJson | null => {
   if (!record.error) return null;
   const code = record.error as JobErrorCode;
   const { message, retryable } = JOB_ERRORS[code];

@@ -7,7 +7,6 @@ import { createAuditSeals } from '../shared/audit/audit-seals.ts';
 import type { Config } from '../shared/config.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
-import type { JobId } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
 import { createPrices } from '../shared/pricing.ts';
@@ -78,8 +77,7 @@ export const startWorker = async (
 
   const running = createRunningJobs();
   // A message may be lost with its connection: the heartbeat brings the same ids.
-  // `cancel` publishes nothing but ids.
-  subscribe(news, { shards, channel: 'ABORTS' }, (id) => running.abort(id as JobId, 'cancelled'));
+  subscribe(news, { shards, channel: 'ABORTS' }, (beginning) => running.abort(beginning, 'cancelled'));
 
   let claims = 0;
   const runCompletion = createRunCompletion({
@@ -146,7 +144,7 @@ export const startWorker = async (
     worker,
     shards,
     slotsAShard,
-    abort: (id) => running.abort(id, 'cancelled'),
+    abort: (beginning) => running.abort(beginning, 'cancelled'),
     onBeat: () => {
       if (config.aliveFile) writeFileSync(config.aliveFile, '');
     },

@@ -167,6 +167,11 @@ const openUserKey = async (
 ): Promise<{ ok: true; secret: Secret | null } | { ok: false; reason: OpenFailure | 'missing' }> => {
   if (claim.credential === 'platform') return { ok: true, secret: null };
   if (claim.sealedKey === null) return { ok: false, reason: 'missing' };
-  const binding = { tenant: claim.tenant, subject: id, provider: claim.provider, expiresAtMs: claim.deadlineMs };
+  const binding = {
+    tenant: claim.tenant,
+    subject: claim.batch ?? id,
+    provider: claim.provider,
+    expiresAtMs: claim.deadlineMs,
+  };
   return sealer.open(claim.sealedKey, binding, now());
 };

@@ -7,8 +7,8 @@ export type AbortReason = 'cancelled' | 'lost' | 'shutdown';
 export type RunningJobs = {
   /** Enters a job; `lost` aborts it when its lock may be gone. Call `end` when it is settled. */
   start: (id: JobId, lost: AbortSignal) => { signal: AbortSignal; end: () => void };
-  /** Aborts a job if it runs here. */
-  abort: (id: JobId, reason: AbortReason) => void;
+  /** Aborts what runs here of the jobs whose ids begin so: one job, or the lines of a batch. */
+  abort: (beginning: string, reason: AbortReason) => void;
   abortAll: (reason: AbortReason) => void;
   /** From here on nothing starts: `isDraining` says so before a job is claimed. */
   drain: () => void;
@@ -18,8 +18,10 @@ export type RunningJobs = {
 export const createRunningJobs = (): RunningJobs => {
   // Two attempts of one job can run in one process: the first may have lost its lock.
   const controllers = new Map<JobId, Set<AbortController>>();
-  const abort = (id: JobId, reason: AbortReason): void => {
-    for (const controller of controllers.get(id) ?? []) controller.abort(reason);
+  const abort = (beginning: string, reason: AbortReason): void => {
+    for (const [id, ofJob] of controllers) {
+      if (id.startsWith(beginning)) for (const controller of ofJob) controller.abort(reason);
+    }
   };
   let draining = false;
   return {
@@ -41,7 +43,7 @@ export const createRunningJobs = (): RunningJobs => {
     },
     abort,
     abortAll: (reason) => {
-      for (const id of controllers.keys()) abort(id, reason);
+      abort('', reason);
     },
     drain: () => {
       draining = true;

@@ -6,29 +6,45 @@
 
 /** Name → [what follows the shard's tag, type, contents and life]. A name that ends in `:` is followed by an id. */
 const NAMES = {
-  /** hash: the job's record; until its retention ends. */
+  /** hash: the job's record; until its retention ends. Of a line from its first turn on, until its batch's ends. */
   JOB: 'job:',
   /** string: the request as JSON; until the job is final. */
   REQUEST: 'request:',
   /** string: the result as JSON; as long as the record. */
   RESULT: 'result:',
-  /** string: the sealed user key; until the job is final, at most its deadline + 60 s. */
+  /** string: the sealed user key of a job, or of a batch under its stem; until it is final, at most its deadline + 60 s. */
   SEALED: 'sealed:',
-  /** string: `<request digest> <job id>`, `<tenant>:<digest of route and key>`; 24 h from acceptance. */
+  /** string: `<request digest> <id of job or batch>`, `<tenant>:<digest of route and key>`; 24 h from acceptance. `- <id>` while a batch is being staged. */
   IDEMPOTENCY: 'idempotency:',
   /** set of API process ids that wait for news of the job; until it is final, at most 90 s. */
   WATCHERS: 'watchers:',
   /** channel: `<job id> <status>` of jobs whose status changed, for one API process. */
   NEWS: 'news:',
-  /** channel: the ids of running jobs that are to be aborted. */
+  /** channel: the ids of running jobs that are to be aborted, or what the ids of a batch's lines begin with. */
   ABORTS: 'aborts',
 
   /** hash: what is common to a lane's jobs, and where the lane stands; an hour past the last deadline in it. */
   LANE: 'lane:',
-  /** list: ids never handed off, in order of acceptance. */
+  /** list: ids never handed off, in order of acceptance; a batch's lane (`<stem>.<number>`) lists what they have after the stem. */
   LANE_NEW: 'lane-new:',
   /** sorted set: ids that came back, by ticket; always served before the new ones. */
   LANE_BACK: 'lane-back:',
+  /** hash: a batch's record and counters, by its stem (`stemOf`); until its retention ends. */
+  BATCH: 'batch:',
+  /** hash: what was staged for 32 lines, `<stem><first three characters of the line's number>`; the last one → head, custom id, metadata and request, a text line each. As BATCH. */
+  BATCH_LINES: 'batch-lines:',
+  /** set: a batch's lines that had a turn and are not final. */
+  BATCH_OPEN: 'batch-open:',
+  /** list: what the ids of final lines have after the stem, in the order in which they ended; `lane <number>` stands for a whole BATCH_REST. As BATCH. */
+  BATCH_OUTCOMES: 'batch-outcomes:',
+  /** list: a lane's LANE_NEW at the time when its batch was stopped: lines that never had a turn. As BATCH. */
+  BATCH_REST: 'batch-rest:',
+  /** hash: the batch's part of USAGE, `<day>|` before each field. As BATCH. */
+  BATCH_USAGE: 'batch-usage:',
+  /** stream: a tenant's batches in order of publication, field `id`; entries go with their record. */
+  BATCHES: 'batches:',
+  /** sorted set: stems of all batches → when upkeep has something to do with them, ms. */
+  BATCH_DUE: 'batch-due',
   /** hash: a provider account and model under one rate limit: parked until, cap, in flight; as LANE. */
   UPSTREAM: 'upstream:',
   /** list: lanes that wait for a slot of the upstream's cap. */
@@ -70,7 +86,7 @@ const NAMES = {
   DEADLINES: 'deadlines',
   /** hash: handed-off ids → `<hand-off>:<since ms>`; the truth about what BullMQ should know. */
   INFLIGHT: 'inflight',
-  /** set: running ids whose cancellation was asked for. */
+  /** set: what ABORTS was told of jobs and batches that are not final. */
   CANCELLING: 'cancelling',
   /** hash: worker id → `<slots>:<alive until ms>`. */
   WORKERS: 'workers',

@@ -1,7 +1,7 @@
 /** The attempts of a job, each opened before its call and settled after it: one call here is one atomic script. */
 import type { CompletionRequest, CompletionResult, CredentialKind, Provider, TokenUsage } from '../completion.ts';
 import type { JobErrorCode } from '../errors.ts';
-import type { JobId, TenantId } from '../ids.ts';
+import type { BatchId, JobId, TenantId } from '../ids.ts';
 import type { FinalStatus } from '../job.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import type { Price } from '../pricing.ts';
@@ -30,6 +30,8 @@ export type Claim = {
   sealedKey: string | null;
   /** Of the request that it came with; null where there is no trace. */
   traceparent: Traceparent | null;
+  /** That the job is a line of: its key was sealed for it. */
+  batch: BatchId | null;
 };
 
 export type ClaimAnswer =
@@ -123,6 +125,7 @@ type ClaimReply = [
   request: string,
   sealedKey: string,
   traceparent: Traceparent | '',
+  batch: BatchId | '',
 ];
 
 const parseClaim = ([
@@ -139,6 +142,7 @@ const parseClaim = ([
   request,
   sealedKey,
   traceparent,
+  batch,
 ]: ClaimReply): Claim => ({
   attempt,
   tenant,
@@ -152,4 +156,5 @@ const parseClaim = ([
   request: JSON.parse(request) as CompletionRequest,
   sealedKey: sealedKey || null,
   traceparent: traceparent || null,
+  batch: batch || null,
 });

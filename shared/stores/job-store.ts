@@ -1,5 +1,4 @@
 /** The job's record, from acceptance to erasure, but for its attempts: one call here is one atomic script. */
-import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { CompletionRequest, CompletionResult, CredentialKind, Provider } from '../completion.ts';
 import type { JobId, TenantId } from '../ids.ts';
@@ -12,6 +11,8 @@ import { answerOf } from '../redis/unavailable.ts';
 import type { LimitsInForce } from '../tenant.ts';
 import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
+import { fieldsOf } from './fields.ts';
+import { digest, IDEMPOTENCY_MS, idempotencyEntry, upstreamOf } from './names.ts';
 import { readTogether } from './read-together.ts';
 
 /** Most ids that one script call handles, so that it never blocks Redis for more than a few milliseconds. */
@@ -19,10 +20,9 @@ const IDS_A_CALL = 64;
 /** Fewer where results come along, which may be long. */
 const RESULTS_A_CALL = 16;
 /** How long an erased job can still be told from one whose late attempt has usage to report. */
-const ERASED_STUB_MS = 15 * 60_000;
+export const ERASED_STUB_MS = 15 * 60_000;
 /** Before the fields that a late attempt changed after the end, as they were. */
 const TOLD = 'told:';
-const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 
 export type NewJob = {
   id: JobId;
@@ -128,7 +128,7 @@ export const createJobStore = ({
         tenant,
         laneOf(job),
         job.class,
-        upstreamOf(job),
+        upstreamOf(job, job.request.model),
         job.provider,
         job.request.model,
         job.credential,
@@ -140,7 +140,7 @@ export const createJobStore = ({
         job.sandbox ? '1' : '',
         watcher ?? '',
         HANDOFFS_A_SUBMIT,
-        idempotency ? `${tenant}:${digest([idempotency.route, idempotency.key])}` : '',
+        idempotency ? idempotencyEntry(tenant, idempotency) : '',
         idempotency ? idempotency.requests.map((request) => digest([request])).join(' ') : '',
         IDEMPOTENCY_MS,
         job.platformKey,
@@ -231,7 +231,7 @@ export const createJobStore = ({
 /** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
 const HANDOFFS_A_SUBMIT = 2;
 
-type RateReply = [remaining: number, resetMs: number];
+export type RateReply = [remaining: number, resetMs: number];
 type SubmitReply =
   | ['mismatch' | 'too_many_queued', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
@@ -250,25 +250,18 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
   ...(job.sandbox ? { sandbox: '1' } : {}),
 });
 
-type ViewReply = [] | [string[], string, number, string];
+export type ViewReply = [] | [string[], string, number, string];
 
-const parseView = (id: JobId | undefined, reply: ViewReply): JobView | null => {
+/** A job as `view_job` answers it. */
+export const parseView = (id: JobId | undefined, reply: ViewReply): JobView | null => {
   const [flat, reason, position, result] = reply;
   if (!id || !flat) return null;
-  const record: Record<string, string> = {};
-  for (let index = 0; index < flat.length; index += 2) record[flat[index] ?? ''] = flat[index + 1] ?? '';
   return {
     id,
-    record,
+    record: fieldsOf(flat),
     queue: reason ? { reason: reason as WaitReason, position: position ?? 1 } : null,
     result: result ? (JSON.parse(result) as CompletionResult) : null,
   };
 };
 
-const digest = (parts: readonly string[]): string => hash('sha256', parts.join('\0'), 'base64url').slice(0, 22);
-
-/** What a provider's rate limit applies to: a user's key and a model, or the platform's account and a model whoever asks. */
-const upstreamOf = ({ tenant, provider, fingerprint, request }: NewJob): string =>
-  digest(fingerprint === null ? ['platform', provider, request.model] : [tenant, provider, fingerprint, request.model]);
-
-const laneOf = (job: NewJob): string => digest([job.tenant, job.class, upstreamOf(job)]);
+const laneOf = (job: NewJob): string => digest([job.tenant, job.class, upstreamOf(job, job.request.model)]);

@@ -1,10 +1,11 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
-import type { JobId, TenantId } from '../ids.ts';
+import type { TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { answerOf } from '../redis/unavailable.ts';
+import { ERASED_STUB_MS } from './job-store.ts';
 import type { LimitsInForce } from '../tenant.ts';
 
 /** A worker that was silent for this long is taken for dead. */
@@ -14,6 +15,8 @@ const LEASE_MS = 3_000;
 const HANDOFF_LATE_MS = 2_000;
 /** A running job's worker ends it at its deadline; past this much more, the worker is lost. */
 const DEADLINE_GRACE_MS = 2_000;
+
+type SweepBatchReply = [stem: string, step: string, lines: number, Handoff[]];
 
 export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
 
@@ -28,15 +31,15 @@ export const createSchedulerStore = ({
   retentionMs: number;
   defaultLimits: Pick<LimitsInForce, 'max_in_flight' | 'tokens_per_minute'>;
 }) => ({
-  /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers running jobs that are to be aborted. */
-  heartbeat: async (shard: number, worker: string, slots: number): Promise<JobId[]> =>
+  /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers what the ids of running jobs begin with that are to be aborted: a whole id, or that of a batch's lines. */
+  heartbeat: async (shard: number, worker: string, slots: number): Promise<string[]> =>
     (await run('heartbeat', shardTag(shard), [
       worker,
       slots,
       ALIVE_MS,
       defaultLimits.max_in_flight ?? '',
       defaultLimits.tokens_per_minute ?? '',
-    ])) as JobId[],
+    ])) as string[],
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */
   tick: async (shard: number, worker: string) => {
@@ -58,6 +61,17 @@ export const createSchedulerStore = ({
       tenant ?? '',
     ])) as [number, Handoff[]];
     return { expired, handoffs };
+  },
+
+  /** The next step of one batch that is due: past its deadline, draining, or at the end of its life. `null`: none is. */
+  sweepBatch: async (shard: number) => {
+    const [stem, step, lines, handoffs] = (await run('sweep-batch', shardTag(shard), [
+      DEADLINE_GRACE_MS,
+      retentionMs,
+      ERASED_STUB_MS,
+      '',
+    ])) as SweepBatchReply;
+    return stem === '' ? null : { stem, step, lines, handoffs };
   },
 
   /** How a shard's queue stands: its unfinished jobs, those of them at the workers or in a pause, lanes held back by a provider, and what the workers can hold. */

@@ -18,6 +18,8 @@ export const COUNTERS = [
   'unpriced_requests',
 ] as const;
 
+export type UsageSums = Record<(typeof COUNTERS)[number], number>;
+
 /** One number for each of COUNTERS. */
 export type Counts = Float64Array;
 
@@ -66,6 +68,16 @@ const createReader = (see: SeeUsage) => {
     }
   };
 };
+
+/** Shows `see` the rows of a batch's ledger, as Redis answers it: the day and the row's name, its counts, and so on. */
+export const showBatchLedger = (flat: readonly string[], see: SeeUsage): void => {
+  const showDay = createReader(see);
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = flat[index] ?? '';
+    showDay(name.slice(0, DAY_CHARACTERS), `${name.slice(DAY_CHARACTERS + 1)}\n${flat[index + 1] ?? ''}`);
+  }
+};
+const DAY_CHARACTERS = 'YYYY-MM-DD'.length;
 
 /** Digit by digit: `split` and `Number` take several times as long. */
 const readCounts = (text: string, counts: Counts): void => {

@@ -1,7 +1,7 @@
 /** The scheduler without processes: the real stores on a real Redis, driven step by step by a test that plays API and workers. */
 import { Redis } from 'ioredis';
 import { parsePeppers } from '../../shared/crypto/keyring.ts';
-import { createJobIds, type JobId, type TenantId } from '../../shared/ids.ts';
+import { type BatchId, createBatchIds, createJobIds, type JobId, type TenantId } from '../../shared/ids.ts';
 import { type Handoff, parseHandoff } from '../../shared/queues.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
@@ -12,6 +12,8 @@ import {
   type Settlement,
 } from '../../shared/stores/attempt-store.ts';
 import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
+import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/stores/batch-staging.ts';
+import { type BatchStore, createBatchStore } from '../../shared/stores/batch-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 
 export const TAG = shardTag(0);
@@ -22,11 +24,22 @@ export type Engine = {
   redis: Redis;
   jobs: JobStore;
   scheduler: SchedulerStore;
+  batches: BatchStore;
   /** Hand-offs that scripts gave out and no worker has taken yet, oldest first. */
   handoffs: Handoff[];
   /** Offers a job, which may be refused. */
   offer: (tenant: string, job?: Partial<NewJob> & { model?: string }) => Promise<SubmitAnswer & { id: JobId }>;
   submit: (tenant: string, job?: Partial<NewJob> & { model?: string }) => Promise<JobId>;
+  /** Opens a batch; fails where it is not one to be staged. */
+  begin: (
+    tenant: string,
+    batch?: Partial<NewBatch>,
+    idempotencyKey?: string,
+  ) => Promise<{ id: BatchId; staging: Staging }>;
+  /** Publishes what was staged. */
+  publish: (staging: Staging, details?: Partial<BatchDetails>, digest?: string) => Promise<BatchId>;
+  /** A published batch of so many lines, or of these. */
+  batch: (tenant: string, lines: number | NewLine[], options?: Partial<NewBatch & BatchDetails>) => Promise<BatchId>;
   /** Claims the oldest hand-off; null where there is none or it is refused. */
   start: () => Promise<Running | null>;
   /** Settles a running job; `heldMs` pretends that it held its slot for that long. */
@@ -34,6 +47,15 @@ export type Engine = {
   tick: () => Promise<void>;
   stop: () => void;
 };
+
+/** Lines of one model, `c-1` and so on, with a user's message of that name. */
+export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): NewLine[] =>
+  Array.from({ length: count }, (_, index) => ({
+    customId: `c-${first + index}`,
+    request: { model, messages: [{ role: 'user' as const, content: `line ${first + index}` }] },
+    metadata: {},
+    timeoutMs: 60_000,
+  }));
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
 
@@ -46,14 +68,63 @@ export const createEngine = (
 ): Engine => {
   if (!peppers.ok) throw new Error('no peppers');
   const ids = createJobIds({ peppers: peppers.keys });
+  const batchIds = createBatchIds({ peppers: peppers.keys });
   const redis = new Redis(url);
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits });
+  const batches = createBatchStore({ redis, run, shards: 1, retentionMs: 3_600_000, ids: batchIds });
   const handoffs: Handoff[] = [];
   let marks = 0;
+  const begin: Engine['begin'] = async (name, batch = {}, idempotencyKey) => {
+    const tenant = name as TenantId;
+    const id = batchIds.next(tenant);
+    const answer = await batches.begin(
+      {
+        id,
+        tenant,
+        provider: 'bedrock',
+        credential: 'platform',
+        platformKey: 'test',
+        fingerprint: null,
+        parent: null,
+        traceparent: null,
+        sandbox: false,
+        limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
+        ...batch,
+      },
+      idempotencyKey === undefined ? null : { key: idempotencyKey, route: 'POST /v1/batches' },
+    );
+    if (answer.kind !== 'staging') throw new Error(`not to be staged: ${answer.kind}`);
+    return { id, staging: answer.staging };
+  };
+  const publish: Engine['publish'] = async (staging, details = {}, digest = 'digest') => {
+    const answer = await staging.publish(
+      {
+        deadlineMs: Date.now() + 3_600_000,
+        sealedKey: null,
+        metadata: {},
+        webhook: null,
+        errors: [],
+        skipped: 0,
+        ...details,
+      },
+      digest,
+    );
+    if (answer.kind !== 'published') throw new Error(`not published: ${answer.kind}`);
+    handoffs.push(...answer.handoffs);
+    return answer.view.id;
+  };
   const engine: Engine = {
+    begin,
+    publish,
+    batch: async (tenant, lines, options = {}) => {
+      const { staging } = await begin(tenant, options);
+      await staging.add(typeof lines === 'number' ? linesOf(lines) : lines);
+      return publish(staging, options);
+    },
+    batches,
     redis,
     jobs,
     scheduler,

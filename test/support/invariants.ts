@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { COUNTERS } from '../../shared/stores/usage-store.ts';
 import { findDeliveryViolations } from './delivery-invariants.ts';
+import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
 import { until } from './until.ts';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'expired']);
@@ -84,12 +85,15 @@ export const findViolations = async (
   for (const id of Object.keys(inflight)) stand(id, 'inflight');
   for (const id of delayed) stand(id, 'delayed');
   for (const lane of new Set([...idsOf('LANE_NEW'), ...idsOf('LANE_BACK')])) {
-    const fresh = await redis.lrange(key(tag, 'LANE_NEW', lane), 0, -1);
+    const entries = await redis.lrange(key(tag, 'LANE_NEW', lane), 0, -1);
+    const fresh = new Set(entries.map((entry) => idInLane(lane, entry)));
     const back = await redis.zrange(key(tag, 'LANE_BACK', lane), '0', '-1');
     for (const id of [...fresh, ...back]) {
       const status = jobs.get(id)?.status ?? '';
       // Cancelled and expired ids are skipped when their turn comes.
-      if (fresh.includes(id) && (status === 'cancelled' || status === 'expired')) continue;
+      if (fresh.has(id) && (status === 'cancelled' || status === 'expired')) continue;
+      // A line gets its record with its first turn.
+      if (fresh.has(id) && stemOfLine(id) !== null && !jobs.has(id)) continue;
       stand(id, `lane ${lane}`);
       expect(jobs.get(id)?.lane === lane, `${id} stands in the lane of another job`);
     }
@@ -109,10 +113,12 @@ export const findViolations = async (
       expect(![...bullJobs].some((name) => name.startsWith(`${id}-`)), `final ${id} is still known to BullMQ`);
     } else {
       expect(at.length === 1, `${status} ${id} stands in ${at.length} places: ${at.join(', ')}`);
+      if (status === 'in_progress') expect(at[0] === 'inflight', `running ${id} stands in ${at[0]}`);
+      // A line's are its batch's.
+      if (stemOfLine(id) !== null) continue;
       expect(deadlines.has(id), `${status} ${id} has no deadline`);
       expect(requests.has(id), `${status} ${id} has no request`);
       if (job.credential === 'user') expect(sealed.has(id), `${status} ${id} lost its sealed key`);
-      if (status === 'in_progress') expect(at[0] === 'inflight', `running ${id} stands in ${at[0]}`);
     }
   }
   for (const [id, at] of places) expect(jobs.has(id), `${id} stands in ${at.join(', ')} without a record`);
@@ -140,6 +146,12 @@ export const findViolations = async (
     const counter = `${job.tenant} waiting:${job.class ?? 'interactive'}`;
     waiting.set(counter, (waiting.get(counter) ?? 0) + 1);
   }
+  const batches = await readBatches(redis, tag, { keys, jobs });
+  violations.push(...batches.violations);
+  for (const [tenant, lines] of batches.waiting) {
+    const counter = `${tenant} waiting:batch`;
+    waiting.set(counter, (waiting.get(counter) ?? 0) + lines);
+  }
   for (const [tenant, row] of tenants) {
     for (const field of ['waiting:interactive', 'waiting:batch']) {
       const actual = waiting.get(`${tenant} ${field}`) ?? 0;
@@ -160,7 +172,13 @@ export const findViolations = async (
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
   violations.push(...(await findDeliveryViolations(redis, tag, { jobs, deliveries: await hashes('DELIVERY') }, keys)));
-  if (allRecordsStored) violations.push(...(await findLedgerViolations(jobs, await hashes('USAGE'))));
+  if (allRecordsStored) {
+    const counted = [...jobs.values(), ...batches.neverRan];
+    violations.push(...findLedgerViolations(counted, await hashes('USAGE')));
+    for (const { tenant, fields, lines } of batches.ledgers) {
+      violations.push(...findLedgerViolations(lines, new Map([[`${tenant}:batch`, fields]])));
+    }
+  }
   return violations;
 };
 
@@ -242,16 +260,16 @@ const LEDGER = {
   billed_nano: 'cost_nano',
 } as const;
 
-const findLedgerViolations = async (
-  jobs: Map<string, Record<string, string>>,
+const findLedgerViolations = (
+  jobs: readonly Record<string, string>[],
   ledgers: Map<string, Record<string, string>>,
-): Promise<string[]> => {
+): string[] => {
   const violations: string[] = [];
   const sums = new Map<string, number>();
   const add = (sum: Map<string, number>, name: string, amount: number): void => {
     sum.set(name, (sum.get(name) ?? 0) + amount);
   };
-  for (const job of jobs.values()) {
+  for (const job of jobs) {
     const row = `${job.tenant}|${job.provider}|${job.model}|${job.credential}`;
     for (const [field, counter] of Object.entries(LEDGER)) add(sums, `${row}|${counter}`, Number(job[field] ?? 0));
     if (job.unpriced) add(sums, `${row}|unpriced_requests`, 1);

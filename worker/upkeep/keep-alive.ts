@@ -1,5 +1,4 @@
 /** Once a second: tells the scheduler that this worker lives, aborts what was cancelled, and sets the clock. */
-import type { JobId } from '../../shared/ids.ts';
 import { describeError, type Log } from '../../shared/log.ts';
 import type { RedisClock } from '../../shared/redis/clock.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
@@ -22,14 +21,15 @@ export const keepAlive = ({
   worker: string;
   shards: number;
   slotsAShard: number;
-  abort: (id: JobId) => void;
+  /** Of one job, or of all whose ids begin so. */
+  abort: (beginning: string) => void;
   /** Called after each beat that reached Redis. */
   onBeat: () => void;
   log: Log;
 }): Repeating & { leave: () => Promise<void> } => {
   const beat = async (slots: number): Promise<void> => {
     for (let shard = 0; shard < shards; shard++) {
-      for (const id of await scheduler.heartbeat(shard, worker, slots)) abort(id);
+      for (const beginning of await scheduler.heartbeat(shard, worker, slots)) abort(beginning);
     }
     await clock.sync();
     onBeat();

@@ -1,4 +1,4 @@
-/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, deliveries, and records' index entries. */
+/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
 import { describeError, type Log } from '../../shared/log.ts';
 import type { Queues } from '../../shared/queues.ts';
 import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
@@ -8,6 +8,8 @@ import { every, type Repeating } from './every.ts';
 const TICK_MS = 1_000;
 /** Pieces of at most 64 ids that one turn handles before it lets the next tick come. */
 const PIECES_A_TURN = 16;
+/** How long of each turn batches are drained and erased: nothing else of the turn may wait longer. */
+const BATCHES_MS = 400;
 
 export const keepMoving = ({
   scheduler,
@@ -50,6 +52,13 @@ export const keepMoving = ({
     for (const tenant of [null, ...tenants]) {
       const swept = await scheduler.sweep(shard, tenant);
       if (swept.expired > 0) log.info('jobs_expired', { count: swept.expired });
+      await queues.add(shard, swept.handoffs);
+    }
+
+    const untilMs = performance.now() + BATCHES_MS;
+    while (performance.now() < untilMs) {
+      const swept = await scheduler.sweepBatch(shard);
+      if (swept === null) break;
       await queues.add(shard, swept.handoffs);
     }
   };

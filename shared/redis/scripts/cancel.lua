@@ -6,6 +6,19 @@
 
 local id = ARGV[1]
 local job = read_job(id)
+local stem = batch_of(id)
+if stem and not job[J.status] then
+  -- A line that has had no turn: it gets its record to end with, and its lane passes over it.
+  local batch = call('HMGET', BATCH .. stem, 'tenant', 'status', 'stopped_as')
+  if batch[1] == ARGV[2] and batch[3] then
+    return { 'final', {} }
+  end
+  if batch[1] == ARGV[2] and batch[2] == 'in_progress' then
+    open_line(stem, id)
+    job = read_job(id)
+    call('HINCRBY', BATCH .. stem, 'gone:' .. job[J.lane]:sub(24), 1)
+  end
+end
 if job[J.tenant] ~= ARGV[2] then
   return { 'gone', {} }
 end

@@ -2,7 +2,7 @@
 --
 -- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
 -- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired or crashed too often, or
---      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none), traceparent ('' none)}
+--      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
 
 local id, handoff, claim = ARGV[1], ARGV[2], ARGV[3]
@@ -27,7 +27,9 @@ if last and last.outcome == '' and last.claim ~= claim then
     return { 'refused', 'crashed', feed(4) }
   end
 end
-if call('SISMEMBER', CANCELLING, id) == 1 then
+local stem = batch_of(id)
+local batch = stem and call('HMGET', BATCH .. stem, 'id', 'stopped_as') or {}
+if call('SISMEMBER', CANCELLING, id) == 1 or batch[2] == 'cancelled' then
   finish(id, job, 'cancelled', retention, {})
   return { 'refused', 'cancelled', feed(4) }
 end
@@ -48,6 +50,9 @@ if not (last and last.outcome == '' and last.claim == claim) then
   if old and old.outcome ~= 'unknown' then
     call('HDEL', JOB .. id, 'attempt:' .. (attempt - 10))
   end
+  if job[J.status] ~= 'in_progress' then
+    count_running(id, 1)
+  end
   announce(id, 'in_progress')
 end
 
@@ -55,5 +60,5 @@ local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
 return {
   'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
   number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
-  call('GET', REQUEST .. id) or '', call('GET', SEALED .. id) or '', row[5] or '',
+  stem and read_line(id).request or call('GET', REQUEST .. id) or '', call('GET', SEALED .. (stem or id)) or '', row[5] or '', batch[1] or '',
 }

@@ -1,11 +1,29 @@
--- erase: forgets what a final job held. A stub stays behind for as long as an attempt of it may still report usage.
+-- erase: forgets what a final job held. A stub stays behind for as long as an attempt of it may still report usage; of a line, what its batch counts and lists.
 --
 -- In:  1 id, 2 tenant, 3 ms that the stub stays
 -- Out: 'gone' | 'conflict' | 'erased'
 
-local id = ARGV[1]
+local id, tenant = ARGV[1], ARGV[2]
+local stem = batch_of(id)
+
+if stem then
+  local batch = call('HMGET', BATCH .. stem, 'tenant', 'published', 'erasing', 'stopped_as')
+  local line = batch[1] == tenant and batch[2] and not batch[3] and read_line(id)
+  if not line or line.erased then
+    return 'gone'
+  end
+  if not FINAL[call('HGET', JOB .. id, 'status') or batch[4]] then
+    return 'conflict'
+  end
+  call('HDEL', JOB .. id, 'detail')
+  call('DEL', RESULT .. id)
+  line.head, line.metadata = line.head .. ' erased', ''
+  stage_line(id:sub(5, 29), id:sub(30, 30), line, '')
+  return 'erased'
+end
+
 local job = call('HMGET', JOB .. id, 'tenant', 'status', 'erased')
-if job[1] ~= ARGV[2] or job[3] then
+if job[1] ~= tenant or job[3] then
   return 'gone'
 end
 if not FINAL[job[2]] then

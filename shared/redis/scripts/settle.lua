@@ -65,7 +65,11 @@ if next_step == 'completed' then
     close_lost_attempt(id, job, 'superseded')
     call('PUBLISH', ABORTS, id)
   end
-  call('SET', RESULT .. id, ARGV[11], 'PX', retention)
+  if batch_of(id) then
+    call('SET', RESULT .. id, ARGV[11])
+  else
+    call('SET', RESULT .. id, ARGV[11], 'PX', retention)
+  end
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
   if upstream then
     relieve_upstream(upstream)
@@ -88,7 +92,7 @@ end
 local became = 'queued'
 if FINAL[next_step] then
   became = next_step
-elseif call('SISMEMBER', CANCELLING, id) == 1 then
+elseif call('SISMEMBER', CANCELLING, id) == 1 or stopped_as(id) == 'cancelled' then
   became = 'cancelled'
 end
 close_attempt(id, job, number_of, attempt, outcome, request_id, became, ARGV[8])
@@ -108,6 +112,7 @@ if ARGV[18] == '1' then
   call('HINCRBY', JOB .. id, 'failures', 1)
 end
 call('HSET', JOB .. id, 'status', 'queued')
+count_running(id, -1)
 release(id, job)
 count_waiting(job[J.tenant], class_of(job), 1)
 if next_step == 'retry' then

@@ -42,20 +42,7 @@ end
 requests = requests + UNIT
 call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1)
 
--- Lane and upstream must outlive every job in them by the longest park; a little more, so that not every job has to say so.
-local life = deadline - now + PARK_LIMIT_MS
-if call('PTTL', LANE .. lane) < life then
-  life = life + PARK_LIMIT_MS
-  call('HSETNX', LANE .. lane, 'at', 'idle')
-  call('HSET', LANE .. lane, 'tenant', tenant, 'class', class, 'upstream', upstream)
-  call('SADD', TENANTS, tenant)
-  call('PEXPIRE', LANE .. lane, life)
-  call('HSETNX', UPSTREAM .. upstream, 'inflight', 0)
-  if call('PTTL', UPSTREAM .. upstream) < life then
-    call('PEXPIRE', UPSTREAM .. upstream, life)
-  end
-end
-
+keep_lane(lane, tenant, class, upstream, deadline)
 local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
 local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],

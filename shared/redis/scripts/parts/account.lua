@@ -34,8 +34,8 @@ local function add_to_row(ledger, row, counts, amounts)
   call('HSET', ledger, row, table.concat(sums, ' '))
 end
 
--- Adds amounts to today's row of a job; job: {tenant, provider, model, credential}.
-local function count(job, amounts)
+-- Adds amounts to today's row of a job, and of the batch that it is a line of (`stem`; nil none); job: {tenant, provider, model, credential}.
+local function count(job, stem, amounts)
   local ledger = USAGE .. job[1] .. ':' .. day_of(now)
   local row = job[2] .. '|' .. job[3] .. '|' .. job[4]
   local counts = call('HGET', ledger, row)
@@ -46,6 +46,11 @@ local function count(job, amounts)
   add_to_row(ledger, row, counts, amounts)
   if not counts then
     call('PEXPIRE', ledger, USAGE_LIFE_MS)
+  end
+  -- An attempt may report when its batch is no longer stored.
+  if stem and call('EXISTS', BATCH .. stem) == 1 then
+    row = day_of(now) .. '|' .. row
+    add_to_row(BATCH_USAGE .. stem, row, call('HGET', BATCH_USAGE .. stem, row), amounts)
   end
 end
 
@@ -61,7 +66,7 @@ local function account(id, job, usage)
   else
     unpriced = call('HSETNX', record, 'unpriced', 1)
   end
-  count(job, {
+  count(job, batch_of(id), {
     input_tokens = tonumber(usage[1]),
     output_tokens = tonumber(usage[2]),
     cached_input_tokens = tonumber(usage[3]),

@@ -15,7 +15,15 @@ end
 -- The hand-offs of deliveries that this call makes (see outbox); they go out together with those of jobs.
 local deliveries = {}
 
--- Tells the API processes that wait for this job; nobody waits for most jobs.
+-- Registers the API process `watcher` ('' none) for news of a job or batch that is not final.
+local function watch(id, watcher)
+  if watcher ~= '' then
+    call('SADD', WATCHERS .. id, watcher)
+    call('PEXPIRE', WATCHERS .. id, 90000)
+  end
+end
+
+-- Tells the API processes that wait for this job or batch; nobody waits for most.
 local function announce(id, status)
   local watchers = call('SMEMBERS', WATCHERS .. id)
   for i = 1, #watchers do

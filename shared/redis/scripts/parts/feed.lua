@@ -9,8 +9,9 @@ local SKIPS_A_CALL = 512
 -- Every eighth dispatch of a tenant goes to its batch work: the only ageing there is.
 local BATCH_TURN = 8
 
--- The next waiting id of a lane, its ticket and its tokens: nil where the lane is empty, false at the bound of skips.
+-- The next waiting id of a lane, its ticket and its tokens: nil where the lane is empty, false at the bound of skips. A batch's lane lists its lines without their common beginning.
 local function next_id(lane)
+  local stem = batch_of_lane(lane)
   local served, found, ticket, tokens
   for _ = 1, SKIPS_A_TURN do
     local returned = call('ZPOPMIN', LANE_BACK .. lane)
@@ -19,8 +20,15 @@ local function next_id(lane)
       found = nil
       break
     end
+    local fresh = not returned[1]
+    if stem and fresh then
+      id = 'job_' .. stem .. id
+    end
     local job = call('HMGET', JOB .. id, 'status', 'ticket', 'tokens')
-    if not returned[1] then
+    if stem and fresh and not job[1] then
+      job = open_line(stem, id)
+    end
+    if fresh then
       served = job[2] or served
     end
     if job[1] == 'queued' then
@@ -28,6 +36,9 @@ local function next_id(lane)
       break
     end
     found = false
+    if stem and fresh then
+      call('HINCRBY', BATCH .. stem, 'gone:' .. lane:sub(24), -1)
+    end
   end
   if served then
     call('HSET', LANE .. lane, 'served', served)

@@ -57,7 +57,7 @@ local function release(id, job)
   return true
 end
 
--- Makes a job final: from here its record only grows older. `fields` are set with the state.
+-- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state.
 local function finish(id, job, status, retention_ms, fields)
   local lane = job[J.lane]
   if not release(id, job) then
@@ -65,15 +65,22 @@ local function finish(id, job, status, retention_ms, fields)
   end
   call('ZREM', DELAYED, id)
   call('ZREM', LANE_BACK .. lane, id)
-  call('ZREM', DEADLINES, id)
   call('SREM', CANCELLING, id)
-  call('HSET', JOB .. id, 'status', status, 'finished', now, 'retained', now + retention_ms, unpack(fields))
+  call('HSET', JOB .. id, 'status', status, 'finished', now, unpack(fields))
   announce(id, status)
+  local stem = batch_of(id)
+  count(job, stem, { requests = 1, [status] = 1 })
+  if stem then
+    call('DEL', WATCHERS .. id)
+    finish_line(stem, id, status, job[J.status] == 'in_progress', retention_ms)
+    return
+  end
+  call('HSET', JOB .. id, 'retained', now + retention_ms)
   call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
+  call('ZREM', DEADLINES, id)
   if not record_event(job[J.tenant], id, 'job.' .. status, job[J.webhook]) then
     call('PEXPIRE', JOB .. id, retention_ms)
   end
-  count(job, { requests = 1, [status] = 1 })
 end
 
 -- An attempt's row: `started|finished|outcome|provider request id|claim`; finished and outcome are empty while it is open.

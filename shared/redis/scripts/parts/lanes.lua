@@ -109,6 +109,22 @@ local function place_tenant(tenant, start)
   return runnable
 end
 
+-- Lane and upstream for jobs up to a deadline: they must outlive every job in them by the longest park; a little more, so that not every job has to say so.
+local function keep_lane(lane, tenant, class, upstream, deadline)
+  local life = deadline - now + PARK_LIMIT_MS
+  if call('PTTL', LANE .. lane) < life then
+    life = life + PARK_LIMIT_MS
+    call('HSETNX', LANE .. lane, 'at', 'idle')
+    call('HSET', LANE .. lane, 'tenant', tenant, 'class', class, 'upstream', upstream)
+    call('SADD', TENANTS, tenant)
+    call('PEXPIRE', LANE .. lane, life)
+    call('HSETNX', UPSTREAM .. upstream, 'inflight', 0)
+    if call('PTTL', UPSTREAM .. upstream) < life then
+      call('PEXPIRE', UPSTREAM .. upstream, life)
+    end
+  end
+end
+
 -- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the lane's turn comes. Answers whether its turn may come.
 local function enter_lane(lane)
   local row = call('HMGET', LANE .. lane, 'tenant', 'class', 'at')

@@ -26,17 +26,44 @@ local function place_of(id, tenant, lane_id, ticket, tried)
   return 'tenant_share', position
 end
 
--- Registers the API process `watcher` ('' none) for news of a job that is not final.
-local function watch(id, watcher)
-  if watcher ~= '' then
-    call('SADD', WATCHERS .. id, watcher)
-    call('PEXPIRE', WATCHERS .. id, 90000)
+-- The record of a line, and what it shares with its batch: later fields count. {} where the batch is not readable.
+local function line_record(stem, id, flat)
+  local batch = call('HMGET', BATCH .. stem, 'id', 'published', 'erasing', 'stopped_as', 'stopped', 'retained')
+  local line = batch[2] and not batch[3] and read_line(id)
+  if not line or line.erased then
+    return {}
   end
+  local function set(field, value)
+    flat[#flat + 1] = field
+    flat[#flat + 1] = value
+  end
+  if #flat == 0 then
+    flat = waiting_record(stem, line)
+    if batch[4] then
+      set('status', batch[4])
+      set('finished', batch[5])
+      if batch[4] == 'expired' then
+        set('error', 'deadline_exceeded')
+      end
+    end
+  end
+  set('batch', batch[1])
+  if line.metadata ~= '' then
+    set('metadata', line.metadata)
+  end
+  if batch[6] then
+    set('retained', batch[6])
+  end
+  return flat
 end
 
 -- {record as field, value, …; wait reason ('' not waiting), position, result JSON ('' none)}, or {} where the tenant has no such job.
 local function view_job(id, tenant, watcher, with_result)
   local flat = call('HGETALL', JOB .. id)
+  local stem = batch_of(id)
+  if stem then
+    flat = line_record(stem, id, flat)
+  end
   local job = {}
   for i = 1, #flat, 2 do
     job[flat[i]] = flat[i + 1]

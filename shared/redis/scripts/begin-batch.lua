@@ -1,0 +1,53 @@
+-- begin-batch: opens a batch that lines can be staged for. Nothing of it can be seen before `publish`; called again with the same id it changes nothing.
+--
+-- In:  1 stem, 2 id, 3 tenant, 4 provider, 5 credential, 6 parent ('' none), 7 sandbox ('1' or ''), 8 lease ms, 9 idempotency entry ('' none), 10 ms that the entry stays,
+--      11 platform key that asks, 12 fingerprint of the user's key ('' none), 13 most requests a minute, 14 most lines of the tenant that may wait,
+--      15 traceparent ('' none)
+-- Out: {'staging', rate}, {'in_progress', rate} where the entry is held by a batch that is being staged, {'known', rate, digest, id} where the entry's request was accepted,
+--      {'rate_limited', rate, ms until one is accepted}, or {'too_many_queued', rate, lines that wait}; `rate` as of `rate_of`
+-- Only what may be staged counts as a request.
+-- Crash window: a batch whose API process died holds its entry until the lease is over.
+
+local stem, id, entry = ARGV[1], ARGV[2], ARGV[9]
+local lease_end = now + tonumber(ARGV[8])
+local tenant, per_minute = ARGV[3], tonumber(ARGV[13])
+local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:batch')
+local requests = leak(used[1], used[2], per_minute)
+
+local held = entry ~= '' and call('GET', IDEMPOTENCY .. entry)
+if held then
+  local digest, holder = held:match('^(%S+) (%S+)$')
+  if digest ~= '-' then
+    return { 'known', rate_of(requests, per_minute), digest, holder }
+  end
+  local other = holder:sub(7, 28)
+  local staging = call('HGET', BATCH .. other, 'status') == 'staging'
+  if holder ~= id and staging and number(call('ZSCORE', BATCH_DUE, other), 0) > now then
+    return { 'in_progress', rate_of(requests, per_minute) }
+  end
+end
+if call('HGET', BATCH .. stem, 'status') == 'staging' then
+  return { 'staging', rate_of(requests, per_minute) }
+end
+local excess = requests + UNIT - per_minute * UNIT
+if excess > 0 then
+  return { 'rate_limited', rate_of(requests, per_minute), math.ceil(excess / per_minute) }
+end
+local waiting = number(used[3], 0)
+if waiting >= tonumber(ARGV[14]) then
+  return { 'too_many_queued', rate_of(requests, per_minute), waiting }
+end
+requests = requests + UNIT
+call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now)
+if entry ~= '' then
+  call('SET', IDEMPOTENCY .. entry, '- ' .. id, 'PX', ARGV[10])
+end
+call('HSET', BATCH .. stem, 'id', id, 'tenant', tenant, 'provider', ARGV[4], 'credential', ARGV[5], 'status', 'staging', 'platform_key', ARGV[11])
+local optional = { 'parent', ARGV[6], 'sandbox', ARGV[7], 'idempotency', entry, 'fingerprint', ARGV[12], 'traceparent', ARGV[15] }
+for i = 1, #optional, 2 do
+  if optional[i + 1] ~= '' then
+    call('HSET', BATCH .. stem, optional[i], optional[i + 1])
+  end
+end
+call('ZADD', BATCH_DUE, lease_end, stem)
+return { 'staging', rate_of(requests, per_minute) }

@@ -1,0 +1,14 @@
+-- erase-batch: from here on nobody can read a batch that has ended, or one that is being staged; `sweep-batch` deletes what it holds.
+--
+-- In:  1 tenant, 2 stem, 3 'staging' | 'final': which of the two it must be
+-- Out: 'gone' | 'conflict' | 'erased'
+
+local row = call('HMGET', BATCH .. ARGV[2], 'tenant', 'erasing', 'status', 'idempotency', 'id')
+if row[1] ~= ARGV[1] or row[2] then
+  return 'gone'
+end
+if ARGV[3] == 'staging' and row[3] ~= 'staging' or ARGV[3] == 'final' and not FINAL[row[3]] then
+  return row[3] == 'staging' and 'gone' or 'conflict'
+end
+begin_erasing(ARGV[2])
+return 'erased'

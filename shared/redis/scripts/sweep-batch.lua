@@ -1,0 +1,118 @@
+-- sweep-batch: the next step of one batch that is due, or of a given one that is being erased; a bounded number of lines.
+--
+-- In:  1 grace ms for running lines (their worker ends them itself), 2 retention ms, 3 ms that erased records stay, 4 stem to erase ('' whichever is due)
+-- Out: {stem ('' where none is due), what was done, lines expired, {hand-offs}}
+
+local grace, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+-- So long after a batch was stopped its running lines are looked at again.
+local DRAIN_AGAIN_MS = 500
+-- Parts of BATCH_LINES that are deleted at once.
+local PARTS_A_CALL = 16
+
+local stem = ARGV[4]
+if stem == '' then
+  stem = call('ZRANGEBYSCORE', BATCH_DUE, '-inf', now, 'LIMIT', 0, 1)[1]
+end
+if not stem then
+  return { '', 'idle', 0, {} }
+end
+local row = call('HMGET', BATCH .. stem, 'status', 'stopped_as', 'deadline', 'total', 'drained', 'trimmed', 'tenant', 'entry', 'retained', 'erasing')
+local total = number(row[4], 0)
+if not row[1] or ARGV[4] ~= '' and not row[10] then
+  -- Deleted meanwhile by another that was sweeping it.
+  if not row[1] then
+    call('ZREM', BATCH_DUE, stem)
+  end
+  return { stem, 'gone', 0, {} }
+end
+
+-- Lines that had a turn and are not running end now; running ones when they report, or when their worker is lost past the deadline.
+local function drain()
+  read_scheduler()
+  local page = call('SSCAN', BATCH_OPEN .. stem, row[5] or '0', 'COUNT', 64)
+  local is_late = tonumber(row[3]) + grace <= now
+  for i = 1, #page[2] do
+    local id = page[2][i]
+    local job = read_job(id)
+    if job[J.status] == 'queued' or is_late then
+      close_lost_attempt(id, job, 'lost')
+      finish(id, job, row[2], retention, row[2] == 'expired' and { 'error', 'deadline_exceeded' } or {})
+    end
+  end
+  if call('HGET', BATCH .. stem, 'unfinished') ~= '0' then
+    call('HSET', BATCH .. stem, 'drained', page[1])
+    call('ZADD', BATCH_DUE, page[1] == '0' and now + DRAIN_AGAIN_MS or now, stem)
+  end
+  return { stem, 'drained', #page[2], feed(64) }
+end
+
+-- The requests of lines that were cancelled before their turn, 64 at a call.
+local function forget_requests()
+  local from = number(row[6], 1)
+  local to = math.min(total, from + 63)
+  for line_number = from, to do
+    local text = line_text(line_number)
+    local at, field = stem .. text:sub(1, 3), text:sub(4)
+    local line = read_staged(at, field)
+    if line.request ~= '' and call('EXISTS', JOB .. 'job_' .. stem .. text .. line.proof) == 0 then
+      stage_line(at, field, line, '')
+    end
+  end
+  call('HSET', BATCH .. stem, 'trimmed', to + 1)
+  call('ZADD', BATCH_DUE, to < total and now or row[9], stem)
+  return { stem, 'trimmed', 0, {} }
+end
+
+local function erase()
+  local outcomes = call('LPOP', BATCH_OUTCOMES .. stem, 64)
+  for i = 1, outcomes and #outcomes or 0 do
+    local lane = outcomes[i]:match('^lane (%d+)$')
+    if lane then
+      call('UNLINK', BATCH_REST .. stem .. '.' .. lane)
+    else
+      local id = 'job_' .. stem .. outcomes[i]
+      call('UNLINK', RESULT .. id)
+      call('HDEL', JOB .. id, 'detail')
+      -- A late attempt may still report usage.
+      call('PEXPIRE', JOB .. id, ARGV[3])
+    end
+  end
+  if outcomes then
+    call('ZADD', BATCH_DUE, now, stem)
+    return { stem, 'erasing', 0, {} }
+  end
+  local part = number(row[10], 0)
+  local last = math.floor(total / 32)
+  for n = part, math.min(last, part + PARTS_A_CALL - 1) do
+    call('UNLINK', BATCH_LINES .. stem .. line_text(n):sub(2))
+  end
+  if part + PARTS_A_CALL <= last then
+    call('HSET', BATCH .. stem, 'erasing', part + PARTS_A_CALL)
+    call('ZADD', BATCH_DUE, now, stem)
+    return { stem, 'erasing', 0, {} }
+  end
+  if row[8] then
+    call('XDEL', BATCHES .. row[7], row[8])
+  end
+  call('UNLINK', BATCH .. stem, BATCH_USAGE .. stem)
+  call('ZREM', BATCH_DUE, stem)
+  return { stem, 'erased', 0, {} }
+end
+
+if row[10] then
+  return erase()
+end
+if row[1] == 'in_progress' then
+  read_scheduler()
+  stop_batch(stem, 'expired', retention)
+  return { stem, 'expired', 0, deliveries }
+end
+if row[2] and not FINAL[row[1]] then
+  return drain()
+end
+if row[1] == 'cancelled' and number(row[6], 1) <= total then
+  return forget_requests()
+end
+begin_erasing(stem)
+return { stem, 'erasing', 0, {} }
