@@ -1,13 +1,15 @@
 /** What must be true of a history, whatever was done to the gateway meanwhile. Each function answers the violations, as sentences. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
 import type { Job } from '../../shared/job.ts';
 import { withRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 import { type Clients, markOf } from './clients.ts';
 import type { Fault } from './faults.ts';
 import type { JobKind, JobStory } from './history.ts';
-import { type Stage, TENANTS } from './stage.ts';
+import { type Stage, TENANTS, type TenantName } from './stage.ts';
 
 /** The final states that a job of each kind may reach. */
 const ENDINGS: Record<JobKind, Job['status'][]> = {
@@ -154,6 +156,64 @@ export const checkLedgers = async (stories: readonly JobStory[], { ask }: Client
     }
   }
   return violations;
+};
+
+/** Every end is told at least once, to whom it concerns, as it is, and under one id. */
+export const checkWebhooks = async (
+  stories: readonly JobStory[],
+  { receiver, proxies }: Stage,
+  { ask }: Clients,
+): Promise<string[]> => {
+  const violations: string[] = [];
+  const told = stories.filter(({ plan }) => plan.webhook);
+  const arrived = () => Map.groupBy(receiver.received, ({ path }) => Number(path.split('/').at(-1)));
+  const allArrived = (): boolean => {
+    const numbers = arrived();
+    return told.every(({ plan, deleted }) => deleted || numbers.has(plan.number));
+  };
+  await until('every event has arrived', allArrived, { withinMs: 60_000, everyMs: 500 }).catch(() => {});
+  const byNumber = arrived();
+  const secrets = new Map<TenantName, string>();
+  for (const tenant of TENANTS) {
+    const { body } = await ask(tenant, 'GET', '/v1/webhooks/secret');
+    secrets.set(tenant, (body as { secret: string }).secret);
+  }
+  for (const { plan, id, final, deleted } of told) {
+    const events = byNumber.get(plan.number) ?? [];
+    const expect = (holds: boolean, violation: string): void => {
+      if (!holds) violations.push(`webhook of job ${plan.number} (${plan.kind}, ${id}): ${violation}`);
+    };
+    if (events.length === 0) {
+      const { body } = await ask(plan.tenant, 'GET', `/v1/webhooks/deliveries?job_id=${id}`);
+      const [delivery] = (body as { data: { status: string; reason: string | null }[] }).data;
+      // What its owner deleted before it was told can no longer be told, and that is told.
+      const isExplained = deleted && delivery?.status === 'failed' && delivery.reason === 'subject_gone';
+      expect(isExplained, `was never told: ${JSON.stringify(delivery)}`);
+    }
+    expect(new Set(events.map((event) => event.id)).size <= 1, 'was told under several ids');
+    for (const { body, headers, at } of events) {
+      const event = JSON.parse(body) as { type: string; data: Job };
+      expect(event.data.id === id, `told of ${event.data.id}`);
+      expect(
+        event.type === `job.${final.status}` && event.data.status === final.status,
+        `told ${event.type}, and it is ${final.status}`,
+      );
+      expect(at >= Date.parse(final.finished_at ?? '') - 100, 'told before it was final');
+      expect(isSigned(body, headers, secrets.get(plan.tenant) ?? ''), 'its signature is wrong');
+    }
+  }
+  const known = new Set(told.map(({ plan }) => plan.number));
+  for (const number of byNumber.keys())
+    if (!known.has(number)) violations.push(`a webhook for ${number}, which wanted none`);
+  if (proxies.receiver.connections.length > 1_000) violations.push('connections to the receiver pile up');
+  return violations;
+};
+
+/** By the library that receivers use; its limit of five minutes does not matter here. */
+const isSigned = (body: string, headers: Record<string, string>, secret: string): boolean => {
+  const at = new Date(Number(headers['webhook-timestamp']) * 1_000);
+  const signature = new Webhook(secret).sign(headers['webhook-id'] ?? '', at, body);
+  return (headers['webhook-signature'] ?? '').split(' ').includes(signature);
 };
 
 /** Nothing went wrong that nobody had thought of. */

@@ -32,6 +32,7 @@ export const planJob = (seed: number, number: number): JobPlan => {
     credential: random.pick(['platform', 'platform', 'openai', 'anthropic']),
     kind,
     cancelAfterMs: random.between(0, 600),
+    webhook: random.next() < 0.15,
     stranger: random.next() < 0.02,
     deleted: random.next() < 0.03,
   };
@@ -40,6 +41,9 @@ export const planJob = (seed: number, number: number): JobPlan => {
 /** What a prompt of this job holds, and no other. */
 export const markOf = (number: number): string => `chaos job ${number}.`;
 
+export const hookOf = (stage: Stage, number: number): string =>
+  `http://127.0.0.1:${stage.proxies.receiver.port}/hooks/${number}`;
+
 export type Clients = {
   /** Sees one job through; resolves when it is final and everything about it is noted. */
   runJob: (plan: JobPlan) => Promise<void>;
@@ -47,12 +51,24 @@ export type Clients = {
   ask: (tenant: TenantName, method: string, path: string, options?: Options) => Promise<Answer>;
 };
 
-type Options = { headers?: Record<string, string>; body?: unknown };
+/** `text` is sent as it is; its type is among the headers. */
+type Options = { headers?: Record<string, string>; body?: unknown; text?: string };
 
 /** A job that is not final after so long is lost. */
 const PATIENCE_MS = 240_000;
 /** Longer than the longest `?wait=`, so that a frozen API does not hold a client for ever. */
 const ANSWER_LIMIT_MS = 15_000;
+
+/** Of NDJSON, the lines; one that was broken off is left out. */
+const parse = (text: string, type: string): unknown => {
+  if (text === '') return null;
+  if (!type.startsWith('application/x-ndjson')) return JSON.parse(text);
+  return text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+};
 
 export const createClients = (stage: Stage, history: History, random: Random): Clients => {
   const { gateway } = stage;
@@ -65,6 +81,7 @@ export const createClients = (stage: Stage, history: History, random: Random): C
         ...(options.body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...options.headers,
       },
+      ...(options.text === undefined ? {} : { body: options.text }),
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
     });
@@ -72,7 +89,7 @@ export const createClients = (stage: Stage, history: History, random: Random): C
     return {
       status: response.status,
       headers: response.headers,
-      body: text === '' ? null : (JSON.parse(text) as unknown),
+      body: parse(text, response.headers.get('content-type') ?? ''),
     };
   };
 
@@ -105,6 +122,7 @@ export const createClients = (stage: Stage, history: History, random: Random): C
         body: {
           model: model ?? (credential === 'anthropic' ? 'claude-sonnet-4-5' : 'gpt-4o'),
           messages: [{ role: 'user', content: `${markOf(number)} ${steering}` }],
+          ...(plan.webhook ? { webhook: { url: hookOf(stage, number) } } : {}),
           ...(deadlineSeconds ? { deadline_seconds: deadlineSeconds } : {}),
         },
       });

@@ -12,7 +12,7 @@ export type Fault = { what: string; at: number; until: number };
 /** Longer than the lock of a hand-off, so that another worker takes over. */
 const PAST_THE_LOCK_MS = 13_000;
 
-type Place = 'workers' | 'apis' | 'redis' | 'redis network' | 'provider network';
+type Place = 'workers' | 'apis' | 'redis' | 'redis network' | 'provider network' | 'receiver network';
 type Kind = { what: string; place: Place; perMinute: number; inject: (stage: Stage, random: Random) => Promise<void> };
 
 const KINDS: Kind[] = [
@@ -54,6 +54,7 @@ const KINDS: Kind[] = [
   { what: 'Redis nearly full', place: 'redis', perMinute: 0.4, inject: fillRedis },
   ...networkFaults('redis network', 'redis'),
   ...networkFaults('provider network', 'provider'),
+  ...networkFaults('receiver network', 'receiver'),
 ];
 
 function networkFaults(place: Place, name: keyof Stage['proxies']): Kind[] {

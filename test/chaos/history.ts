@@ -23,6 +23,8 @@ export type JobPlan = {
   kind: JobKind;
   /** How long after its acceptance it is cancelled; of kind `cancelled` only. */
   cancelAfterMs: number;
+  /** Whether its end is told to the receiver. */
+  webhook: boolean;
   /** Whether another tenant asks for it. */
   stranger: boolean;
   /** Whether its owner deletes it, unless a lost attempt of it may still report. */

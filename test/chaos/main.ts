@@ -40,6 +40,7 @@ answers         ${list([...outcome.answers].map(([status, number]) => [status ==
 final states    ${list(Object.entries(outcome.statuses))}
 attempts        ${list(Object.entries(outcome.attempts))}
 provider calls  ${outcome.calls}; ${outcome.duplicates} answers beyond one for each job
+webhooks        ${outcome.webhooks.received} received of ${outcome.webhooks.jobs} jobs
 taken over      ${takeovers.length} attempts; ${at(0.5)} s after they began in the middle, ${at(1)} s at most
 `);
 };

@@ -1,7 +1,7 @@
 /** One chaos run: a plan from a seed, the run itself, and what can be proved afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectInvariants } from '../support/invariants.ts';
-import { checkJobs, checkKeys, checkLedgers, checkLogs, findDuplicates, readAgain } from './check.ts';
+import { checkJobs, checkKeys, checkLedgers, checkLogs, checkWebhooks, findDuplicates, readAgain } from './check.ts';
 import { createClients, planJob } from './clients.ts';
 import { type Fault, injectFaults, planFaults } from './faults.ts';
 import { createHistory, type History } from './history.ts';
@@ -19,6 +19,7 @@ export type Outcome = {
   calls: number;
   /** Answers that the provider gave in full beyond one for each job: what somebody pays for twice. */
   duplicates: number;
+  webhooks: { jobs: number; received: number };
   /** How long after its start each lost attempt was followed by another, in milliseconds, ascending. */
   takeovers: number[];
   violations: string[];
@@ -45,7 +46,7 @@ export const runChaos = async ({
   const jobCount = Math.round((durationMs / 1_000) * JOBS_A_SECOND);
   const startedMs = performance.now();
   const history = createHistory();
-  const stage = await setStage();
+  const stage = await setStage(createRandom(seed, -2_000_000));
   try {
     const clients = createClients(stage, history, createRandom(seed, -1_000_000));
     const injecting = injectFaults(stage, seed, planFaults(seed, durationMs), say);
@@ -69,6 +70,7 @@ export const runChaos = async ({
     violations.push(...(await readAgain(history.jobs, clients)));
     violations.push(...checkJobs(history.jobs, stage.gateway.sandbox.calls, faults));
     violations.push(...(await checkLedgers(history.jobs, clients)));
+    violations.push(...(await checkWebhooks(history.jobs, stage, clients)));
     violations.push(...checkLogs(stage));
     violations.push(...(await checkKeys(stage)));
 
@@ -82,6 +84,10 @@ export const runChaos = async ({
       attempts: count(attempts.map(({ outcome }) => outcome ?? 'open')),
       answers: history.answers,
       calls: stage.gateway.sandbox.calls.length,
+      webhooks: {
+        jobs: history.jobs.filter(({ plan }) => plan.webhook).length,
+        received: stage.receiver.received.length,
+      },
       duplicates: findDuplicates(stage.gateway.sandbox.calls),
       takeovers: history.jobs
         .flatMap(({ final }) =>

@@ -7,9 +7,13 @@ import { type GatewayProcess, startProcess } from '../support/process.ts';
 export const TENANTS = ['acme', 'beta', 'gamma'] as const;
 export type TenantName = (typeof TENANTS)[number];
 
+import type { Random } from './random.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+
 export type Stage = {
   gateway: TestGateway;
-  proxies: { redis: FaultProxy; provider: FaultProxy };
+  proxies: { redis: FaultProxy; provider: FaultProxy; receiver: FaultProxy };
+  receiver: Receiver;
   /** A user's key of each kind for each tenant; its tail stands nowhere else, so that a leak can be seen. */
   userKeys: Record<TenantName, { openai: string; anthropic: string }>;
   /** Every process that ever ran: its output is searched in the end. */
@@ -22,15 +26,25 @@ export type Stage = {
 /** One attempt ends after so long, so that calls on a dead connection end within the run. */
 const TIMEOUT_SECONDS = 15;
 
-export const setStage = async (): Promise<Stage> => {
+export const setStage = async (random: Random): Promise<Stage> => {
   const gateway = await startGateway({
     apis: 0,
     workers: 0,
     sandbox: { record: { limit: 2_000_000, keys: 'digest' } },
-    env: { JOB_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS), JOB_DEADLINE_SECONDS: '600', MAX_ATTEMPTS: '8' },
+    env: {
+      JOB_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
+      JOB_DEADLINE_SECONDS: '600',
+      MAX_ATTEMPTS: '8',
+      RATE_LIMIT_RPM: '1000000',
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+      // So many that none is used up.
+      WEBHOOK_RETRY_SCHEDULE_SECONDS: '1,2,3,4,5,5,5,5,5,5,5,5',
+    },
   });
   const redis = await startFaultProxy({ port: Number(new URL(gateway.redis.url).port) });
   const provider = await startFaultProxy({ port: gateway.sandbox.port });
+  const receiver = await startReceiver(random);
+  const hooks = await startFaultProxy({ port: receiver.port });
   const behindProxies: Record<string, string> = { REDIS_URL: `redis://127.0.0.1:${redis.port}` };
   for (const [name, value] of Object.entries(gateway.env)) {
     if (/^PROVIDER_.*_URL$/.test(name)) {
@@ -40,7 +54,8 @@ export const setStage = async (): Promise<Stage> => {
   Object.assign(gateway.env, behindProxies);
   const stage: Stage = {
     gateway,
-    proxies: { redis, provider },
+    proxies: { redis, provider, receiver: hooks },
+    receiver,
     userKeys: Object.fromEntries(
       TENANTS.map((tenant) => [
         tenant,
@@ -60,7 +75,7 @@ export const setStage = async (): Promise<Stage> => {
     },
     stop: async () => {
       await gateway.stop();
-      await Promise.all([redis.close(), provider.close()]);
+      await Promise.all([redis.close(), provider.close(), hooks.close(), receiver.close()]);
     },
   };
   try {
