@@ -5,6 +5,7 @@ import { RequestError } from '../shared/errors.ts';
 import type { JobIds } from '../shared/ids.ts';
 import type { Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
+import type { AuditStore } from '../shared/stores/audit-store.ts';
 import type { DeliveryStore } from '../shared/stores/delivery-store.ts';
 import type { JobStore } from '../shared/stores/job-store.ts';
 import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -41,6 +42,7 @@ type Needs = {
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
   scheduler: SchedulerStore;
+  audit: AuditStore;
   jobs: JobStore;
   jobIds: JobIds;
   queues: Queues;

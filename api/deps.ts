@@ -15,6 +15,7 @@ import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
+import { createAuditStore } from '../shared/stores/audit-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -51,7 +52,7 @@ export const startApi = async (
 
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const secrets = createPlatformKeySecrets(config.peppers);
-  const platformKeys = createPlatformKeyStore({ redis, run, secrets });
+  const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
 
   const jobIds = createJobIds({ peppers: config.peppers });
   const admission = createAdmission({
@@ -101,8 +102,9 @@ export const startApi = async (
     }),
     failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute, addressOf: client.addressOf }),
     client,
-    tenants: createTenantStore({ redis, run, shards }),
+    tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,
+    audit: createAuditStore({ redis, run, shards }),
     scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs, defaultLimits: config.limits }),
     jobs,
     jobIds,

@@ -26,6 +26,7 @@ export const ROUTES = {
   '/admin/tenants/:id/keys': { GET: 'operator', POST: 'operator' },
   '/admin/tenants/:id/keys/:keyId': { DELETE: 'operator' },
   '/admin/tenants/:id/keys/:keyId/rotate': { POST: 'operator' },
+  '/admin/audit': { GET: 'operator' },
   '/admin/queues': { GET: 'operator' },
   '/healthz': { GET: 'anyone' },
   '/readyz': { GET: 'anyone' },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '../api/route.ts';
 import { FAILURES, parseDirectives } from '../local/sandbox/directives.ts';
+import { AUDIT_KINDS } from '../shared/audit/audit-row.ts';
 import { ConfigError, loadConfig, VARIABLE_NAMES } from '../shared/config.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../shared/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../shared/job.ts';
@@ -40,6 +41,7 @@ test.each<[string, Row[], readonly string[]]>([
   ['wait reason', tableOf('wait reason', 'meaning'), WAIT_REASONS],
   ['attempt outcome', tableOf('attempt outcome', 'meaning'), ATTEMPT_OUTCOMES],
   ['scope', tableOf('scope', 'what it allows'), SCOPES],
+  ['kind of row', tableOf('kind of row', 'what is written'), AUDIT_KINDS],
 ])('every %s is explained, and no other', (_, rows, names) => {
   expect(firstCells(rows)).toEqual(names.toSorted());
 });

@@ -1,5 +1,6 @@
 /** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
 import { z } from 'zod';
+import { AUDIT_KINDS } from '../../shared/audit/audit-row.ts';
 import { FINISH_REASONS, PROVIDERS } from '../../shared/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
@@ -169,6 +170,14 @@ const platformKey = z.object({
   last_used_at: time.nullable().meta({ description: 'To the minute.' }),
 });
 
+const auditRow = z.looseObject({
+  id: z.string(),
+  object: z.literal('audit_row'),
+  time,
+  kind: z.enum(AUDIT_KINDS),
+  tenant: z.string(),
+});
+
 const queue = z.object({
   queue: z.string(),
   shard: count,
@@ -220,6 +229,7 @@ export const ANSWERS = {
   PlatformKey: platformKey,
   PlatformKeyList: listOf(platformKey),
   IssuedPlatformKey: platformKey.extend({ secret: z.string().meta({ description: 'Shown this once.' }) }),
+  AuditRowList: listOf(auditRow),
   QueueList: listOf(queue),
   Health: z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }),
   Error: error,

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { RequestErrorCode } from '../../shared/errors.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
 import type { Path, ROUTES } from '../route.ts';
-import { keysQuery, tenantsQuery } from '../routes/admin.ts';
+import { auditQuery, keysQuery, tenantsQuery } from '../routes/admin.ts';
 import { completeBody } from '../routes/complete.ts';
 import { jobsQuery, waitQuery } from '../routes/jobs.ts';
 import { usageQuery } from '../routes/usage.ts';
@@ -206,6 +206,13 @@ export const OPERATIONS = {
       body: { schema: keyRotation, name: 'KeyRotation' },
       answers: { 201: { description: 'The new key with its secret.', json: 'IssuedPlatformKey' } },
       errors: ['conflict'],
+    },
+  },
+  '/admin/audit': {
+    GET: {
+      summary: 'Lists the audit log, newest first; a tenant’s page may be short while there are more',
+      query: auditQuery,
+      answers: { 200: { description: 'A page of rows.', json: 'AuditRowList' } },
     },
   },
   '/admin/queues': {

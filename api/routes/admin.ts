@@ -1,9 +1,10 @@
-/** Tenants, their platform keys and the queues, for whoever runs the gateway. */
+/** Tenants, their platform keys, the audit log and the queues, for whoever runs the gateway. */
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
-import { isManagedTenantId, isPlatformKeyId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
+import { isManagedTenantId, isPlatformKeyId, isTenantId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
+import type { AuditStore } from '../../shared/stores/audit-store.ts';
 import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../../shared/stores/tenant-store.ts';
@@ -19,6 +20,7 @@ type Needs = {
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
   scheduler: Pick<SchedulerStore, 'counts'>;
+  audit: Pick<AuditStore, 'list'>;
 };
 
 const decode = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('latin1');
@@ -31,6 +33,11 @@ const listQuery = <Id extends string>(isId: (text: string) => text is Id) =>
   });
 export const tenantsQuery = listQuery(isManagedTenantId);
 export const keysQuery = listQuery(isPlatformKeyId);
+const isAuditPlace = (text: string): text is `${string}:${string}` =>
+  /^(s\d{1,2}|registry):\d{1,16}-\d{1,16}$/.test(text);
+export const auditQuery = listQuery(isAuditPlace).extend({
+  tenant: z.string().refine(isTenantId, 'must be the id of a tenant').optional(),
+});
 
 const listOf = (data: readonly object[], next: string | null) => ({
   object: 'list',
@@ -70,7 +77,7 @@ const issuedJson = (answer: IssueAnswer): object => {
   }
 };
 
-export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKeys, scheduler }: Needs): void => {
+export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKeys, scheduler, audit }: Needs): void => {
   const body = (c: ApiContext): Promise<unknown> => readJson(c, config.http.maxBodyBytes);
 
   route(app, '/admin/tenants', {
@@ -139,6 +146,15 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
       const { overlap_seconds } = parseOr('invalid_body', keyRotation, await body(c));
       const answer = await platformKeys.rotate(tenant, key, overlap_seconds * 1_000);
       return c.json(issuedJson(answer), 201);
+    },
+  });
+
+  route(app, '/admin/audit', {
+    GET: async (c) => {
+      const { tenant = null, limit, after } = readQuery(c, auditQuery);
+      const [chain = '', id = ''] = after?.split(':') ?? [];
+      const { rows, next } = await audit.list({ tenant, limit, after: after === undefined ? null : { chain, id } });
+      return c.json(listOf(rows, next && `${next.chain}:${next.id}`));
     },
   });
 

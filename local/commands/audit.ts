@@ -1,8 +1,12 @@
-/** `npm run audit -- …`: whether the audit log is as it was written. */
+/** `npm run audit -- …`: what the audit log says, and whether it is as it was written. */
 import { Command } from 'commander';
+import { z } from 'zod';
+import type { AuditRow } from '../../shared/audit/audit-row.ts';
 import { type Anchor, type ChainReport, parseAnchor, verifyChain } from '../../shared/audit/verify-chain.ts';
+import { isTenantId } from '../../shared/ids.ts';
+import type { AuditPage, AuditPlace } from '../../shared/stores/audit-store.ts';
 import { withStores } from './open-stores.ts';
-import { CommandError, runCommand, say, withJson } from './run-command.ts';
+import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';
 
 const anchorIn = (text: string): Anchor => {
@@ -29,6 +33,34 @@ const reportText = (reports: readonly ChainReport[]): string => {
   return [table, ...broken].join('\n');
 };
 
+/** What all rows have in columns, and the rest of each as it is named. */
+const rowsText = (rows: readonly AuditRow[]): string =>
+  tableText(
+    ['id', 'time', 'kind', 'tenant', 'what'],
+    rows.map(({ id, time, kind, tenant, ...rest }) => [
+      id,
+      time,
+      kind,
+      tenant,
+      Object.entries(rest)
+        .flatMap(([name, value]) =>
+          value === null || name === 'object'
+            ? []
+            : [`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
+        )
+        .join(' '),
+    ]),
+  );
+
+const PAGE = 100;
+const listOptions = z.object({
+  tenant: z.string().refine(isTenantId, 'must be the id of a tenant').optional(),
+  limit: z
+    .string()
+    .refine((text) => /^[1-9]\d{0,5}$/.test(text), 'must be a whole number from 1 to 999999')
+    .transform(Number),
+});
+
 const program = new Command('npm run audit --')
   .description('The audit log, in the Redis of this gateway.')
   .showHelpAfterError();
@@ -49,6 +81,23 @@ withJson(
       }
       say(json ? JSON.stringify(reports) : reportText(reports));
       if (reports.some(({ broken }) => broken !== null)) process.exitCode = 1;
+    }),
+  );
+
+withJson(program.command('list').description('shows the newest rows, newest first'))
+  .option('--tenant <tenant>', 'of one tenant')
+  .option('--limit <rows>', 'how many', '50')
+  .action((options: { json?: boolean; tenant?: string; limit: string }) =>
+    withStores(process.env, async ({ audit }) => {
+      const { tenant = null, limit } = check(listOptions, options);
+      const rows: AuditRow[] = [];
+      for (let after: AuditPlace | null = null; rows.length < limit; ) {
+        const page: AuditPage = await audit.list({ tenant, limit: Math.min(limit - rows.length, PAGE), after });
+        rows.push(...page.rows);
+        if (page.next === null) break;
+        after = page.next;
+      }
+      say(options.json ? JSON.stringify(rows) : rowsText(rows));
     }),
   );
 

@@ -38,8 +38,8 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
   const run = createScripts(redis);
   return {
     stores: {
-      tenants: createTenantStore({ redis, run, shards }),
-      keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers) }),
+      tenants: createTenantStore({ redis, run, shards, actor: 'command' }),
+      keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers), actor: 'command' }),
       audit: createAuditStore({ redis, run, shards }),
       seals: createAuditSeals(peppers),
     },

@@ -1,28 +1,50 @@
 /** What a row of the audit log says. The scripts append it as a list (`audit.lua`); this is the only place that knows the order. */
 import { z } from 'zod';
 
-const ATTEMPT = ['platform_key', 'job_id', 'attempt', 'provider', 'model', 'credential', 'fingerprint', 'decision'];
+/** Who changed the registry: whoever has the admin token, or whoever runs the gateway's commands. */
+export type Actor = 'operator' | 'command';
+
+const ATTEMPT = [
+  'platform_key',
+  'job_id',
+  'attempt',
+  'provider',
+  'model',
+  'credential',
+  'fingerprint',
+  'decision',
+] as const;
 
 /**
  * What follows kind and tenant in a row of each kind.
  * `decision`: `granted` where a credential is given to a worker for one call; of an attempt that ended, what became of its job by that: a final state, `queued`, or
  * `superseded`, `late` (another attempt decides) and `lost` (its worker was).
  */
-const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+const COLUMNS = {
   attempt_started: ATTEMPT,
   attempt_ended: [...ATTEMPT, 'outcome', 'code'],
+  tenant_created: ['actor', 'changes'],
+  tenant_changed: ['actor', 'changes'],
+  tenant_deleted: ['actor', 'revoked_keys'],
+  key_issued: ['actor', 'platform_key', 'name', 'scopes'],
+  key_rotated: ['actor', 'platform_key', 'replaced_key', 'overlap_ms'],
+  key_revoked: ['actor', 'platform_key'],
   webhook_secret_rotated: ['platform_key'],
-};
+} as const satisfies Record<string, readonly string[]>;
 
-const listed = z.tuple([z.string(), z.string()], z.json());
+type AuditKind = keyof typeof COLUMNS;
+// A cast because Object.keys forgets the names.
+export const AUDIT_KINDS = Object.keys(COLUMNS) as [AuditKind, ...AuditKind[]];
 
-export type AuditRow = { id: string; object: 'audit_row'; time: string; kind: string; tenant: string } & Record<
+const listed = z.tuple([z.enum(AUDIT_KINDS), z.string()], z.json());
+
+export type AuditRow = { id: string; object: 'audit_row'; time: string; kind: AuditKind; tenant: string } & Record<
   string,
   z.core.util.JSONType
 >;
 
-/** A row as readers see it; null for an entry that no script of ours wrote. `place` is the log that it stands in, `entry` its id there. */
-export const parseAuditRow = (place: string, entry: string, text: string): AuditRow | null => {
+/** A row as readers see it; null for an entry that no script of ours wrote. `chain` is the one that it stands in, `entry` its id there. */
+export const parseAuditRow = (chain: string, entry: string, text: string): AuditRow | null => {
   let values: z.infer<typeof listed>;
   try {
     values = listed.parse(JSON.parse(text));
@@ -30,9 +52,9 @@ export const parseAuditRow = (place: string, entry: string, text: string): Audit
     return null;
   }
   const [kind, tenant, ...rest] = values;
-  const columns = COLUMNS[kind] ?? [];
+  const columns: readonly string[] = COLUMNS[kind];
   return {
-    id: `${place}:${entry}`,
+    id: `${chain}:${entry}`,
     object: 'audit_row',
     time: new Date(Number.parseInt(entry, 10)).toISOString(),
     kind,

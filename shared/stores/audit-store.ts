@@ -1,23 +1,34 @@
 /** The audit log as it lies in Redis: a stream of rows, a stream of the seals over them, and a checkpoint in the place of what was forgotten. */
 import type { Redis } from 'ioredis';
+import { type AuditRow, parseAuditRow } from '../audit/audit-row.ts';
 import { BEGINNING, type Checkpoint, type Entry, type Link, type Seal } from '../audit/audit-seals.ts';
+import type { TenantId } from '../ids.ts';
 import { type KeyName, key, REGISTRY_TAG, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
+import { tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
 
 const LEASE_MS = 3_000;
 const ROWS_A_SEAL = 64;
 const SEALS_A_READ = 16;
 const ROWS_A_COUNT = 1_000;
+/** Rows of a chain that one page looks through for a tenant's. */
+const ROWS_A_SEARCH = 512;
 
 /** A chain of the log: `s0`, `s1`, … for the shards, and `registry`. */
 export type Chain = string;
+
+/** A row's place in the whole log: its chain and its id there. */
+export type AuditPlace = { chain: Chain; id: string };
+
+export type AuditPage = { rows: AuditRow[]; next: AuditPlace | null };
 
 export type SealedRows = { seal: Seal; entries: Entry[] };
 
 export type AuditStore = ReturnType<typeof createAuditStore>;
 
 export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
+  const chainOf = (tag: string): Chain => tag.slice(1, -1);
   const tags = [...Array.from({ length: shards }, (_, shard) => shardTag(shard)), REGISTRY_TAG];
   const tagOf = (chain: Chain): string => `{${chain}}`;
   const at = (chain: Chain, name: KeyName): string => key(tagOf(chain), name);
@@ -25,7 +36,51 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
     answerOf(redis.xrange(at(chain, 'AUDIT'), from, to, 'COUNT', most));
 
   return {
-    chains: tags.map((tag): Chain => tag.slice(1, -1)),
+    chains: tags.map(chainOf),
+
+    /**
+     * A page of the log, newest first, of one tenant or of all; `next` is the place to go on after, null at the end.
+     * A tenant's page may be short although more follow: it looks through a bounded part of the log.
+     */
+    list: async ({
+      tenant,
+      limit,
+      after,
+    }: {
+      tenant: TenantId | null;
+      limit: number;
+      after: AuditPlace | null;
+    }): Promise<AuditPage> => {
+      const searched = tenant === null ? tags : [tenantTag(tenant, shards), REGISTRY_TAG];
+      const most = tenant === null ? limit + 1 : ROWS_A_SEARCH;
+      const parts = await Promise.all(
+        searched.map(async (tag) => {
+          const chain = chainOf(tag);
+          const to = after === null ? '+' : chain > after.chain ? after.id : `(${after.id}`;
+          const entries: Entry[] = await answerOf(redis.xrevrange(at(chain, 'AUDIT'), to, '-', 'COUNT', most));
+          return entries.map(([id, fields]) => ({ chain, id, fields }));
+        }),
+      );
+      // Where a chain has more, nothing is known beyond what was read of it.
+      const cut = parts
+        .filter((part) => part.length === most)
+        .flatMap((part) => part.slice(-1))
+        .toSorted(newestFirst)[0];
+      const known = parts
+        .flat()
+        .filter((row) => cut === undefined || newestFirst(row, cut) <= 0)
+        .toSorted(newestFirst);
+      const rows: AuditRow[] = [];
+      let next: AuditPlace | null = null;
+      for (const { chain, id, fields } of known) {
+        const row = parseAuditRow(chain, id, fields[1] ?? '');
+        const wanted = row !== null && (tenant === null || row.tenant === tenant);
+        if (wanted && rows.length === limit) return { rows, next };
+        if (wanted) rows.push(row);
+        next = { chain, id };
+      }
+      return { rows, next: cut === undefined ? null : next };
+    },
 
     /** Null unless this worker holds the chain's lease. Appends a seal, if no other has taken its number, and answers the rows that are to be sealed next. */
     seal: async (chain: Chain, worker: string, seal: Seal | null) => {
@@ -77,7 +132,7 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
       const entries = await readRows(chain, `(${before.last}`, newest.last, most);
       let from = 0;
       return seals.map((seal) => {
-        const next = entries.findIndex(([id], index) => index >= from && isAfter(id, seal.last));
+        const next = entries.findIndex(([id], index) => index >= from && compareIds(id, seal.last) > 0);
         const part = entries.slice(from, next < 0 ? undefined : next);
         from += part.length;
         return { seal, entries: part };
@@ -109,11 +164,15 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
 /** Unix milliseconds at which a row was written. */
 export const timeOf = (id: string): number => Number.parseInt(id, 10);
 
-const isAfter = (id: string, other: string): boolean => {
+/** Below zero where `id` was written first. */
+const compareIds = (id: string, other: string): number => {
   const [ms = 0, count = 0] = id.split('-').map(Number);
   const [otherMs = 0, otherCount = 0] = other.split('-').map(Number);
-  return ms > otherMs || (ms === otherMs && count > otherCount);
+  return ms - otherMs || count - otherCount;
 };
+
+const newestFirst = (one: AuditPlace, other: AuditPlace): number =>
+  compareIds(other.id, one.id) || (one.chain < other.chain ? -1 : Number(one.chain > other.chain));
 
 const parseSeal = ([id, fields]: Entry): Seal => {
   const [, last = '', , rows, , sealed, , pepper = '', , mac = ''] = fields;

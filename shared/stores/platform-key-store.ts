@@ -1,5 +1,6 @@
 /** The registry's platform keys. It holds no key, only what a key is recognised by. */
 import type { Redis } from 'ioredis';
+import type { Actor } from '../audit/audit-row.ts';
 import type { NewPlatformKey, PlatformKeySecrets, StoredDigest } from '../crypto/platform-key.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type { PlatformKeyId, TenantId } from '../ids.ts';
@@ -33,10 +34,13 @@ export const createPlatformKeyStore = ({
   redis,
   run,
   secrets,
+  actor,
 }: {
   redis: Redis;
   run: RunScript;
   secrets: Pick<PlatformKeySecrets, 'issue'>;
+  /** Who issues, rotates and revokes, for the audit log. */
+  actor: Actor;
 }) => {
   type Wish = Omit<NewKey, 'name'> & { name: string; replaces: PlatformKeyId | null; overlapMs: number };
   const put = async (tenant: TenantId, wish: Wish): Promise<IssueAnswer> => {
@@ -53,6 +57,7 @@ export const createPlatformKeyStore = ({
       wish.overlapMs,
       MOST_KEYS,
       EXPIRED_SHOWN_MS,
+      actor,
     ])) as ['issued', string[]] | ['no_tenant' | 'no_key' | 'expired' | 'full', undefined];
     if (kind !== 'issued') return { kind };
     return { kind, key: parseKey(made.id, fieldsOf(flat)), secret: made.text };
@@ -68,7 +73,7 @@ export const createPlatformKeyStore = ({
       put(tenant, { name: '', replaces: id, overlapMs }),
 
     revoke: async (tenant: TenantId, id: PlatformKeyId): Promise<boolean> =>
-      (await run('revoke-key', REGISTRY_TAG, [tenant, id])) === 'revoked',
+      (await run('revoke-key', REGISTRY_TAG, [tenant, id, actor])) === 'revoked',
 
     /** A page of a tenant's keys, newest first, expired ones of the last 30 days included; `next` is null at the end. */
     list: async (tenant: TenantId, { limit, after }: { limit: number; after: PlatformKeyId | null }) => {

@@ -1,5 +1,6 @@
 /** The registry's tenants: created, changed and deleted while the gateway runs. Their jobs live elsewhere, in the tenants' shards. */
 import type { Redis } from 'ioredis';
+import type { Actor } from '../audit/audit-row.ts';
 import { newTenantId, type TenantId } from '../ids.ts';
 import { key, REGISTRY_TAG } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
@@ -12,9 +13,26 @@ const DEFAULT_WEIGHT = 1;
 
 export type TenantStore = ReturnType<typeof createTenantStore>;
 
-export const createTenantStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
+export const createTenantStore = ({
+  redis,
+  run,
+  shards,
+  actor,
+}: {
+  redis: Redis;
+  run: RunScript;
+  shards: number;
+  /** Who makes the changes, for the audit log. */
+  actor: Actor;
+}) => {
   const put = async (id: TenantId, how: 'create' | 'change', changes: TenantChanges): Promise<Tenant | null> => {
-    const flat = (await run('put-tenant', REGISTRY_TAG, [id, how, ...fieldsFor(changes)])) as string[];
+    const flat = (await run('put-tenant', REGISTRY_TAG, [
+      id,
+      how,
+      actor,
+      JSON.stringify(changes),
+      ...fieldsFor(changes),
+    ])) as string[];
     return flat.length > 0 ? parseTenant(id, fieldsOf(flat)) : null;
   };
   /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
@@ -41,7 +59,7 @@ export const createTenantStore = ({ redis, run, shards }: { redis: Redis; run: R
 
     /** Revokes its keys with it; its jobs run out. */
     remove: async (id: TenantId): Promise<boolean> => {
-      const answer = await run('delete-tenant', REGISTRY_TAG, [id]);
+      const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor]);
       await answerOf(
         redis.hdel(key(tenantTag(id, shards), 'TENANT', id), 'weight', 'max_in_flight', 'tokens_per_minute'),
       );

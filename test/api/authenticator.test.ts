@@ -30,8 +30,8 @@ beforeAll(async () => {
   server = await startOwnRedis();
   redis = connectForRequests(server.url);
   const run = createScripts(redis);
-  store = createPlatformKeyStore({ redis, run, secrets });
-  tenants = createTenantStore({ redis, run, shards: 1 });
+  store = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
+  tenants = createTenantStore({ redis, run, shards: 1, actor: 'operator' });
   tenant = await until('Redis is there', () => tenants.create({ name: 'test' }));
 });
 afterAll(async () => {

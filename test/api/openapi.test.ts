@@ -164,6 +164,7 @@ describe('a running gateway', () => {
     await admin('GET /admin/tenants/{id}/keys', `${place}/keys`);
     await admin('DELETE /admin/tenants/{id}/keys/{keyId}', `${place}/keys/${key.id}`);
     await admin('DELETE /admin/tenants/{id}', place);
+    await admin('GET /admin/audit', '/admin/audit');
     await admin('GET /admin/queues', '/admin/queues');
   });
 

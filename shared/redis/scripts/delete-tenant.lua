@@ -1,6 +1,6 @@
 -- delete-tenant: removes a tenant from the registry with all its keys, of which `issue-key` allows at most 64.
 --
--- In:  1 tenant
+-- In:  1 tenant, 2 who does it
 -- Out: 'deleted' | 'gone'
 
 local tenant = ARGV[1]
@@ -10,4 +10,8 @@ for i = 1, #keys do
 end
 call('DEL', TENANT_KEYS .. tenant)
 call('ZREM', TENANT_RECORDS, tenant)
-return call('DEL', TENANT_RECORD .. tenant) == 1 and 'deleted' or 'gone'
+if call('DEL', TENANT_RECORD .. tenant) == 0 then
+  return 'gone'
+end
+audit('tenant_deleted', tenant, ARGV[2], #keys)
+return 'deleted'

@@ -1,7 +1,7 @@
 -- issue-key: gives a tenant a new platform key, on its own or in the place of another, whose name and scopes it takes over exactly.
 --
 -- In:  1 tenant, 2 id of the new key, 3 HMAC of its text, 4 pepper, 5 name, 6 scopes ('' all), 7 expiry ms ('' never),
---      8 id of the key that is replaced ('' none; then 5 to 7 are not read), 9 ms that this one stays valid, 10 most keys of a tenant, 11 ms that expired keys are shown
+--      8 id of the key that is replaced ('' none; then 5 to 7 are not read), 9 ms that this one stays valid, 10 most keys of a tenant, 11 ms that expired keys are shown, 12 who does it
 -- Out: {'issued', record as field, value, …} | {'no_tenant'} | {'no_key'} | {'expired'} | {'full'}
 -- Called again with the same id it changes nothing.
 
@@ -67,4 +67,9 @@ if count >= tonumber(ARGV[10]) then
 end
 call('HSET', PLATFORM_KEY .. id, unpack(record))
 call('ZADD', TENANT_KEYS .. tenant, 0, id)
+if replaced == '' then
+  audit('key_issued', tenant, ARGV[12], id, ARGV[5], ARGV[6])
+else
+  audit('key_rotated', tenant, ARGV[12], id, replaced, tonumber(ARGV[9]))
+end
 return { 'issued', call('HGETALL', PLATFORM_KEY .. id) }
