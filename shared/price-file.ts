@@ -31,25 +31,26 @@ export type PriceFile = {
 
 type Read = { ok: true; prices: PriceFile } | { ok: false; problems: string[] };
 
-/** `problems` are whole sentences, one for each mistake, and quote nothing of the file but names of fields. */
+/** `problems` are whole sentences, one for each mistake. They quote neither the path, which may be a secret in the wrong place, nor anything of the file but names of fields. */
 export const readPriceFile = (path: string): Read => {
   const refuse = (...problems: string[]): Read => ({
     ok: false,
-    problems: problems.map((problem) => `PRICE_FILE: ${path} ${problem}.`),
+    problems: problems.map((problem) => `PRICE_FILE: ${problem}.`),
   });
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    // Not its name: what is no file may be a secret that was pasted into the wrong line.
-    return { ok: false, problems: [`PRICE_FILE names a file that cannot be read (${code}).`] };
+    return refuse(`the file cannot be read (${code})`);
   }
   const json = parseJson(bytes);
-  if (json === undefined) return refuse('must be JSON in UTF-8');
+  if (json === undefined) return refuse('the file must be JSON in UTF-8');
   const parsed = fileForm.safeParse(json);
   if (!parsed.success) {
-    return refuse(...parsed.error.issues.map(({ path: at, message }) => `${z.core.toDotPath(at)}: ${message}`));
+    return refuse(
+      ...parsed.error.issues.map(({ path: at, message }) => `${z.core.toDotPath(at) || 'the file'}: ${message}`),
+    );
   }
 
   const prices = new Map<string, ModelPrice>();

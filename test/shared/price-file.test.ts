@@ -98,14 +98,14 @@ describe('a file is refused at boot, and told what is wrong:', () => {
   ])('%s', (_, text, problem) => {
     const problems = problemsOf(text);
     expect(problems.join('\n')).toMatch(problem);
-    for (const each of problems) expect(each.startsWith(`PRICE_FILE: ${path} `)).toBe(true);
+    for (const each of problems) expect(each.startsWith('PRICE_FILE: ')).toBe(true);
   });
 
   test.each([
     ['that is not there', 'missing.json', 'ENOENT'],
     ['that is a folder', '', 'EISDIR'],
   ])('one %s', (_, name, code) => {
-    expect(problemsOf('', join(folder, name))).toEqual([`PRICE_FILE names a file that cannot be read (${code}).`]);
+    expect(problemsOf('', join(folder, name))).toEqual([`PRICE_FILE: the file cannot be read (${code}).`]);
   });
 
   test('with every mistake at once, and nothing of what stands in it', () => {
