@@ -1,13 +1,16 @@
 import type { Redis } from 'ioredis';
 
-/** The names of all keys whose name or contents hold this text, whatever their type. */
-export const keysHolding = async (redis: Redis, text: string): Promise<string[]> => {
-  const found: string[] = [];
-  for (const key of await redis.keys('*')) {
-    if (`${key} ${JSON.stringify(await contentsOf(redis, key))}`.includes(text)) found.push(key);
-  }
-  return found;
+/** Every key's name with its contents, whatever its type. */
+export const everyKey = async (redis: Redis): Promise<{ key: string; text: string }[]> => {
+  const keys = await redis.keys('*');
+  return Promise.all(
+    keys.map(async (key) => ({ key, text: `${key} ${JSON.stringify(await contentsOf(redis, key))}` })),
+  );
 };
+
+/** The names of all keys whose name or contents hold this text. */
+export const keysHolding = async (redis: Redis, text: string): Promise<string[]> =>
+  (await everyKey(redis)).filter((each) => each.text.includes(text)).map(({ key }) => key);
 
 const contentsOf = async (redis: Redis, key: string): Promise<unknown> => {
   const type = await redis.type(key);

@@ -11,6 +11,8 @@ export type GatewayProcess = {
   log: readonly LogLine[];
   /** Everything it printed that is no line of the log. */
   otherOutput: readonly string[];
+  /** Every line as it was printed. */
+  printed: { readonly stdout: readonly string[]; readonly stderr: readonly string[] };
   signal: (signal: NodeJS.Signals) => void;
   /** Resolves when the process is gone. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -27,6 +29,7 @@ export const startProcess = (file: 'api/main.ts' | 'worker/main.ts', env: Record
   });
   const log: LogLine[] = [];
   const otherOutput: string[] = [];
+  const printed = { stdout: [] as string[], stderr: [] as string[] };
   const read = (line: string): void => {
     try {
       // Every line of the log is an object with a `msg`.
@@ -35,8 +38,12 @@ export const startProcess = (file: 'api/main.ts' | 'worker/main.ts', env: Record
       otherOutput.push(line);
     }
   };
-  createInterface({ input: child.stdout }).on('line', read);
-  createInterface({ input: child.stderr }).on('line', read);
+  for (const name of ['stdout', 'stderr'] as const) {
+    createInterface({ input: child[name] }).on('line', (line) => {
+      printed[name].push(line);
+      read(line);
+    });
+  }
   const { promise: exited, resolve } = Promise.withResolvers<{ code: number | null; signal: NodeJS.Signals | null }>();
   child.on('exit', (code, signal) => resolve({ code, signal }));
   const send = (signal: NodeJS.Signals): void => {
@@ -46,6 +53,7 @@ export const startProcess = (file: 'api/main.ts' | 'worker/main.ts', env: Record
     pid: child.pid ?? 0,
     log,
     otherOutput,
+    printed,
     signal: send,
     exited,
     stop: async () => {

@@ -1,0 +1,112 @@
+/** Everything that a gateway lets out or keeps, as text that can be searched. */
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Collector } from './collector.ts';
+import type { TestGateway } from './gateway.ts';
+import { everyKey } from './keys-holding.ts';
+import type { GatewayProcess } from './process.ts';
+import type { Receiver } from './receiver.ts';
+import { withRedis } from './redis.ts';
+
+type Watched = {
+  gateway: TestGateway;
+  receiver: Receiver;
+  collector: Collector;
+  /** Processes beside the gateway's own. */
+  others: readonly GatewayProcess[];
+};
+
+export type Sinks = {
+  /** A call of the API, whose whole answer is a sink. */
+  ask: (path: string, init?: RequestInit) => Promise<{ status: number; body: string }>;
+  /** An answer that came another way. */
+  keepAnswer: (text: string) => void;
+  /** Keeps what Redis holds at this moment. */
+  lookIntoRedis: () => Promise<void>;
+  /** Listens to what Redis is told, from now until it ends. */
+  monitor: () => Promise<void>;
+  /** All that came together so far, bytes as latin1. */
+  collect: () => Promise<ReadonlyMap<string, string>>;
+  close: () => void;
+};
+
+export const watchSinks = ({ gateway, receiver, collector, others }: Watched): Sinks => {
+  let answers = '';
+  let values = '';
+  let told = '';
+  let listening: ReturnType<typeof connect> | null = null;
+  const processes = () => [...gateway.apis, ...gateway.workers, ...others];
+  const printed = (stream: 'stdout' | 'stderr'): string =>
+    processes()
+      .flatMap((each) => each.printed[stream])
+      .join('\n');
+
+  const lookIntoRedis = (): Promise<void> =>
+    withRedis(gateway.redis.url, async (redis) => {
+      values += (await everyKey(redis)).map(({ text }) => text).join('\n');
+    });
+
+  /** What Redis wrote to its folder: a snapshot made now, and its log. */
+  const files = (): Promise<{ rdb: string; aof: string }> =>
+    withRedis(gateway.redis.url, async (redis) => {
+      // Compressed text could not be searched.
+      await redis.config('SET', 'rdbcompression', 'no');
+      await redis.save();
+      const [, dir = ''] = (await redis.config('GET', 'dir')) as string[];
+      const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+      const read = async (pattern: RegExp): Promise<string> => {
+        const named = entries.filter((entry) => entry.isFile() && pattern.test(entry.name));
+        const contents = await Promise.all(
+          named.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')),
+        );
+        return contents.join('\n');
+      };
+      return { rdb: await read(/^dump\.rdb$/), aof: await read(/^appendonly\.aof/) };
+    });
+
+  return {
+    ask: async (path, init = {}) => {
+      const answer = await fetch(`${gateway.apis[0]?.url ?? ''}${path}`, init);
+      const body = await answer.text();
+      answers += `${answer.status} ${JSON.stringify([...answer.headers])} ${body}\n`;
+      return { status: answer.status, body };
+    },
+    keepAnswer: (text) => {
+      answers += `${text}\n`;
+    },
+    lookIntoRedis,
+    monitor: async () => {
+      const socket = connect({ host: '127.0.0.1', port: Number(new URL(gateway.redis.url).port) });
+      listening?.destroy();
+      listening = socket;
+      socket.on('error', () => {});
+      socket.on('data', (chunk: Buffer) => {
+        told += chunk.toString('latin1');
+      });
+      await once(socket, 'connect');
+      socket.write('MONITOR\r\n');
+      await once(socket, 'data');
+    },
+    collect: async () => {
+      await lookIntoRedis();
+      const { rdb, aof } = await files();
+      const delivered = receiver.received.map(
+        ({ path, headers, body }) => `${path} ${JSON.stringify(headers)} ${body}`,
+      );
+      return new Map([
+        ['stdout', printed('stdout')],
+        ['stderr', printed('stderr')],
+        ['Redis values', values],
+        ['RDB', rdb],
+        ['AOF', aof],
+        ['MONITOR', told],
+        ['webhooks', delivered.join('\n')],
+        ['answers', answers],
+        ['spans', collector.received()],
+      ]);
+    },
+    close: () => listening?.destroy(),
+  };
+};
