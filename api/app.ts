@@ -18,9 +18,11 @@ import type { Authenticator } from './authenticator.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { ApiEnv } from './context.ts';
 import type { FailedLogins } from './failed-logins.ts';
+import type { ApiMetrics } from './metrics.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticateOperator } from './middleware/authenticate-operator.ts';
 import { authenticateTenant } from './middleware/authenticate-tenant.ts';
+import { countRequest } from './middleware/count-request.ts';
 import { demandHttps } from './middleware/demand-https.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
@@ -53,6 +55,7 @@ type Needs = {
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;
   tracer: Tracer;
+  metrics: ApiMetrics;
   now: () => number;
   log: Log;
 };
@@ -64,7 +67,7 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
     throw new RequestError('not_found', { message: 'There is no such path; the README lists what exists.' });
   });
 
-  app.use(requestId);
+  app.use(requestId, countRequest(needs.metrics));
   // Not of the probes, which come every few seconds.
   app.use('/v1/*', accessLog(needs.log), traceRequest(needs.tracer));
   app.use('/admin/*', accessLog(needs.log));
@@ -82,6 +85,12 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
     app.use('/admin/*', authenticateOperator(adminToken, needs.failedLogins));
     addAdminRoutes(app, needs);
   }
-  addOperationRoutes(app, { isReady: needs.isReady, sandbox: needs.config.sandbox, admin: adminToken !== null });
+  addOperationRoutes(app, {
+    isReady: needs.isReady,
+    sandbox: needs.config.sandbox,
+    admin: adminToken !== null,
+    // In production clients reach this port.
+    metrics: needs.config.metricsPort === null && !needs.config.production ? needs.metrics : null,
+  });
   return app;
 };

@@ -1,6 +1,7 @@
 /** What the middleware hands to the routes. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { RequestErrorCode } from '../shared/errors.ts';
 import type { TenantId } from '../shared/ids.ts';
 import type { Traceparent } from '../shared/tracing/traceparent.ts';
 import type { Caller } from './authenticator.ts';
@@ -15,7 +16,7 @@ export type ApiEnv = {
     tenant: TenantId;
     caller: Caller;
     /** What the access log adds to its line. */
-    logged: { tenant?: TenantId; platform_key?: string; code?: string; job_id?: string };
+    logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string };
   };
 };
 

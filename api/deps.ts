@@ -8,6 +8,8 @@ import { openDataKeys } from '../shared/data-keys.ts';
 import { createJobIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
+import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
+import { serveMetrics } from '../shared/metrics/serve-metrics.ts';
 import { createPlatformKeys } from '../shared/platform-keys.ts';
 import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
@@ -30,6 +32,7 @@ import { createAuthenticator } from './authenticator.ts';
 import { createClientAddress } from './client-address.ts';
 import { createFailedLogins } from './failed-logins.ts';
 import { type ListeningServer, listen } from './listen.ts';
+import { createApiMetrics } from './metrics.ts';
 import { createSubmitJob } from './submit-job.ts';
 import { createWaitingRoom } from './waiting-room.ts';
 
@@ -44,7 +47,8 @@ export const startApi = async (
   const news = connectForNews(url);
   lifecycle.onStop('redis news', () => news.disconnect());
 
-  const run = createScripts(redis);
+  const registry = createMetricsRegistry('api');
+  const run = timeScripts(createScripts(redis), registry);
   const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   const usage = createUsageStore({ run, shards });
   const queues = createQueues({ redis, shards });
@@ -90,6 +94,23 @@ export const startApi = async (
     log,
   });
   const client = createClientAddress(config.http);
+  const scheduler = createSchedulerStore({
+    redis,
+    run,
+    retentionMs: config.jobs.retentionMs,
+    defaultLimits: config.limits,
+  });
+  const metrics = createApiMetrics({ registry, measure: () => scheduler.measure(shards), log });
+  if (config.metricsPort !== null) {
+    const metricsServer = await serveMetrics({
+      host: config.http.host,
+      port: config.metricsPort,
+      render: metrics.render,
+      log,
+    });
+    lifecycle.onStop('metrics', metricsServer.close);
+  }
+
   const app = createApp({
     config,
     authenticator: createAuthenticator({
@@ -105,7 +126,7 @@ export const startApi = async (
     tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,
     audit: createAuditStore({ redis, run, shards }),
-    scheduler: createSchedulerStore({ redis, run, retentionMs: config.jobs.retentionMs, defaultLimits: config.limits }),
+    scheduler,
     jobs,
     jobIds,
     queues,
@@ -121,6 +142,7 @@ export const startApi = async (
     submitJob,
     waitingRoom,
     tracer,
+    metrics,
     isReady: () =>
       redis.ping().then(
         () => admission.isVerified(),
@@ -129,7 +151,7 @@ export const startApi = async (
     now: clock.now,
     log,
   });
-  const server = await listen(app, { ...config.http, log });
+  const server = await listen(app, { ...config.http, log, onRefused: metrics.requestRefused });
   lifecycle.onStop('http server', () => {
     const closed = server.close();
     waitingRoom.close();

@@ -25,8 +25,11 @@ const CLIENT_ERRORS: Record<string, RequestErrorCode> = {
 const MALFORMED =
   'This is not a well-formed HTTP/1.1 request: its request line, a header, its one Host header or the framing of its body cannot be read.';
 
+type Noted = { log: Log; onRefused: (code: RequestErrorCode) => void };
+
 /** The answer to a request that no middleware sees. */
-const refusalOf = (code: RequestErrorCode, log: Log) => {
+const refusalOf = (code: RequestErrorCode, { log, onRefused }: Noted) => {
+  onRefused(code);
   const requestId = newRequestId();
   log.info('request_refused', { request_id: requestId, code });
   const error = new RequestError(code, code === 'invalid_header' ? { message: MALFORMED } : {});
@@ -63,15 +66,15 @@ export type ListeningServer = {
 /** Listens, or rejects with Node's own error (`EADDRINUSE`, `EACCES`, …). */
 export const listen = async (
   app: Hono<ApiEnv>,
-  { host, port, log }: { host: string; port: number; log: Log },
+  { host, port, ...noted }: Noted & { host: string; port: number },
 ): Promise<ListeningServer> => {
   const listener = getRequestListener(app.fetch, {
     // Used where a request names no host; nothing is derived from a host that it names.
     hostname: 'localhost',
     errorHandler: (error) => {
       const unreadable = error instanceof UnreadableRequest;
-      if (!unreadable) log.error('request_broke', describeError(error));
-      const { status, headers, body } = refusalOf(unreadable ? 'invalid_header' : 'internal_error', log);
+      if (!unreadable) noted.log.error('request_broke', describeError(error));
+      const { status, headers, body } = refusalOf(unreadable ? 'invalid_header' : 'internal_error', noted);
       return new Response(body, { status, headers });
     },
   });
@@ -89,7 +92,7 @@ export const listen = async (
     });
     if (closing) response.shouldKeepAlive = false;
     if (hasOneHost(request)) return void listener(request, response);
-    const { status, headers, body } = refusalOf('invalid_header', log);
+    const { status, headers, body } = refusalOf('invalid_header', noted);
     response.writeHead(status, headers).end(body);
   };
 
@@ -113,7 +116,7 @@ export const listen = async (
     if (error.code === 'ECONNRESET' || !socket.writable || !isTurnOfFault(lastAnswers.get(socket))) {
       return socket.destroy();
     }
-    const { status, headers, body } = refusalOf(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_header', log);
+    const { status, headers, body } = refusalOf(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_header', noted);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
     socket.end([`HTTP/1.1 ${status} Refused`, ...lines, '', body].join('\r\n'));
     setTimeout(() => socket.destroy(), LINGER_MS);

@@ -30,12 +30,14 @@ export const ROUTES = {
   '/admin/queues': { GET: 'operator' },
   '/healthz': { GET: 'anyone' },
   '/readyz': { GET: 'anyone' },
+  '/metrics': { GET: 'anyone' },
   '/openapi.json': { GET: 'anyone' },
   '/docs': { GET: 'anyone' },
 } as const satisfies {
   [path: `/v1/${string}`]: Methods<Scope>;
   [path: `/admin/${string}`]: Methods<'operator'>;
   [path: `/${string}z`]: Methods<'anyone'>;
+  '/metrics': Methods<'anyone'>;
   '/openapi.json': Methods<'anyone'>;
   '/docs': Methods<'anyone'>;
 };

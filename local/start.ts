@@ -110,7 +110,10 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
     REDIS_URL: redisUrl,
     ...(sandboxUrl && { SANDBOX_URL: sandboxUrl }),
   };
-  keep(startProcess('worker', join(root, 'worker', 'main.ts'), shared));
+  // The API's own, and the one after it: both run on this machine.
+  const metricsPort = Number(env.METRICS_PORT || 0);
+  const ofWorker = metricsPort > 0 ? { ...shared, METRICS_PORT: String(metricsPort + 1) } : shared;
+  keep(startProcess('worker', join(root, 'worker', 'main.ts'), ofWorker));
   keep(startProcess('api', join(root, 'api', 'main.ts'), shared));
 
   await waitUntilReady(`http://${reachable(http.host, '127.0.0.1')}:${port}/readyz`);

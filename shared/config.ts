@@ -143,6 +143,14 @@ const variables = z.object({
   AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  METRICS_PORT: z
+    .string()
+    .refine(
+      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
+      'must be a port: a whole number from 0 to 65,535',
+    )
+    .transform(Number)
+    .optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   EXIT_WITH_PARENT: yesOrNo.default(false),
   ALIVE_FILE: z.string().optional(),
@@ -226,6 +234,8 @@ export type Config = {
     retryScheduleMs: readonly number[];
   };
   logLevel: (typeof LOG_LEVELS)[number];
+  /** Where each process tells Prometheus of itself; null: an API does on its own port outside production, and nobody else. */
+  metricsPort: number | null;
   /** Base URL of a collector of traces; null: they are not recorded. */
   traceEndpoint: string | null;
   /** Whether to stop when standard input closes: the launcher's children must not outlive it. */
@@ -363,6 +373,7 @@ export const loadConfig = (environment: Environment): Config => {
       retryScheduleMs: set.WEBHOOK_RETRY_SCHEDULE_SECONDS.split(',').map((seconds) => Number(seconds) * 1_000),
     },
     logLevel: set.LOG_LEVEL,
+    metricsPort: set.METRICS_PORT ?? null,
     traceEndpoint: set.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     exitWithParent: set.EXIT_WITH_PARENT,
     aliveFile: set.ALIVE_FILE ?? null,

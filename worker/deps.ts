@@ -9,6 +9,8 @@ import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
+import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
+import { serveMetrics } from '../shared/metrics/serve-metrics.ts';
 import { createPrices } from '../shared/pricing.ts';
 import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
@@ -27,6 +29,7 @@ import { createDeliverWebhook } from './delivery/deliver-webhook.ts';
 import { createNetwork } from './delivery/network.ts';
 import { createReadSubject } from './delivery/read-subject.ts';
 import { createSendWebhook } from './delivery/send-webhook.ts';
+import { createWorkerMetrics } from './metrics.ts';
 import { createProviders } from './providers/registry.ts';
 import { createRunCompletion } from './run-completion.ts';
 import { createRunningJobs } from './running-jobs.ts';
@@ -51,6 +54,13 @@ export const startWorker = async (
   const slotsAShard = Math.ceil(config.workerConcurrency / shards);
   const worker = randomUUID().slice(0, 8);
 
+  const registry = createMetricsRegistry('worker');
+  if (config.metricsPort !== null) {
+    const { host } = config.http;
+    const server = await serveMetrics({ host, port: config.metricsPort, render: () => registry.metrics(), log });
+    lifecycle.onStop('metrics', server.close);
+  }
+
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   await verifyServer(redis, shards);
@@ -59,7 +69,8 @@ export const startWorker = async (
   const news = connectForNews(config.redis.url);
   lifecycle.onStop('redis news', () => news.disconnect());
 
-  const run = createScripts(redis);
+  const metrics = createWorkerMetrics(registry);
+  const run = timeScripts(createScripts(redis), registry);
   const attempts = createAttemptStore({ run, retentionMs });
   const scheduler = createSchedulerStore({ redis, run, retentionMs, defaultLimits: config.limits });
   const deliveries = createDeliveryStore({ redis, run, shards });
@@ -89,6 +100,7 @@ export const startWorker = async (
     running,
     policy: config.jobs,
     tracer,
+    metrics,
     newClaim: () => `${worker}.${++claims}`,
     now: clock.now,
     random: Math.random,
@@ -113,6 +125,8 @@ export const startWorker = async (
     }),
     readSubject: createReadSubject({ jobs: createJobStore({ redis, run, shards, retentionMs }) }),
     send: createSendWebhook({ allowPrivate, network: createNetwork({ allowPrivate }), now: clock.now, log }),
+    tracer,
+    metrics,
     scheduleMs: retryScheduleMs,
     newMark: () => `${worker}.d${++marks}`,
     stopping: stopping.signal,
@@ -128,7 +142,7 @@ export const startWorker = async (
     run: deliverWebhook,
     log,
   });
-  const moving = keepMoving({ scheduler, deliveries, queues, worker, shards, log });
+  const moving = keepMoving({ scheduler, deliveries, queues, metrics, worker, shards, log });
   lifecycle.onStop('upkeep', moving.stop);
   const sealing = sealAudit({
     audit: createAuditStore({ redis, run, shards }),

@@ -4,6 +4,7 @@ import type { Provider } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
 import type { OpenFailure, Sealer } from '../shared/crypto/seal.ts';
 import type { Secret } from '../shared/crypto/secret.ts';
+import type { FinalStatus } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Prices } from '../shared/pricing.ts';
@@ -12,6 +13,7 @@ import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import { decideNext, decideWithoutKey } from './decide-next.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { RunningJobs } from './running-jobs.ts';
 
@@ -24,6 +26,7 @@ type Needs = {
   running: RunningJobs;
   policy: Pick<Config['jobs'], 'maxAttempts'>;
   tracer: Tracer;
+  metrics: WorkerMetrics;
   newClaim: () => string;
   now: () => number;
   random: () => number;
@@ -32,6 +35,12 @@ type Needs = {
 
 /** Runs one hand-off of a shard. `lost` aborts when the worker may no longer hold the job. Never rejects but for a bug. */
 export type RunCompletion = (shard: number, handoff: Handoff, lost: AbortSignal) => Promise<void>;
+
+const isFinalState = (became: SettleAnswer['became']): became is FinalStatus =>
+  ['completed', 'failed', 'cancelled', 'expired'].includes(became);
+
+/** What a refused claim has made of the job. */
+const ENDED_AT_CLAIM = { stale: null, crashed: 'failed', cancelled: 'cancelled', expired: 'expired' } as const;
 
 const SETTLE_AGAIN_MS = 500;
 
@@ -45,7 +54,7 @@ const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt =>
 });
 
 export const createRunCompletion = (needs: Needs): RunCompletion => {
-  const { attempts, queues, running, log } = needs;
+  const { attempts, queues, running, metrics, log } = needs;
 
   // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
   const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
@@ -62,6 +71,8 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
     const answer = await attempts.claim(shard, id, number, mark);
     if (answer.kind === 'refused') {
       log.debug('claim_refused', { job_id: id, code: answer.reason });
+      const ended = ENDED_AT_CLAIM[answer.reason];
+      if (ended) metrics.jobsFinished(ended, null);
       return handOff(shard, answer.handoffs);
     }
     const { claim } = answer;
@@ -82,6 +93,8 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       next,
     }).finally(() => run.end());
     handOff(shard, settled.handoffs);
+    metrics.attemptSettled(claim, outcome);
+    if (isFinalState(settled.became)) metrics.jobsFinished(settled.became, claim);
     log.info('attempt_settled', {
       job_id: id,
       tenant: claim.tenant,
@@ -120,6 +133,8 @@ const attemptOnce = async (
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
 
+  const startedMs = performance.now();
+  needs.metrics.callStarted();
   const span = needs.tracer.start('client', claim.traceparent);
   const outcome = await needs.providers[claim.provider].complete({
     request: claim.request,
@@ -128,6 +143,7 @@ const attemptOnce = async (
     timeoutMs,
     signal: abort,
   });
+  needs.metrics.callEnded(claim.provider, performance.now() - startedMs);
   span.end(
     `call ${claim.provider}`,
     {

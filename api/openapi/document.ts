@@ -37,9 +37,11 @@ export type DocumentOperation = {
   >;
 };
 
-/** `admin`: whether this process has the operator's calls. */
-export const createDocument = ({ admin }: { admin: boolean }): Document => {
-  const shown = Object.entries(OPERATIONS).filter(([path]) => admin || !path.startsWith('/admin/'));
+/** Of the calls that a process has: `admin` are the operator's, `metrics` is on its own port. */
+export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: boolean }): Document => {
+  const shown = Object.entries(OPERATIONS).filter(([path]) =>
+    path.startsWith('/admin/') ? admin : path !== '/metrics' || metrics,
+  );
   const operations = shown.flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
   );

@@ -228,6 +228,12 @@ export const OPERATIONS = {
       errors: ['queue_unavailable'],
     },
   },
+  '/metrics': {
+    GET: {
+      summary: 'What Prometheus scrapes',
+      answers: { 200: { description: 'Prometheus’ text format.', type: 'text/plain' } },
+    },
+  },
   '/openapi.json': {
     GET: {
       summary: 'This document',

@@ -8,6 +8,7 @@ import type { Queues } from '../../shared/queues.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
+import type { ApiMetrics } from '../metrics.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
@@ -31,9 +32,16 @@ const etagOf = (view: JobView): string => `W/"${view.id}.${statusOf(view)}.${att
 const isCurrent = (ifNoneMatch: string, tag: string): boolean =>
   ifNoneMatch.split(',').some((each) => ['*', tag, tag.slice('W/'.length)].includes(each.trim()));
 
-type Needs = { jobs: JobStore; jobIds: JobIds; queues: Queues; waitingRoom: WaitingRoom; log: Log };
+type Needs = {
+  jobs: JobStore;
+  jobIds: JobIds;
+  queues: Queues;
+  waitingRoom: WaitingRoom;
+  metrics: ApiMetrics;
+  log: Log;
+};
 
-export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingRoom, log }: Needs): void => {
+export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingRoom, metrics, log }: Needs): void => {
   const genuineId = (c: ApiContext): JobId => {
     const id = c.req.param('id') ?? '';
     if (!jobIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
@@ -84,6 +92,7 @@ export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingR
       const { answer, handoffs, shard } = await jobs.cancel(tenant, id);
       // The place it held goes to the next one; what BullMQ does not get now, a worker's upkeep brings.
       queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+      if (answer === 'cancelled') metrics.waitingJobCancelled();
       const view = answer === 'gone' ? null : await jobs.read(tenant, id, { watcher: null });
       if (view === null) throw new RequestError('result_expired');
       return c.json(toJob(view, { withResult: true }), isFinal(statusOf(view)) ? 200 : 202);

@@ -1,16 +1,24 @@
 import type { Hono } from 'hono';
 import { RequestError } from '../../shared/errors.ts';
+import { METRICS_TYPE } from '../../shared/metrics/serve-metrics.ts';
 import type { ApiEnv } from '../context.ts';
 import { CONTENT_SECURITY_POLICY, renderPage } from '../docs/page.ts';
+import type { ApiMetrics } from '../metrics.ts';
 import { createDocument } from '../openapi/document.ts';
 import { route } from '../route.ts';
 
-/** `isReady` must answer soon, whatever Redis does. */
-export const addOperationRoutes = (
-  app: Hono<ApiEnv>,
-  { isReady, sandbox, admin }: { isReady: () => Promise<boolean>; sandbox: boolean; admin: boolean },
-): void => {
-  const document = createDocument({ admin });
+type Needs = {
+  /** Must answer soon, whatever Redis does. */
+  isReady: () => Promise<boolean>;
+  sandbox: boolean;
+  /** Whether this process has the operator's calls. */
+  admin: boolean;
+  /** Null where they are on a port of their own, or nowhere. */
+  metrics: Pick<ApiMetrics, 'render'> | null;
+};
+
+export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin, metrics }: Needs): void => {
+  const document = createDocument({ admin, metrics: metrics !== null });
   const page = renderPage(document);
   route(app, '/healthz', { GET: (c) => c.json({ status: 'ok', sandbox }) });
   route(app, '/readyz', {
@@ -19,6 +27,9 @@ export const addOperationRoutes = (
       return c.json({ status: 'ready', sandbox });
     },
   });
+  if (metrics !== null) {
+    route(app, '/metrics', { GET: async (c) => c.body(await metrics.render(), 200, { 'Content-Type': METRICS_TYPE }) });
+  }
   route(app, '/openapi.json', { GET: (c) => c.json(document) });
   route(app, '/docs', {
     GET: (c) => {

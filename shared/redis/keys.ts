@@ -70,7 +70,7 @@ const NAMES = {
   /** string, beside AUDIT: the worker that seals; 3 s. */
   AUDIT_LEASE: 'audit-lease',
 
-  /** hash: virtual time, capacity, completion rate, default limits. */
+  /** hash: virtual time, capacity, completion rate, default limits, waiting jobs by class. */
   SCHEDULER: 'scheduler',
   /** sorted set: tenants with something runnable → virtual start. */
   READY: 'ready',
@@ -78,6 +78,8 @@ const NAMES = {
   READY_INTERACTIVE: 'ready-interactive',
   /** sorted set: tenants kept out of READY by their share or a limit of theirs → when to look again, ms. */
   CAPPED: 'capped',
+  /** sorted set: lanes of one class that are not empty → since when, ms; never later than the time of their first id. */
+  WAITING_LANES: 'waiting-lanes:',
   /** sorted set: parked lanes → until, ms. */
   PARKED: 'parked',
   /** sorted set: ids in back-off → due, ms. */

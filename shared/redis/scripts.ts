@@ -18,6 +18,7 @@ const SCRIPTS = {
   heartbeat: ['lanes'],
   tick: ['lanes', 'lines', 'limits', 'feed'],
   reconcile: [],
+  measure: ['lanes', 'lines'],
   sweep: ['lanes', 'lines', 'limits', 'feed', 'account', 'audit', 'outbox', 'batch', 'finish'],
   'begin-batch': ['limits'],
   stage: [],

@@ -4,8 +4,8 @@ import type { CompletionRequest, CredentialKind, Provider } from '../completion.
 import { estimateUsage } from '../estimate.ts';
 import { type BatchId, type BatchIds, MAX_LINES, stemOf, type TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
-import type { RunScript } from '../redis/scripts.ts';
 import { shardTag } from '../redis/keys.ts';
+import type { RunScript } from '../redis/scripts.ts';
 import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { parseBatchView, type ViewBatchReply } from './batch-view.ts';

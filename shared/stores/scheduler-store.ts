@@ -5,8 +5,8 @@ import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { answerOf } from '../redis/unavailable.ts';
-import { ERASED_STUB_MS } from './job-store.ts';
 import type { LimitsInForce } from '../tenant.ts';
+import { ERASED_STUB_MS } from './job-store.ts';
 
 /** A worker that was silent for this long is taken for dead. */
 const ALIVE_MS = 5_000;
@@ -17,6 +17,15 @@ const HANDOFF_LATE_MS = 2_000;
 const DEADLINE_GRACE_MS = 2_000;
 
 type SweepBatchReply = [stem: string, step: string, lines: number, Handoff[]];
+
+type ClassMeasures = { waiting: number; oldestMs: number; handedOff: number };
+export type QueueMeasures = {
+  interactive: ClassMeasures;
+  batch: ClassMeasures;
+  delayed: number;
+  parkedLanes: number;
+  workerSlots: number;
+};
 
 export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
 
@@ -91,6 +100,22 @@ export const createSchedulerStore = ({
       Number(count ?? 0),
     );
     return { unfinished, handed_off, delayed, parked_lanes, worker_slots };
+  },
+
+  /** How the queue of all these shards stands; for a scrape, not for a request. */
+  measure: async (shards: number): Promise<QueueMeasures> => {
+    const each = await Promise.all(Array.from({ length: shards }, (_, shard) => run('measure', shardTag(shard), [])));
+    // A cast because the form is that of the script's header.
+    const rows = each as number[][];
+    const sum = (index: number): number => rows.reduce((total, row) => total + (row[index] ?? 0), 0);
+    const most = (index: number): number => Math.max(0, ...rows.map((row) => row[index] ?? 0));
+    return {
+      interactive: { waiting: sum(0), oldestMs: most(1), handedOff: sum(2) },
+      batch: { waiting: sum(3), oldestMs: most(4), handedOff: sum(5) },
+      delayed: sum(6),
+      parkedLanes: sum(7),
+      workerSlots: sum(8),
+    };
   },
 
   /** One piece of the tenants that ever had a job on this shard. */

@@ -11,6 +11,7 @@ export type SpanAttributes = {
   'gateway.request_id'?: string;
   'gateway.tenant'?: string;
   'gateway.job_id'?: string;
+  'gateway.delivery_id'?: string;
   'gateway.provider'?: string;
   'gateway.credential'?: string;
   'gateway.attempt'?: number;

@@ -10,7 +10,7 @@ import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
 
-const document = createDocument({ admin: true });
+const document = createDocument({ admin: true, metrics: true });
 
 test('every call of the interface is in the document, and no other', () => {
   const calls = Object.entries(ROUTES).flatMap(([path, methods]) =>
@@ -52,7 +52,7 @@ test('requests are described as they are checked', () => {
 });
 
 test('without an operator’s token there is no word of the operator’s calls', () => {
-  expect(JSON.stringify(createDocument({ admin: false }))).not.toMatch(/\/admin|ADMIN_TOKEN/);
+  expect(JSON.stringify(createDocument({ admin: false, metrics: true }))).not.toMatch(/\/admin|ADMIN_TOKEN/);
 });
 
 describe('a running gateway', () => {
@@ -85,6 +85,9 @@ describe('a running gateway', () => {
     const page = await fetch(`${gateway.apis[0]?.url}/docs`);
     expect(check('GET /docs', { status: page.status, headers: page.headers, body: null })).toBeNull();
     seen.add(`GET /docs ${page.status}`);
+    const metrics = await fetch(`${gateway.apis[0]?.url}/metrics`);
+    expect(check('GET /metrics', { status: metrics.status, headers: metrics.headers, body: null })).toBeNull();
+    seen.add(`GET /metrics ${metrics.status}`);
     expect(page.headers.get('content-security-policy')).toMatch(
       /^default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
     );
@@ -132,10 +135,12 @@ describe('a running gateway', () => {
     await until('it runs', async () => (await gateway.read(running.id)).status === 'in_progress');
     await call('GET /v1/jobs/{id}', `/v1/jobs/${running.id}`);
     await call('GET /v1/jobs', '/v1/jobs?limit=2');
-    for (;;) {
-      const { status } = await call('POST /v1/jobs/{id}/cancel', `/v1/jobs/${running.id}/cancel`);
-      if (status === 200) break;
-    }
+    // While its worker stands still the call goes on.
+    gateway.workers[0]?.signal('SIGSTOP');
+    await call('POST /v1/jobs/{id}/cancel', `/v1/jobs/${running.id}/cancel`);
+    gateway.workers[0]?.signal('SIGCONT');
+    await gateway.finished(running.id);
+    await call('POST /v1/jobs/{id}/cancel', `/v1/jobs/${running.id}/cancel`);
     await call('GET /v1/usage', '/v1/usage');
     await call('GET /v1/usage', '/v1/usage?group_by=model');
     await call('DELETE /v1/jobs/{id}', `/v1/jobs/${id}`);

@@ -29,6 +29,7 @@ const ALLOWED: Record<string, string> = {
   '/v1/webhooks/secret/rotate': 'POST',
   '/healthz': 'GET, HEAD',
   '/readyz': 'GET, HEAD',
+  '/metrics': 'GET, HEAD',
   '/openapi.json': 'GET, HEAD',
   '/docs': 'GET, HEAD',
 };
@@ -76,7 +77,7 @@ describe('nothing runs where', () => {
     '/v1/chat/completions',
     '/v1/messages',
     '/admin/tenants',
-    '/metrics',
+    '/metrics/',
     '/healthz/',
     '/healthz;a=b',
     '/v1/%2e%2e/%2e%2e/etc/passwd',

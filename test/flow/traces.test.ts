@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import { type CollectedSpan, type Collector, startCollector } from '../support/collector.ts';
 import { ANTHROPIC_KEY, OPENAI_KEY, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
 
 const record = { limit: 1_000, keys: 'clear' } as const;
@@ -18,10 +19,15 @@ const attribute = ({ attributes }: CollectedSpan, name: string): unknown => {
 
 describe('without a collector', () => {
   let gateway: TestGateway;
+  let receiver: Receiver;
   beforeAll(async () => {
-    gateway = await startGateway({ sandbox: { record } });
+    receiver = await startReceiver();
+    gateway = await startGateway({ sandbox: { record }, env: { WEBHOOK_ALLOW_PRIVATE: 'true' } });
   });
-  afterAll(() => gateway.stop());
+  afterAll(async () => {
+    await gateway.stop();
+    await receiver.close();
+  });
 
   test('the caller’s traceparent goes through the queue to the provider as it came, on every try', async () => {
     const { traceparent } = begin();
@@ -29,6 +35,18 @@ describe('without a collector', () => {
     const { id } = await gateway.submit(text, { headers: { traceparent } });
     await gateway.finished(id);
     expect(gateway.callsWith(text).map((call) => call.traceparent)).toEqual([traceparent, traceparent]);
+  });
+
+  test('and to the webhook', async () => {
+    const { traceparent } = begin();
+    const { id } = await gateway.submit('told', {
+      headers: { traceparent },
+      fields: { webhook: { url: receiver.url } },
+    });
+    const other = await gateway.submit('told as well', { fields: { webhook: { url: receiver.url } } });
+    await until('both arrived', () => receiver.received.length === 2);
+    const sent = (job: string): unknown => receiver.of(job.replace('job_', 'evt_'))[0]?.headers.traceparent;
+    expect([sent(id), sent(other.id)]).toEqual([traceparent, undefined]);
   });
 
   test('a request without one, or with one that is not valid, is accepted and sends none', async () => {
@@ -47,7 +65,10 @@ describe('with a collector', () => {
   let collector: Collector;
   beforeAll(async () => {
     collector = await startCollector();
-    gateway = await startGateway({ sandbox: { record }, env: { OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` } });
+    gateway = await startGateway({
+      sandbox: { record },
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`, WEBHOOK_ALLOW_PRIVATE: 'true' },
+    });
   });
   afterAll(async () => {
     await gateway.stop();
@@ -93,6 +114,24 @@ describe('with a collector', () => {
     expect(gateway.callsWith(text).map((call) => call.traceparent)).toEqual(
       calls.map((call) => `00-${traceId}-${call.spanId}-01`),
     );
+  });
+
+  test('an attempt to deliver is a span of the same trace, whose id goes to the webhook', async () => {
+    const receiver = await startReceiver();
+    const { traceId, traceparent } = begin();
+    await gateway.submit('traced and told', { headers: { traceparent }, fields: { webhook: { url: receiver.url } } });
+    const [request, , delivery] = await spansOf(traceId, 3);
+    expect(delivery).toMatchObject({
+      name: 'deliver webhook',
+      kind: 3,
+      parentSpanId: request?.spanId,
+      status: { code: 0 },
+    });
+    expect(receiver.received.map(({ headers }) => headers.traceparent)).toEqual([
+      `00-${traceId}-${delivery?.spanId}-01`,
+    ]);
+    expect(JSON.stringify(delivery)).not.toContain(new URL(receiver.url).port);
+    await receiver.close();
   });
 
   test('a request without a trace begins one', async () => {

@@ -11,9 +11,9 @@ import {
   type SettleAnswer,
   type Settlement,
 } from '../../shared/stores/attempt-store.ts';
-import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/stores/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../shared/stores/batch-store.ts';
+import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 
 export const TAG = shardTag(0);

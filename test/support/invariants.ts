@@ -5,8 +5,8 @@
 import { Redis } from 'ioredis';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { COUNTERS } from '../../shared/stores/usage-store.ts';
-import { findDeliveryViolations } from './delivery-invariants.ts';
 import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
+import { findDeliveryViolations } from './delivery-invariants.ts';
 import { until } from './until.ts';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'expired']);
@@ -158,6 +158,14 @@ export const findViolations = async (
       expect(Number(row[field] ?? 0) === actual, `tenant ${tenant} counts ${row[field]} ${field}, and ${actual} are`);
     }
   }
+  const scheduler = await redis.hgetall(key(tag, 'SCHEDULER'));
+  for (const field of ['waiting:interactive', 'waiting:batch']) {
+    const sum = [...tenants.values()].reduce((total, row) => total + Number(row[field] ?? 0), 0);
+    expect(
+      Number(scheduler[field] ?? 0) === sum,
+      `the scheduler counts ${scheduler[field]} ${field}, its tenants ${sum}`,
+    );
+  }
   const byUpstream = count((id) => lanes.get(jobs.get(id)?.lane ?? '')?.upstream);
   for (const [upstream, row] of upstreams) {
     expect(
@@ -219,6 +227,8 @@ const findLaneViolations = async (
     const at = listed.get(lane) ?? 'idle';
     if (row.at !== at) violations.push(`lane ${lane} says ${row.at} and is ${at}`);
     const waiting = keys.includes(key(tag, 'LANE_NEW', lane)) || keys.includes(key(tag, 'LANE_BACK', lane));
+    const since = await redis.zscore(key(tag, 'WAITING_LANES', row.class ?? ''), lane);
+    if ((at === 'idle') !== (since === null)) violations.push(`lane ${lane} is ${at} and waits since ${since}`);
     if (at === 'idle' && waiting) violations.push(`lane ${lane} is idle and has ids`);
   }
   return violations;

@@ -6,7 +6,9 @@ import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/qu
 import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { WebhookSecretStore } from '../../shared/stores/webhook-secret-store.ts';
+import type { Tracer } from '../../shared/tracing/tracer.ts';
 import { buildEventBody } from '../../shared/webhooks/webhook-event.ts';
+import type { WorkerMetrics } from '../metrics.ts';
 import { nextDelivery } from './next-delivery.ts';
 import type { ReadSubject } from './read-subject.ts';
 import type { SendWebhook } from './send-webhook.ts';
@@ -17,6 +19,8 @@ type Needs = {
   secrets: Pick<WebhookSecretStore, 'open'>;
   readSubject: ReadSubject;
   send: SendWebhook;
+  tracer: Tracer;
+  metrics: WorkerMetrics;
   /** See `nextDelivery`. */
   scheduleMs: readonly number[];
   newMark: () => string;
@@ -74,6 +78,7 @@ export const createDeliverWebhook = (needs: Needs): DeliverWebhook => {
     );
     const settled = await settleInTheEnd(deliveries, shard, { id, attempt: claim.attempt, mark, ...attempt });
     handOff(shard, settled.handoffs);
+    needs.metrics.deliverySettled(attempt.code, attempt.ms);
     log.info('delivery_settled', {
       delivery_id: id,
       tenant: claim.tenant,
@@ -93,19 +98,26 @@ const attemptOnce = async (
   signal: AbortSignal,
 ): Promise<Attempt> => {
   const { tenant, subject, type, url, happenedMs } = claim;
-  const data = await needs.readSubject(tenant, subject);
-  if (data === null) {
+  const told = await needs.readSubject(tenant, subject);
+  if (told === null) {
     return { code: 'subject_gone', status: null, ms: 0, next: { kind: 'failed', reason: 'subject_gone' } };
   }
   const { secret, previous } = await needs.secrets.open(tenant, claim.secrets);
+  const span = needs.tracer.start('client', told.traceparent);
   const outcome = await needs.send({
     url,
     id,
     timestampSeconds: Math.floor(needs.now() / 1_000),
-    body: buildEventBody({ type, occurredAtMs: happenedMs, data }),
+    body: buildEventBody({ type, occurredAtMs: happenedMs, data: told.data }),
+    traceparent: span.traceparent,
     secrets: previous === null ? [secret] : [secret, previous.secret],
     signal,
   });
+  span.end(
+    'deliver webhook',
+    { 'gateway.tenant': tenant, 'gateway.delivery_id': id, 'gateway.outcome': outcome.kind },
+    outcome.kind !== 'delivered',
+  );
   // It may or may not have arrived; another worker sends it again.
   if (outcome.kind === 'aborted') return { code: 'unknown', status: null, ms: outcome.ms, next: { kind: 'hand_back' } };
   return decide(needs, claim, outcome);

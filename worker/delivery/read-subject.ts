@@ -1,16 +1,24 @@
 import type { JobId, TenantId } from '../../shared/ids.ts';
 import { toJob } from '../../shared/job.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
+import { parseTraceparent, type Traceparent } from '../../shared/tracing/traceparent.ts';
 
-/** What an event tells of, as the API shows it, and the same at every attempt; null where it was deleted. */
-export type ReadSubject = (tenant: TenantId, subject: string) => Promise<Readonly<Record<string, unknown>> | null>;
+type Subject = {
+  /** As the API shows it, and the same at every attempt. */
+  data: Readonly<Record<string, unknown>>;
+  /** Of the request that it came with; null where there is no trace. */
+  traceparent: Traceparent | null;
+};
+
+/** What an event tells of; null where it was deleted. */
+export type ReadSubject = (tenant: TenantId, subject: string) => Promise<Subject | null>;
 
 export const createReadSubject =
   ({ jobs }: { jobs: Pick<JobStore, 'readTold'> }): ReadSubject =>
   async (tenant, subject) => {
     // A test tells of nothing.
-    if (subject === '') return {};
+    if (subject === '') return { data: {}, traceparent: null };
     // A cast because only `finish` records events of jobs.
     const view = await jobs.readTold(tenant, subject as JobId);
-    return view && toJob(view, { withResult: true });
+    return view && { data: toJob(view, { withResult: true }), traceparent: parseTraceparent(view.record.traceparent) };
   };

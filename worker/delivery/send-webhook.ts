@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Client, errors } from 'undici';
 import { signWebhook, type WebhookSecret } from '../../shared/crypto/sign.ts';
 import { describeError, type Log } from '../../shared/log.ts';
+import type { Traceparent } from '../../shared/tracing/traceparent.ts';
 import type { DeliveryFailure, DeliveryOutcome } from '../../shared/webhooks/delivery-outcome.ts';
 import { retryAfterMs } from '../providers/retry-after.ts';
 import { createEgressGuard } from './egress-guard.ts';
@@ -27,6 +28,8 @@ type Delivery = {
   /** JSON. */
   body: string;
   secrets: readonly [WebhookSecret, ...WebhookSecret[]];
+  /** Null where there is no trace. */
+  traceparent: Traceparent | null;
   signal: AbortSignal;
 };
 
@@ -54,7 +57,7 @@ export const createSendWebhook = ({
   const connect = createEgressGuard({ allowPrivate, network, connectLimitMs: limits.connectMs });
 
   const attempt = async (delivery: Delivery, signal: AbortSignal): Promise<Answer> => {
-    const { id, timestampSeconds, body, secrets } = delivery;
+    const { id, timestampSeconds, body, secrets, traceparent } = delivery;
     const signature = signWebhook({ id, timestampSeconds, body }, secrets);
     const connected = await connect(delivery.url, signal);
     if (!connected.ok) return { kind: 'none', code: connected.code };
@@ -64,6 +67,7 @@ export const createSendWebhook = ({
       'webhook-id': id,
       'webhook-timestamp': String(timestampSeconds),
       'webhook-signature': signature,
+      ...(traceparent && { traceparent }),
     };
     return exchange({ ...connected, headers, body, signal, limits });
   };

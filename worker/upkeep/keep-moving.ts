@@ -3,6 +3,7 @@ import { describeError, type Log } from '../../shared/log.ts';
 import type { Queues } from '../../shared/queues.ts';
 import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import type { WorkerMetrics } from '../metrics.ts';
 import { every, type Repeating } from './every.ts';
 
 const TICK_MS = 1_000;
@@ -15,6 +16,7 @@ export const keepMoving = ({
   scheduler,
   deliveries,
   queues,
+  metrics,
   worker,
   shards,
   log,
@@ -22,6 +24,7 @@ export const keepMoving = ({
   scheduler: SchedulerStore;
   deliveries: Pick<DeliveryStore, 'tend'>;
   queues: Queues;
+  metrics: Pick<WorkerMetrics, 'jobsFinished'>;
   worker: string;
   shards: number;
   log: Log;
@@ -51,7 +54,10 @@ export const keepMoving = ({
     cursor.tenants = next;
     for (const tenant of [null, ...tenants]) {
       const swept = await scheduler.sweep(shard, tenant);
-      if (swept.expired > 0) log.info('jobs_expired', { count: swept.expired });
+      if (swept.expired > 0) {
+        metrics.jobsFinished('expired', null, swept.expired);
+        log.info('jobs_expired', { count: swept.expired });
+      }
       await queues.add(shard, swept.handoffs);
     }
 

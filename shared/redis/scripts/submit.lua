@@ -41,6 +41,7 @@ if waiting >= tonumber(ARGV[24]) then
 end
 requests = requests + UNIT
 call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1)
+call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
 
 keep_lane(lane, tenant, class, upstream, deadline)
 local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)

@@ -23,6 +23,7 @@ const send = (url: string, network: Network, { allowPrivate = false } = {}) =>
     timestampSeconds: 1_790_000_000,
     body: '{}',
     secrets: [drawWebhookSecret()],
+    traceparent: null,
     signal: new AbortController().signal,
   });
 const refused = expect.objectContaining({ kind: 'failed', code: 'address_refused', status: null });

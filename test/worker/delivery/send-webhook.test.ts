@@ -32,6 +32,7 @@ const send = (network: Network, overrides: Overrides = {}, { allowPrivate = fals
     timestampSeconds: Math.floor(Date.now() / 1_000),
     body: '{"type":"job.completed"}',
     secrets: [drawWebhookSecret()],
+    traceparent: null,
     signal: new AbortController().signal,
     ...overrides,
   });
@@ -520,6 +521,7 @@ test('a mistake on our side is an outcome as well, and logged without what was t
     timestampSeconds: 1,
     body: '{}',
     secrets: [drawWebhookSecret()],
+    traceparent: null,
     signal: new AbortController().signal,
   });
   expect(outcome).toEqual(failed('internal_error'));

@@ -82,6 +82,8 @@ local function serve_lane(tenant, lane, handoffs)
   if not upstream then
     -- The lane outlived its last deadline: `sweep` ends whatever was left in it.
     call('DEL', LANE_NEW .. lane, LANE_BACK .. lane)
+    call('ZREM', WAITING_LANES .. 'interactive', lane)
+    call('ZREM', WAITING_LANES .. 'batch', lane)
     return nil
   end
   local limit = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight')
@@ -114,6 +116,7 @@ local function serve_lane(tenant, lane, handoffs)
     call('RPUSH', lanes_key(tenant, row[1]), lane)
   else
     call('HSET', LANE .. lane, 'at', 'idle')
+    call('ZREM', WAITING_LANES .. row[1], lane)
   end
   if id == nil then
     -- The turn was not used: another lane may have waited for it.

@@ -131,6 +131,7 @@ local function enter_lane(lane)
   if row[1] and row[3] == 'idle' then
     call('HSET', LANE .. lane, 'at', 'ready')
     call('RPUSH', lanes_key(row[1], row[2]), lane)
+    call('ZADD', WAITING_LANES .. row[2], 'NX', now, lane)
     return place_tenant(row[1])
   end
   return false

@@ -15,6 +15,7 @@ end
 -- A job waits while it is accepted, not handed off and not final: in a lane, or in back-off.
 local function count_waiting(tenant, class, change)
   call('HINCRBY', TENANT .. tenant, 'waiting:' .. class, change)
+  call('HINCRBY', SCHEDULER, 'waiting:' .. class, change)
 end
 
 -- The job's estimated tokens go into the tenant's bucket, or it is told how many ms to wait until they fit. Those of a job larger than the bucket fit when it is empty, and overfill it.
