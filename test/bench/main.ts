@@ -13,9 +13,10 @@ import { recovery } from './measures/recovery.ts';
 import { start } from './measures/start.ts';
 import { usage } from './measures/usage.ts';
 import { wait } from './measures/wait.ts';
+import { webhooks } from './measures/webhooks.ts';
 import { formatReport } from './report.ts';
 
-const MEASURES = [accept, start, endToEnd, memory, recovery, wait, usage] as const satisfies Measure[];
+const MEASURES = [accept, start, endToEnd, memory, recovery, wait, usage, webhooks] as const satisfies Measure[];
 /** All of it takes less than half of this. */
 const LIMIT_MS = 30 * 60_000;
 

@@ -22,6 +22,8 @@ const filled = (fields: string, beginning = ''): Template => {
 };
 
 export const ON_PLATFORM_ACCOUNT = filled('');
+/** Its end is told to this URL. */
+export const withWebhook = (url: string): Template => template(`"webhook":{"url":"${url}"},`, FILLER);
 export const ON_USER_KEY = filled('"model":"gpt-5-mini",');
 
 /** The sandbox quotes the beginning: with these letters of several bytes its result has RESULT_BYTES. */
