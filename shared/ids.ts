@@ -39,6 +39,7 @@ const JOB_ID = /^job_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
 /** Whether it has the form of a job's id; `isGenuine` says whether it is one. */
 export const isJobId = (text: string): text is JobId => JOB_ID.test(text);
 const BATCH_ID = /^batch_[0-7][0-9a-hjkmnp-tv-z]{33}$/;
+export const isBatchId = (text: string): text is BatchId => BATCH_ID.test(text);
 const MAC_BYTES = 5;
 const MAC_CHARACTERS = 8;
 const LINE_CHARACTERS = 4;
@@ -103,7 +104,7 @@ export const createBatchIds = ({ peppers }: { peppers: Peppers }): BatchIds => {
       const stem = sortableUnique(8).slice(0, -LINE_CHARACTERS);
       return proof.complete(tenant, `batch_${stem}${lineText(0)}`) as BatchId;
     },
-    isGenuine: (tenant, id): id is BatchId => BATCH_ID.test(id) && proof.holds(tenant, id),
+    isGenuine: (tenant, id): id is BatchId => isBatchId(id) && proof.holds(tenant, id),
     line: (tenant, batch, line) => lines.complete(tenant, `job_${stemOf(batch)}${lineText(line)}`) as JobId,
   };
 };

@@ -7,6 +7,7 @@ import { createAuditSeals } from '../shared/audit/audit-seals.ts';
 import type { Config } from '../shared/config.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
+import { createBatchIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
 import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
@@ -20,6 +21,7 @@ import { verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
+import { createBatchStore } from '../shared/stores/batch-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
@@ -123,7 +125,10 @@ export const startWorker = async (
       sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
       now: clock.now,
     }),
-    readSubject: createReadSubject({ jobs: createJobStore({ redis, run, shards, retentionMs }) }),
+    readSubject: createReadSubject({
+      jobs: createJobStore({ redis, run, shards, retentionMs }),
+      batches: createBatchStore({ redis, run, shards, retentionMs, ids: createBatchIds({ peppers: config.peppers }) }),
+    }),
     send: createSendWebhook({ allowPrivate, network: createNetwork({ allowPrivate }), now: clock.now, log }),
     tracer,
     metrics,

@@ -41,6 +41,8 @@ const NAMES = {
   BATCH_REST: 'batch-rest:',
   /** hash: the batch's part of USAGE, `<day>|` before each field. As BATCH. */
   BATCH_USAGE: 'batch-usage:',
+  /** hash: BATCH_USAGE as it was when the batch ended, where an event tells of that. As BATCH. */
+  BATCH_TOLD: 'batch-told:',
   /** stream: a tenant's batches in order of publication, field `id`; entries go with their record. */
   BATCHES: 'batches:',
   /** sorted set: stems of all batches → when upkeep has something to do with them, ms. */

@@ -165,6 +165,21 @@ export const createBatchStore = ({
     read: async (tenant: TenantId, id: BatchId, { watcher }: { watcher: string | null }): Promise<BatchView | null> =>
       (await view(tenant, [id], watcher ?? ''))[0] ?? null,
 
+    /** A final batch as its event tells of it: as it was when it ended, also past its retention. Null where it was deleted. */
+    readTold: async (tenant: TenantId, id: BatchId): Promise<BatchView | null> => {
+      const replies = await answerOf(
+        redis
+          .multi()
+          .hgetall(key(tagOf(tenant), 'BATCH', stemOf(id)))
+          .hgetall(key(tagOf(tenant), 'BATCH_TOLD', stemOf(id)))
+          .exec(),
+      );
+      // Casts because MULTI does not know the types of its answers.
+      const [record, told] = (replies ?? []).map(([, reply]) => reply) as Record<string, string>[];
+      if (record?.tenant !== tenant || record.erasing || !told) return null;
+      return parseBatchView([Object.entries(record).flat(), Object.entries(told).flat()]);
+    },
+
     /** A page of a tenant's batches, newest first; `next` is null at the end. */
     list: async ({ tenant, limit, before }: ListQuery): Promise<{ views: BatchView[]; next: string | null }> => {
       const from = before === null ? '+' : `(${before}`;

@@ -5,6 +5,7 @@ import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/id
 import { statusOf, toJob } from '../../shared/job.ts';
 import { key } from '../../shared/redis/keys.ts';
 import { type NewLine, StagingLost } from '../../shared/stores/batch-staging.ts';
+import { createReadSubject } from '../../worker/delivery/read-subject.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';
@@ -536,6 +537,39 @@ describe('a batch that has ended', () => {
     const left = (await keysOf(id)).filter((name) => !name.startsWith(key(TAG, 'LANE')));
     expect(left.every((name) => name.startsWith(key(TAG, 'JOB')))).toBe(true);
     for (const name of await keysOf(id)) expect(await engine.redis.pttl(name)).toBeGreaterThan(0);
+    allRecordsStored = false;
+  });
+
+  test('is told of once, in the step that ended it, and stays as it was told until that is delivered', async () => {
+    const webhook = { url: 'https://example.com/hook', events: ['batch.completed', 'batch.cancelled'] as const };
+    const id = await engine.batch('acme', 2, { webhook });
+    const handoff = engine.handoffs[0] ?? '';
+    const [lost, other] = await startAll();
+    engine.handoffs.push(handoff);
+    const [again] = await startAll();
+    if (!lost || !other || !again) throw new Error('too few');
+    await engine.end(other);
+    expect(engine.handoffs).toEqual([]);
+    await engine.end(again);
+    expect(engine.handoffs).toEqual([`${id.replace('batch_', 'evt_')}-1`]);
+
+    const subject = createReadSubject(engine);
+    const told = await subject(acme, id);
+    expect(told?.data).toMatchObject({ id, status: 'completed', usage: { input_tokens: 20 } });
+    await engine.end(lost);
+    expect((await read(id)).usage.input_tokens).toBe(30);
+    expect(await subject(acme, id)).toEqual(told);
+
+    await engine.redis.hset(key(TAG, 'BATCH', stemOf(id)), 'retained', Date.now() - 1);
+    await pass(id);
+    await sweep();
+    expect(await engine.batches.read(acme, id, { watcher: null })).toBeNull();
+    expect(await results(id)).toEqual([]);
+    expect(await subject(acme, id)).not.toBeNull();
+    await engine.redis.hset(key(TAG, 'BATCH', stemOf(id)), 'kept', Date.now() - 1);
+    await pass(id);
+    await sweep();
+    expect(await subject(acme, id)).toBeNull();
     allRecordsStored = false;
   });
 

@@ -108,7 +108,7 @@ describe('an event', () => {
   });
 
   test('tells the same at every attempt, also after a late attempt has changed the job', async () => {
-    const readSubject = createReadSubject({ jobs: engine.jobs });
+    const readSubject = createReadSubject(engine);
     const id = await engine.submit('acme', TO_ONE);
     const lost = must(await engine.start());
     // The worker is lost: another takes the hand-off over and completes the job.
@@ -130,7 +130,7 @@ describe('an event', () => {
     expect(await engine.redis.pttl(record)).toBe(-1);
     await engine.redis.hset(record, 'retained', Date.now() - 1);
     expect(await engine.jobs.read(ACME, must(id), { watcher: null })).toBeNull();
-    expect(await createReadSubject({ jobs: engine.jobs })(ACME, must(id))).toMatchObject({ id });
+    expect(await createReadSubject(engine)(ACME, must(id))).toMatchObject({ id });
     await settle(must(await claim()), DELIVERED);
     expect(await engine.redis.exists(record)).toBe(0);
   });

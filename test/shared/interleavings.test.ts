@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { JobId } from '../../shared/ids.ts';
+import { batchStatusOf, isFinalBatch } from '../../shared/batch.ts';
+import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/ids.ts';
 import { parseHandoff } from '../../shared/queues.ts';
 import { key } from '../../shared/redis/keys.ts';
-import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
+import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
@@ -60,6 +61,14 @@ const step = fc.oneof(
       late: fc.boolean(),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('batch', 'batch', 'cancel line', 'cancel batch', 'batch is due', 'erase batch'),
+      pick: fc.nat(60),
+      late: fc.boolean(),
+    }),
+  },
 );
 
 test('whatever happens in whatever order, every job stands in exactly one place, and the ledgers are the sum of the jobs', async () => {
@@ -68,6 +77,8 @@ test('whatever happens in whatever order, every job stands in exactly one place,
       await engine.redis.flushdb();
       engine.handoffs.length = 0;
       const ids: { id: JobId; tenant: (typeof TENANTS)[number] }[] = [];
+      const batches: { id: BatchId; tenant: TenantId; lines: number }[] = [];
+      let allRecordsStored = true;
       const running: Running[] = [];
       const ended: [Running, (typeof ENDINGS)[number]][] = [];
       await engine.scheduler.heartbeat(0, 'worker', 6);
@@ -83,6 +94,10 @@ test('whatever happens in whatever order, every job stands in exactly one place,
         await engine.end(job, ending);
       };
 
+      const sweepBatch = async (): Promise<void> => {
+        const swept = await engine.scheduler.sweepBatch(0);
+        engine.handoffs.push(...(swept?.handoffs ?? []));
+      };
       const lift = async (tenant: string): Promise<void> => {
         await engine.redis.hdel(key(TAG, 'TENANT', tenant), 'max_in_flight', 'tokens_per_minute');
         await engine.redis.zadd(key(TAG, 'CAPPED'), 'XX', 0, tenant);
@@ -90,6 +105,7 @@ test('whatever happens in whatever order, every job stands in exactly one place,
 
       for (const { kind, pick, late } of steps) {
         const chosen = ids[pick % Math.max(ids.length, 1)];
+        const batch = batches[pick % Math.max(batches.length, 1)];
         switch (kind) {
           case 'submit': {
             const tenant = TENANTS[pick % 3] ?? 'acme';
@@ -101,6 +117,39 @@ test('whatever happens in whatever order, every job stands in exactly one place,
                 : {}),
             });
             ids.push({ id, tenant });
+            break;
+          }
+          case 'batch': {
+            const name = TENANTS[pick % 3] ?? 'acme';
+            const lines = [...linesOf(1 + (pick % 5)), ...(late ? linesOf(2, { model: 'model-1', first: 11 }) : [])];
+            const user = { credential: 'user', provider: 'openai', fingerprint: 'key', sealedKey: 'sealed' } as const;
+            const id = await engine.batch(name, lines, pick % 2 === 0 ? user : {});
+            // Tests name tenants in the form that the type stands for.
+            batches.push({ id, tenant: name as TenantId, lines: lines.length });
+            break;
+          }
+          case 'cancel line': {
+            const query = { status: null, limit: 9, after: null };
+            const page = batch && (await engine.batches.lines({ tenant: batch.tenant, batch: batch.id, ...query }));
+            const line = page?.views[pick % page.views.length];
+            if (batch && line) await engine.jobs.cancel(batch.tenant, line.id);
+            break;
+          }
+          case 'cancel batch':
+            if (batch) await engine.batches.cancel(batch.tenant, batch.id);
+            break;
+          case 'erase batch':
+            if (batch && late && (await engine.batches.erase(batch.tenant, batch.id)) === 'erased') {
+              allRecordsStored = false;
+            }
+            break;
+          case 'batch is due': {
+            const row = batch && (await engine.redis.hgetall(key(TAG, 'BATCH', stemOf(batch.id))));
+            if (batch && row?.status && row.retained === undefined) {
+              if (late) await engine.redis.hset(key(TAG, 'BATCH', stemOf(batch.id)), 'deadline', 1);
+              await engine.redis.zadd(key(TAG, 'BATCH_DUE'), 1, stemOf(batch.id));
+              await sweepBatch();
+            }
             break;
           }
           case 'start':
@@ -153,13 +202,21 @@ test('whatever happens in whatever order, every job stands in exactly one place,
             await engine.tick();
         }
       }
-      expect(await findViolations(engine.redis, TAG)).toEqual([]);
+      expect(await findViolations(engine.redis, TAG, { allRecordsStored })).toEqual([]);
 
       for (const tenant of TENANTS) await lift(tenant);
       // Everything comes to an end from here, by the means that heal a crash.
       const limitMs = performance.now() + 3_000;
-      while (performance.now() < limitMs && (await engine.redis.zcard(key(TAG, 'DEADLINES'))) > 0) {
+      const isUnfinished = async (): Promise<boolean> => {
+        for (const { id, tenant } of batches) {
+          const view = await engine.batches.read(tenant, id, { watcher: null });
+          if (view && !isFinalBatch(batchStatusOf(view))) return true;
+        }
+        return (await engine.redis.zcard(key(TAG, 'DEADLINES'))) > 0;
+      };
+      while (performance.now() < limitMs && (await isUnfinished())) {
         await engine.tick();
+        await sweepBatch();
         const known = new Set([...engine.handoffs, ...running.map(({ id }) => id)]);
         for (const [id, since] of Object.entries(await engine.redis.hgetall(key(TAG, 'INFLIGHT')))) {
           const handoff = `${id}-${since.split(':')[0]}`;
@@ -170,7 +227,15 @@ test('whatever happens in whatever order, every job stands in exactly one place,
       }
       const statuses = await Promise.all(ids.map(({ id }) => engine.redis.hget(key(TAG, 'JOB', id), 'status')));
       expect(statuses.filter((status) => status === 'queued' || status === 'in_progress')).toEqual([]);
-      expect(await findViolations(engine.redis, TAG)).toEqual([]);
+      for (const { id, tenant, lines } of batches) {
+        if ((await engine.batches.read(tenant, id, { watcher: null })) === null) continue;
+        const outcomes: string[] = [];
+        for await (const page of engine.batches.outcomes(tenant, id)) outcomes.push(...page.map((each) => each.id));
+        expect(new Set(outcomes).size).toBe(lines);
+        expect(outcomes).toHaveLength(lines);
+      }
+      expect(await isUnfinished()).toBe(false);
+      expect(await findViolations(engine.redis, TAG, { allRecordsStored })).toEqual([]);
       // Hand-offs of jobs that ended meanwhile are left over; a tick makes no new one.
       engine.handoffs.length = 0;
       await engine.tick();

@@ -10,7 +10,7 @@ type Hashes = Map<string, Record<string, string>>;
 export const findDeliveryViolations = async (
   redis: Redis,
   tag: string,
-  { jobs, deliveries }: { jobs: Hashes; deliveries: Hashes },
+  { jobs, batches, deliveries }: { jobs: Hashes; batches: Hashes; deliveries: Hashes },
   keys: string[],
 ): Promise<string[]> => {
   const violations: string[] = [];
@@ -25,6 +25,14 @@ export const findDeliveryViolations = async (
     if (told && delivery?.type !== `job.${status}`) violations.push(`final ${id} has no delivery of job.${status}`);
     if (told && delivery && delivery.happened !== finished) violations.push(`the event of ${id} has another time`);
     if (!told && delivery) violations.push(`${status} ${id} has a delivery, which it should not`);
+  }
+
+  for (const { id = '', status = '', webhook } of batches.values()) {
+    if (status === 'erasing') continue;
+    const [, types = ''] = webhook?.split(' ') ?? [];
+    const told = FINAL.has(status) && types.split(',').includes(`batch.${status}`);
+    const delivery = deliveries.get(id.replace('batch_', 'evt_'));
+    if (told !== (delivery !== undefined)) violations.push(`${status} ${id} has ${delivery ? 'a' : 'no'} delivery`);
   }
 
   const due = await redis.zrange(key(tag, 'OUTBOX'), '0', '-1');

@@ -179,7 +179,14 @@ export const findViolations = async (
 
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
-  violations.push(...(await findDeliveryViolations(redis, tag, { jobs, deliveries: await hashes('DELIVERY') }, keys)));
+  violations.push(
+    ...(await findDeliveryViolations(
+      redis,
+      tag,
+      { jobs, batches: await hashes('BATCH'), deliveries: await hashes('DELIVERY') },
+      keys,
+    )),
+  );
   if (allRecordsStored) {
     const counted = [...jobs.values(), ...batches.neverRan];
     violations.push(...findLedgerViolations(counted, await hashes('USAGE')));

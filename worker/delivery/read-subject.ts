@@ -1,5 +1,7 @@
-import type { JobId, TenantId } from '../../shared/ids.ts';
+import { toBatch } from '../../shared/batch.ts';
+import { isBatchId, type JobId, type TenantId } from '../../shared/ids.ts';
 import { toJob } from '../../shared/job.ts';
+import type { BatchStore } from '../../shared/stores/batch-store.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
 import { parseTraceparent, type Traceparent } from '../../shared/tracing/traceparent.ts';
 
@@ -14,11 +16,15 @@ type Subject = {
 export type ReadSubject = (tenant: TenantId, subject: string) => Promise<Subject | null>;
 
 export const createReadSubject =
-  ({ jobs }: { jobs: Pick<JobStore, 'readTold'> }): ReadSubject =>
+  ({ jobs, batches }: { jobs: Pick<JobStore, 'readTold'>; batches: Pick<BatchStore, 'readTold'> }): ReadSubject =>
   async (tenant, subject) => {
     // A test tells of nothing.
     if (subject === '') return { data: {}, traceparent: null };
-    // A cast because only `finish` records events of jobs.
+    if (isBatchId(subject)) {
+      const view = await batches.readTold(tenant, subject);
+      return view && { data: toBatch(view), traceparent: parseTraceparent(view.record.traceparent) };
+    }
+    // A cast because all other events are of jobs.
     const view = await jobs.readTold(tenant, subject as JobId);
     return view && { data: toJob(view, { withResult: true }), traceparent: parseTraceparent(view.record.traceparent) };
   };

@@ -5,10 +5,10 @@
 --      {id, index and offset of the place after it, custom id as JSON, status, used, price version, error, provider status, detail, result JSON}, or the same with {…, timeout ms, metadata JSON, request JSON} for the result
 
 local stem, index, offset, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local batch = call('HMGET', BATCH .. stem, 'tenant', 'erasing', 'stopped_as')
-if batch[1] ~= ARGV[1] or batch[2] then
+if not is_readable(stem, ARGV[1]) then
   return {}
 end
+local stopped = call('HGET', BATCH .. stem, 'stopped_as')
 
 local answer, looked, bytes = { index, offset }, 0, 0
 
@@ -21,7 +21,7 @@ local function take(suffix, never_ran)
       -- It was cancelled by itself, and has its own place.
       return
     end
-    job = { batch[3], false, false, batch[3] == 'expired' and 'deadline_exceeded', false, false }
+    job = { stopped, false, false, stopped == 'expired' and 'deadline_exceeded', false, false }
   end
   local line = read_line(id)
   local row = { id, index, offset, line.custom_id }

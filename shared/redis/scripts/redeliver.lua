@@ -7,6 +7,10 @@
 local tenant = ARGV[1]
 
 local function is_stored(subject)
+  if subject:sub(1, 6) == 'batch_' then
+    local batch = call('HMGET', BATCH .. subject:sub(7, 28), 'published', 'erasing')
+    return batch[1] and not batch[2]
+  end
   if subject:sub(1, 4) ~= 'job_' then
     return true
   end

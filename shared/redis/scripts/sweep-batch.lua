@@ -7,6 +7,8 @@ local grace, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- So long after a batch was stopped its running lines are looked at again.
 local DRAIN_AGAIN_MS = 500
+-- So long after its retention is over a batch is looked at again whose webhook is still to be delivered.
+local KEPT_AGAIN_MS = 60000
 -- Parts of BATCH_LINES that are deleted at once.
 local PARTS_A_CALL = 16
 
@@ -17,7 +19,7 @@ end
 if not stem then
   return { '', 'idle', 0, {} }
 end
-local row = call('HMGET', BATCH .. stem, 'status', 'stopped_as', 'deadline', 'total', 'drained', 'trimmed', 'tenant', 'entry', 'retained', 'erasing')
+local row = call('HMGET', BATCH .. stem, 'status', 'stopped_as', 'deadline', 'total', 'drained', 'trimmed', 'tenant', 'entry', 'retained', 'erasing', 'kept')
 local total = number(row[4], 0)
 if not row[1] or ARGV[4] ~= '' and not row[10] then
   -- Deleted meanwhile by another that was sweeping it.
@@ -95,7 +97,7 @@ local function erase()
   if row[8] then
     call('XDEL', BATCHES .. row[7], row[8])
   end
-  call('UNLINK', BATCH .. stem, BATCH_USAGE .. stem)
+  call('UNLINK', BATCH .. stem, BATCH_USAGE .. stem, BATCH_TOLD .. stem)
   call('ZREM', BATCH_DUE, stem)
   return { stem, 'erased', 0, {} }
 end
@@ -113,6 +115,14 @@ if row[2] and not FINAL[row[1]] then
 end
 if row[1] == 'cancelled' and number(row[6], 1) <= total then
   return forget_requests()
+end
+if row[11] and FINAL[row[1]] then
+  -- What is told of it is still to be delivered, or may be sent again.
+  local kept_until = tonumber(row[11]) or now + KEPT_AGAIN_MS
+  if kept_until > now then
+    call('ZADD', BATCH_DUE, kept_until, stem)
+    return { stem, 'kept', 0, {} }
+  end
 end
 begin_erasing(stem)
 return { stem, 'erasing', 0, {} }

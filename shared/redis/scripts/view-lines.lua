@@ -4,12 +4,11 @@
 -- Out: {} where the tenant has no such batch, or {lines of the batch, {number, id, what `view_job` answers}, …}; lines that were erased are left out
 
 local tenant, stem = ARGV[1], ARGV[2]
-local batch = call('HMGET', BATCH .. stem, 'tenant', 'published', 'erasing', 'total')
-if batch[1] ~= tenant or not batch[2] or batch[3] then
+if not is_readable(stem, tenant) then
   return {}
 end
 read_scheduler()
-local total = tonumber(batch[4])
+local total = tonumber(call('HGET', BATCH .. stem, 'total'))
 local views = { total }
 for number_of = tonumber(ARGV[3]), math.min(total, ARGV[3] + ARGV[4] - 1) do
   local text = line_text(number_of)

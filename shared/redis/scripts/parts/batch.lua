@@ -24,7 +24,10 @@ local function end_batch(stem, retention_ms)
   call('ZADD', BATCH_DUE, status == 'cancelled' and now or now + retention_ms, stem)
   announce(row[5], status)
   call('DEL', WATCHERS .. row[5])
-  record_event(row[6], row[5], 'batch.' .. status, row[7])
+  if record_event(row[6], row[5], 'batch.' .. status, row[7]) then
+    -- What an attempt reports after the end changes the ledger; the event tells the same at every attempt to deliver it.
+    call('COPY', BATCH_USAGE .. stem, BATCH_TOLD .. stem)
+  end
 end
 
 local function count_final(stem, status, lines, retention_ms)

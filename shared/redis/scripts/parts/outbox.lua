@@ -41,10 +41,15 @@ local function keep_subject(subject)
   if subject:sub(1, 4) == 'job_' then
     call('PERSIST', JOB .. subject)
     call('PERSIST', RESULT .. subject)
+  elseif subject:sub(1, 6) == 'batch_' then
+    call('HSET', BATCH .. subject:sub(7, 28), 'kept', 'pending')
   end
 end
 
 local function release_subject(subject, kept_until)
+  if subject:sub(1, 6) == 'batch_' and call('EXISTS', BATCH .. subject:sub(7, 28)) == 1 then
+    call('HSET', BATCH .. subject:sub(7, 28), 'kept', kept_until)
+  end
   if subject:sub(1, 4) ~= 'job_' then
     return
   end
