@@ -2,10 +2,11 @@
 import { Hono } from 'hono';
 import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
-import type { JobIds } from '../shared/ids.ts';
+import type { BatchIds, JobIds } from '../shared/ids.ts';
 import type { Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
 import type { AuditStore } from '../shared/stores/audit-store.ts';
+import type { BatchStore } from '../shared/stores/batch-store.ts';
 import type { DeliveryStore } from '../shared/stores/delivery-store.ts';
 import type { JobStore } from '../shared/stores/job-store.ts';
 import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -14,11 +15,13 @@ import type { TenantStore } from '../shared/stores/tenant-store.ts';
 import type { UsageStore } from '../shared/stores/usage-store.ts';
 import type { WebhookSecretStore } from '../shared/stores/webhook-secret-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
+import type { AcceptBatch } from './accept-batch.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { ApiEnv } from './context.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { ApiMetrics } from './metrics.ts';
+import type { UploadSlots } from './ingestion/upload-slots.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticateOperator } from './middleware/authenticate-operator.ts';
 import { authenticateTenant } from './middleware/authenticate-tenant.ts';
@@ -28,6 +31,7 @@ import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
 import { traceRequest } from './middleware/trace-request.ts';
 import { addAdminRoutes } from './routes/admin.ts';
+import { addBatchRoutes } from './routes/batches/add-batch-routes.ts';
 import { addCompleteRoute } from './routes/complete.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addOperationRoutes } from './routes/operations.ts';
@@ -47,11 +51,15 @@ type Needs = {
   audit: AuditStore;
   jobs: JobStore;
   jobIds: JobIds;
+  batches: BatchStore;
+  batchIds: BatchIds;
   queues: Queues;
   usage: UsageStore;
   deliveries: DeliveryStore;
   webhookSecrets: WebhookSecretStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
+  acceptBatch: AcceptBatch;
+  uploadSlots: UploadSlots;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;
   tracer: Tracer;
@@ -77,6 +85,7 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
 
   addCompleteRoute(app, needs);
   addJobRoutes(app, needs);
+  addBatchRoutes(app, needs);
   addUsageRoute(app, needs);
   addWebhookRoutes(app, needs);
   // Without a token nobody is the operator, and the paths do not exist.

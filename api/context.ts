@@ -16,7 +16,7 @@ export type ApiEnv = {
     tenant: TenantId;
     caller: Caller;
     /** What the access log adds to its line. */
-    logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string };
+    logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string; batch_id?: string };
   };
 };
 

@@ -5,7 +5,7 @@ import { createFingerprints } from '../shared/crypto/fingerprint.ts';
 import { createPlatformKeySecrets } from '../shared/crypto/platform-key.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
-import { createJobIds } from '../shared/ids.ts';
+import { createBatchIds, createJobIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Log } from '../shared/log.ts';
 import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
@@ -18,6 +18,7 @@ import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
+import { createBatchStore } from '../shared/stores/batch-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -26,11 +27,13 @@ import { createTenantStore } from '../shared/stores/tenant-store.ts';
 import { createUsageStore } from '../shared/stores/usage-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
 import { createTracer } from '../shared/tracing/tracer.ts';
+import { createAcceptBatch } from './accept-batch.ts';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createClientAddress } from './client-address.ts';
 import { createFailedLogins } from './failed-logins.ts';
+import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createSubmitJob } from './submit-job.ts';
@@ -59,6 +62,8 @@ export const startApi = async (
   const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
 
   const jobIds = createJobIds({ peppers: config.peppers });
+  const batchIds = createBatchIds({ peppers: config.peppers });
+  const batches = createBatchStore({ redis, run, shards, retentionMs: config.jobs.retentionMs, ids: batchIds });
   const admission = createAdmission({
     verify: async () => {
       await verifyServer(redis, shards);
@@ -81,18 +86,17 @@ export const startApi = async (
     id: apiProcess,
     subscribe: (onMessage) => subscribe(news, { shards, channel: 'NEWS', id: apiProcess }, onMessage),
   });
-  const submitJob = createSubmitJob({
+  const accepting = {
     admission,
-    jobs,
-    jobIds,
     queues,
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE }),
     fingerprints: createFingerprints(config.peppers),
-    waitingRoom,
     config,
     now: clock.now,
     log,
-  });
+  };
+  const submitJob = createSubmitJob({ ...accepting, jobs, jobIds, waitingRoom });
+  const acceptBatch = createAcceptBatch({ ...accepting, batches, batchIds });
   const client = createClientAddress(config.http);
   const scheduler = createSchedulerStore({
     redis,
@@ -139,7 +143,11 @@ export const startApi = async (
       sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
       now: Date.now,
     }),
+    batches,
+    batchIds,
     submitJob,
+    acceptBatch,
+    uploadSlots: createUploadSlots(),
     waitingRoom,
     tracer,
     metrics,

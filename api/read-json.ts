@@ -1,29 +1,19 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
+import { declaredType, demandLength } from './declared-body.ts';
 import { parseJson } from './parse-json.ts';
 
 const BODY_TIME_MS = 30_000;
-const JSON_TYPE = /^application\/json(?:\s*;\s*charset=(?:utf-8|"utf-8"))?$/i;
 
 /** Parses the body; throws RequestError 415, 413, 408 or 400, in this order. The result is of any form. */
 export const readJson = async (c: ApiContext, limitBytes: number): Promise<unknown> => {
-  if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) {
-    throw new RequestError('unsupported_media_type', { param: 'Content-Type' });
-  }
-  const encoding = c.req.header('content-encoding');
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new RequestError('unsupported_media_type', {
-      param: 'Content-Encoding',
-      message: 'Send the body without Content-Encoding.',
-    });
-  }
+  declaredType(c, ['application/json']);
   const tooLarge = (): RequestError =>
     new RequestError('body_too_large', {
       message: `The body may have at most ${limitBytes} bytes; send fewer or shorter messages.`,
     });
-  if (Number(c.req.header('content-length') ?? 0) > limitBytes) throw tooLarge();
-
+  demandLength(c, limitBytes, tooLarge);
   return parseJson(await readBytes(c.env.incoming, limitBytes, tooLarge), 'The body');
 };
 

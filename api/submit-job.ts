@@ -105,7 +105,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
     const { state, waited } = await waitingRoom.wait(id, wait.ms, {
       tenant,
       gone: wait.gone,
-      finalOnly: true,
+      heeds: isFinal,
       // The job is accepted: the answer is a 202 at least, whatever becomes of the reads.
       read: async () => (await jobs.read(tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
       isDone: (view) => isFinal(statusOf(view)),

@@ -1,6 +1,6 @@
 /** The batch: its states, and how its record in Redis becomes the objects that clients see. */
 import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
-import type { RequestErrorCode } from './errors.ts';
+import type { LineError } from './errors.ts';
 import { type BatchId, type JobId, stemOf } from './ids.ts';
 import {
   deliveredUsage,
@@ -12,6 +12,7 @@ import {
   type UsageJson,
 } from './job.ts';
 import type { UsageSums } from './stores/usage-store.ts';
+import { parseWebhook } from './webhooks/webhook.ts';
 
 /**
  * published ──> in_progress ──last line ends──> completed | failed (each line failed)
@@ -33,18 +34,26 @@ export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
 const FINAL = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly BatchStatus[];
 
-export const isFinalBatch = (status: BatchStatus): boolean => FINAL.some((final) => final === status);
+export const isFinalBatch = (status: string): boolean => FINAL.some((final) => final === status);
 
 /** A batch uses at most this many different models: each has a lane of its own. */
 export const MODELS_A_BATCH = 64;
-
-/** Why a line was left out of its batch. */
-export type LineError = { line: number; code: RequestErrorCode; message: string; param: string | null };
 
 /** What one read of a batch gives. Every value of the record is text. */
 export type BatchView = { id: BatchId; record: Readonly<Record<string, string>>; usage: UsageSums };
 
 export const batchStatusOf = ({ record }: BatchView): BatchStatus => record.status as BatchStatus; // Only the scripts write it.
+
+/** How many of its lines are final. */
+export const finishedLines = ({ record }: BatchView): number =>
+  Number(record.total ?? 0) - Number(record.unfinished ?? 0);
+
+/** What was asked for with a batch, so that another can be given the same. */
+export const optionsOfBatch = ({ record }: BatchView) => ({
+  metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
+  webhook: record.webhook ? parseWebhook(record.webhook) : null,
+  durationMs: Number(record.deadline) - Number(record.published),
+});
 
 export type Batch = {
   id: BatchId;
@@ -106,7 +115,7 @@ export const toBatch = (view: BatchView): Batch => {
     deadline_at: isoTime(text('deadline')),
     retained_until: time('retained'),
     sandbox: text('sandbox') === '1',
-    metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
+    metadata: optionsOfBatch(view).metadata,
     parent_id: (record.parent as BatchId | undefined) ?? null,
     urls: {
       self: `/v1/batches/${id}`,

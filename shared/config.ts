@@ -9,6 +9,7 @@ import { modelName } from './completion.ts';
 import type { Peppers } from './crypto/keyring.ts';
 import type { KmsSettings } from './crypto/kms.ts';
 import { Secret } from './crypto/secret.ts';
+import { MAX_LINES } from './ids.ts';
 import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
@@ -142,6 +143,9 @@ const variables = z.object({
     .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
   AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
+  MAX_BATCH_LINES: whole(1, MAX_LINES, 100_000),
+  MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
+  MAX_BATCH_QUEUED: whole(1, 100_000_000, 1_000_000),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
   METRICS_PORT: z
     .string()
@@ -226,6 +230,12 @@ export type Config = {
   limits: LimitsInForce;
   /** How long rows of the audit log are kept. */
   auditRetentionMs: number;
+  batches: {
+    maxLines: number;
+    maxBytes: number;
+    /** Lines of one tenant that wait. */
+    maxQueued: number;
+  };
   workerConcurrency: number;
   webhooks: {
     /** Whether loopback and private targets, and plain http, are open. */
@@ -367,6 +377,11 @@ export const loadConfig = (environment: Environment): Config => {
       monthly_user_budget_usd: null,
     },
     auditRetentionMs: set.AUDIT_TTL_SECONDS * 1_000,
+    batches: {
+      maxLines: set.MAX_BATCH_LINES,
+      maxBytes: set.MAX_BATCH_BYTES,
+      maxQueued: set.MAX_BATCH_QUEUED,
+    },
     workerConcurrency: set.WORKER_CONCURRENCY,
     webhooks: {
       allowPrivate: set.WEBHOOK_ALLOW_PRIVATE,

@@ -67,6 +67,11 @@ export const REQUEST_ERRORS = {
     message: 'This job is no longer stored: it was deleted, or its retention has ended.',
   },
   body_too_large: { status: 413, type: 'invalid_request_error', message: 'The body is too large.' },
+  idempotency_in_progress: {
+    status: 409,
+    type: 'conflict_error',
+    message: 'A request with this Idempotency-Key is being accepted; ask again after the time in Retry-After.',
+  },
   idempotency_mismatch: {
     status: 422,
     type: 'invalid_request_error',
@@ -123,9 +128,15 @@ type RequestErrorDetails = {
   param?: string;
   /** Whole seconds, at least 1. */
   retryAfterSeconds?: number;
-  /** The job whose acceptance is uncertain. */
+  /** The job or batch whose acceptance is uncertain. */
   jobId?: string;
+  batchId?: string;
+  /** Of a batch that is refused: the first of the lines that are wrong. */
+  lines?: readonly LineError[];
 };
+
+/** What is wrong with a line of a batch, counted from 1. */
+export type LineError = { line: number; code: RequestErrorCode; message: string; param: string | null };
 
 /** A refusal of a request. Its message is public: it says what was wrong, what the limit is and what to do, and holds nothing that the client sent in secret. */
 export class RequestError extends Error {
@@ -133,6 +144,8 @@ export class RequestError extends Error {
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
   readonly jobId: string | null;
+  readonly batchId: string | null;
+  readonly lines: readonly LineError[] | null;
 
   constructor(code: RequestErrorCode, details: RequestErrorDetails = {}) {
     super(details.message ?? REQUEST_ERRORS[code].message);
@@ -141,6 +154,8 @@ export class RequestError extends Error {
     this.param = details.param ?? null;
     this.retryAfterSeconds = details.retryAfterSeconds ?? null;
     this.jobId = details.jobId ?? null;
+    this.batchId = details.batchId ?? null;
+    this.lines = details.lines ?? null;
   }
 }
 

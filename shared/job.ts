@@ -9,11 +9,12 @@ import type { AttemptOutcome } from './outcome.ts';
  *    ^ <──retry, park, hand back──┘                       (the last two also straight from queued)
  * A final state never changes.
  */
-export const JOB_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'] as const;
+const FINAL_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
+export const JOB_STATUSES = ['queued', 'in_progress', ...FINAL_STATUSES] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
-export type FinalStatus = Exclude<JobStatus, 'queued' | 'in_progress'>;
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
 
-export const isFinal = (status: JobStatus): status is FinalStatus => status !== 'queued' && status !== 'in_progress';
+export const isFinal = (status: string): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
 
 export const WAIT_REASONS = [
   'starting',

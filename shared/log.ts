@@ -9,6 +9,7 @@ type Fields = {
   /** The public id or name of one, never the key. */
   platform_key?: string;
   job_id?: string;
+  batch_id?: string;
   delivery_id?: string;
   method?: string;
   route?: string;

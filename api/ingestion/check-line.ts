@@ -6,7 +6,7 @@ import { chooseModel, completionBody, type ModelChoice } from '../completion-bod
 import { parseOr } from '../explain-issue.ts';
 import { parseJson } from '../parse-json.ts';
 
-const batchLine = z.strictObject({
+export const batchLine = z.strictObject({
   custom_id: z
     .string()
     .min(1)

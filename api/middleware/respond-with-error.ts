@@ -15,6 +15,8 @@ export const errorBody = (error: RequestError, requestId: string) => ({
     param: error.param,
     request_id: requestId,
     ...(error.jobId === null ? {} : { job_id: error.jobId }),
+    ...(error.batchId === null ? {} : { batch_id: error.batchId }),
+    ...(error.lines === null ? {} : { errors: error.lines }),
   },
 });
 

@@ -1,6 +1,7 @@
 /** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
 import { z } from 'zod';
 import { AUDIT_KINDS } from '../../shared/audit/audit-row.ts';
+import { BATCH_STATUSES } from '../../shared/batch.ts';
 import { FINISH_REASONS, PROVIDERS } from '../../shared/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
@@ -85,6 +86,53 @@ const result = z.object({
 });
 
 const job = listedJob.extend({ result: result.nullable().meta({ description: 'Once `completed`.' }) });
+
+const lineError = z.object({
+  line: z.int().min(1),
+  code: namesOf<RequestErrorCode>(REQUEST_ERRORS),
+  message: z.string(),
+  param: z.string().nullable(),
+});
+
+const batch = z.object({
+  id: z.string(),
+  object: z.literal('batch'),
+  status: z.enum(BATCH_STATUSES),
+  provider,
+  credential,
+  request_counts: z
+    .object({
+      total: count,
+      queued: count,
+      in_progress: count,
+      completed: count,
+      failed: count,
+      cancelled: count,
+      expired: count,
+    })
+    .meta({ description: 'Of its lines, as they stand now.' }),
+  usage: z
+    .object({
+      input_tokens: count.meta({ description: 'Cached ones included.' }),
+      output_tokens: count,
+      cached_input_tokens: count,
+      total_tokens: count,
+      cost_usd: usd,
+      unpriced_requests: count,
+    })
+    .meta({ description: 'The sum over all attempts of all lines that reported usage.' }),
+  errors: z.array(lineError).max(100).meta({ description: 'Of lines that `on_invalid=skip` left out, the first 100.' }),
+  skipped: count.meta({ description: 'How many lines were left out.' }),
+  created_at: time,
+  in_progress_at: time,
+  finished_at: time.nullable(),
+  deadline_at: time.meta({ description: 'When unfinished lines become `expired`.' }),
+  retained_until: time.nullable().meta({ description: 'When a final batch is forgotten.' }),
+  sandbox: z.boolean(),
+  metadata: z.record(z.string(), z.string()),
+  parent_id: z.string().nullable().meta({ description: 'The batch whose lines this one repeats.' }),
+  urls: z.object({ self: z.string(), results: z.string(), cancel: z.string(), retry: z.string() }),
+});
 
 const counters = z.object({
   requests: count.meta({ description: 'Jobs that became final.' }),
@@ -197,6 +245,12 @@ const error = z.object({
     param: z.string().nullable().meta({ description: 'The header, query parameter or path in the body.' }),
     request_id: z.string(),
     job_id: z.string().optional().meta({ description: 'A job whose acceptance is uncertain: ask for it first.' }),
+    batch_id: z.string().optional().meta({ description: 'A batch whose acceptance is uncertain: ask for it first.' }),
+    errors: z
+      .array(lineError)
+      .max(100)
+      .optional()
+      .meta({ description: 'Of a batch that is refused: the first 100 of its lines that are wrong.' }),
   }),
 });
 
@@ -204,6 +258,8 @@ const error = z.object({
 export const ANSWERS = {
   Job: job,
   JobList: listOf(listedJob),
+  Batch: batch,
+  BatchList: listOf(batch),
   Usage: usageReport,
   WebhookDelivery: delivery,
   WebhookDeliveryList: listOf(delivery),

@@ -46,7 +46,9 @@ export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: bo
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
   );
   const bodies = Object.fromEntries(
-    operations.flatMap(({ operation: { body } }) => (body ? [[body.name, body.schema]] : [])),
+    operations.flatMap(({ operation: { body } }) =>
+      [body, body?.line].flatMap((part) => (part ? [[part.name, part.schema]] : [])),
+    ),
   );
   const paths: Document['paths'] = {};
   for (const { path, method, operation } of operations) {
@@ -81,6 +83,7 @@ export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: bo
 
 const TAGS = [
   { name: 'jobs', description: 'Completions and what becomes of them.' },
+  { name: 'batches', description: 'Many completions at once.' },
   { name: 'usage', description: 'What a tenant used.' },
   { name: 'webhooks', description: 'Who is told of an end, and what became of it.' },
   { name: 'admin', description: 'Tenants, their keys and the queues, for whoever runs the gateway.' },
@@ -119,7 +122,13 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
       ...names.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
     ],
     ...(body && {
-      requestBody: { required: true as const, content: { 'application/json': { schema: ref(body.name) } } },
+      requestBody: {
+        required: true as const,
+        content: {
+          'application/json': { schema: ref(body.name) },
+          ...(body.line && { 'application/x-ndjson': { schema: ref(body.line.name) } }),
+        },
+      },
     }),
     responses: {
       ...Object.fromEntries(

@@ -2,10 +2,16 @@
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../shared/errors.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
+import { waitQuery } from '../answer-state.ts';
+import { batchBody, batchQuery } from '../ingestion/batch-form.ts';
+import { batchLine } from '../ingestion/check-line.ts';
 import type { Path, ROUTES } from '../route.ts';
 import { auditQuery, keysQuery, tenantsQuery } from '../routes/admin.ts';
+import { batchesQuery } from '../routes/batches/add-batch-routes.ts';
+import { retryBody } from '../routes/batches/retry-batch.ts';
+import { resultsQuery } from '../routes/batches/stream-results.ts';
 import { completeBody } from '../routes/complete.ts';
-import { jobsQuery, waitQuery } from '../routes/jobs.ts';
+import { jobsQuery } from '../routes/jobs.ts';
 import { usageQuery } from '../routes/usage.ts';
 import { deliveriesQuery, redeliverBody, secretRotation, testBody } from '../routes/webhooks.ts';
 import type { ANSWERS } from './answers.ts';
@@ -23,7 +29,8 @@ export type Operation = {
   summary: string;
   /** What the handler checks; left out where it takes none. */
   query?: z.ZodObject;
-  body?: { schema: z.ZodType; name: string };
+  /** `line`: of which a body of NDJSON has one after the other. */
+  body?: { schema: z.ZodType; name: string; line?: { schema: z.ZodType; name: string } };
   /** Beside those that every call takes. */
   headers?: readonly RequestHeader[];
   answers: { readonly [status: number]: Answer };
@@ -102,6 +109,117 @@ export const OPERATIONS = {
         202: { description: 'The job, whose running call is being aborted.', json: 'Job' },
       },
       errors: ['result_expired'],
+    },
+  },
+  '/v1/batches': {
+    GET: {
+      summary: 'Lists batches, newest first',
+      query: batchesQuery,
+      answers: { 200: { description: 'A page of batches.', json: 'BatchList' } },
+    },
+    POST: {
+      summary:
+        'Submits a batch of completions: as NDJSON, with the options in the query, or as JSON, with the options in the body',
+      query: batchQuery,
+      body: {
+        schema: batchBody,
+        name: 'BatchRequest',
+        line: { schema: batchLine, name: 'BatchLine' },
+      },
+      headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key'],
+      answers: {
+        200: {
+          description: 'An Idempotency-Key was repeated, and the batch is final.',
+          json: 'Batch',
+          headers: ['Location', 'Idempotency-Replayed'],
+        },
+        202: {
+          description: 'The accepted batch.',
+          json: 'Batch',
+          headers: ['Location', 'Retry-After', 'Idempotency-Replayed'],
+        },
+      },
+      errors: [
+        ...USER_KEY_ERRORS,
+        'webhook_url_refused',
+        'result_expired',
+        'request_timeout',
+        'idempotency_in_progress',
+        'idempotency_mismatch',
+        'too_many_queued',
+        'overloaded',
+      ],
+      rateLimited: true,
+    },
+  },
+  '/v1/batches/:id': {
+    GET: {
+      summary: 'Reads a batch with its counts as they stand, or waits for it',
+      query: waitQuery,
+      headers: ['If-None-Match'],
+      answers: {
+        200: { description: 'The batch.', json: 'Batch', headers: ['ETag', 'Retry-After'] },
+        304: { description: 'It is as `If-None-Match` says.', headers: ['ETag', 'Retry-After'] },
+      },
+      errors: ['result_expired'],
+    },
+    DELETE: {
+      summary: 'Erases a final batch with all its lines',
+      answers: { 204: { description: 'Erased.' } },
+      errors: ['conflict', 'result_expired'],
+    },
+  },
+  '/v1/batches/:id/results': {
+    GET: {
+      summary: 'Streams the lines that have ended, in that order, also while the batch runs',
+      query: resultsQuery,
+      answers: {
+        200: {
+          description: 'A line of JSON for each; `after` takes the `cursor` of the last one read.',
+          type: 'application/x-ndjson',
+        },
+      },
+      errors: ['result_expired'],
+    },
+  },
+  '/v1/batches/:id/cancel': {
+    POST: {
+      summary: 'Cancels a batch: waiting lines at once, running ones are aborted',
+      answers: {
+        200: { description: 'The batch, final.', json: 'Batch' },
+        202: { description: 'The batch, whose running calls are being aborted.', json: 'Batch' },
+      },
+      errors: ['result_expired'],
+    },
+  },
+  '/v1/batches/:id/retry': {
+    POST: {
+      summary: 'Runs the lines that failed or expired again, as a batch of their own',
+      body: { schema: retryBody, name: 'BatchRetry' },
+      headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key'],
+      answers: {
+        200: {
+          description: 'An Idempotency-Key was repeated, and the batch is final.',
+          json: 'Batch',
+          headers: ['Location', 'Idempotency-Replayed'],
+        },
+        202: {
+          description: 'The accepted batch.',
+          json: 'Batch',
+          headers: ['Location', 'Retry-After', 'Idempotency-Replayed'],
+        },
+      },
+      errors: [
+        ...USER_KEY_ERRORS,
+        'model_not_allowed',
+        'conflict',
+        'idempotency_in_progress',
+        'idempotency_mismatch',
+        'result_expired',
+        'too_many_queued',
+        'overloaded',
+      ],
+      rateLimited: true,
     },
   },
   '/v1/usage': {

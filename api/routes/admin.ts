@@ -11,8 +11,9 @@ import type { TenantStore } from '../../shared/stores/tenant-store.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../explain-issue.ts';
+import { pageJson, pageQuery } from '../page.ts';
 import { readJson } from '../read-json.ts';
-import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
+import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 
 type Needs = {
@@ -23,27 +24,12 @@ type Needs = {
   audit: Pick<AuditStore, 'list'>;
 };
 
-const decode = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('latin1');
-const encode = (id: string): string => Buffer.from(id, 'latin1').toString('base64url');
-
-const listQuery = <Id extends string>(isId: (text: string) => text is Id) =>
-  z.strictObject({
-    limit: wholeNumber(1, 100).default(20),
-    after: z.string().transform(decode).refine(isId, 'must be the next_cursor of an earlier answer').optional(),
-  });
-export const tenantsQuery = listQuery(isManagedTenantId);
-export const keysQuery = listQuery(isPlatformKeyId);
+export const tenantsQuery = pageQuery(isManagedTenantId);
+export const keysQuery = pageQuery(isPlatformKeyId);
 const isAuditPlace = (text: string): text is `${string}:${string}` =>
   /^(s\d{1,2}|registry):\d{1,16}-\d{1,16}$/.test(text);
-export const auditQuery = listQuery(isAuditPlace).extend({
+export const auditQuery = pageQuery(isAuditPlace).extend({
   tenant: z.string().refine(isTenantId, 'must be the id of a tenant').optional(),
-});
-
-const listOf = (data: readonly object[], next: string | null) => ({
-  object: 'list',
-  data,
-  has_more: next !== null,
-  next_cursor: next === null ? null : encode(next),
 });
 
 const tenantIn = (c: ApiContext): TenantId => {
@@ -84,7 +70,7 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
     GET: async (c) => {
       const { limit, after = null } = readQuery(c, tenantsQuery);
       const { tenants: page, next } = await tenants.list({ limit, after });
-      return c.json(listOf(page, next));
+      return c.json(pageJson(page, next));
     },
     POST: async (c) => {
       readQuery(c, noQuery);
@@ -121,7 +107,7 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
       const tenant = tenantIn(c);
       if ((await tenants.read(tenant)) === null) throw noTenant();
       const { keys, next } = await platformKeys.list(tenant, { limit, after });
-      return c.json(listOf(keys, next));
+      return c.json(pageJson(keys, next));
     },
     POST: async (c) => {
       readQuery(c, noQuery);
@@ -154,7 +140,7 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
       const { tenant = null, limit, after } = readQuery(c, auditQuery);
       const [chain = '', id = ''] = after?.split(':') ?? [];
       const { rows, next } = await audit.list({ tenant, limit, after: after === undefined ? null : { chain, id } });
-      return c.json(listOf(rows, next && `${next.chain}:${next.id}`));
+      return c.json(pageJson(rows, next && `${next.chain}:${next.id}`));
     },
   });
 
@@ -164,7 +150,7 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
       const shards = Array.from({ length: config.redis.shards }, (_, shard) => shard);
       const counts = await Promise.all(shards.map((shard) => scheduler.counts(shard)));
       const data = counts.map((each, shard) => ({ queue: 'completions', shard, ...each }));
-      return c.json(listOf(data, null));
+      return c.json(pageJson(data, null));
     },
   });
 };

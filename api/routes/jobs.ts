@@ -1,47 +1,47 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../shared/errors.ts';
-import type { JobId, JobIds } from '../../shared/ids.ts';
+import type { BatchIds, JobId, JobIds } from '../../shared/ids.ts';
 import { attemptsOf, isFinal, JOB_STATUSES, type JobView, statusOf, toJob } from '../../shared/job.ts';
 import { describeError, type Log } from '../../shared/log.ts';
 import type { Queues } from '../../shared/queues.ts';
+import type { BatchStore } from '../../shared/stores/batch-store.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
-import { clientGone } from '../client-gone.ts';
+import { batchGone } from '../accept-batch.ts';
+import { answerState, waitQuery } from '../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
+import { noQuery, readQuery } from '../read-query.ts';
+import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { route } from '../route.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
 
-export const waitQuery = z.strictObject({ wait: wholeNumber(1, 60).optional() });
+/** In the list of all jobs, or by its number among the lines of a batch. */
+const isPlace = (text: string): text is string => isStreamPlace(text) || /^\d{1,7}$/.test(text);
 
-export const jobsQuery = z.strictObject({
+export const jobsQuery = pageQuery(isPlace).extend({
   status: z.enum(JOB_STATUSES).optional(),
-  limit: wholeNumber(1, 100).default(20),
-  after: z
-    .string()
-    .transform((cursor) => Buffer.from(cursor, 'base64url').toString('latin1'))
-    .refine((place) => /^\d{1,16}-\d{1,16}$/.test(place), 'must be the next_cursor of an earlier answer')
-    .optional(),
+  batch_id: z.string().optional(),
 });
 
 /** Weak: the place in the queue may differ between two answers of the same tag. */
 const etagOf = (view: JobView): string => `W/"${view.id}.${statusOf(view)}.${attemptsOf(view)}"`;
 
-/** Weak comparison (RFC 9110, 13.1.2). */
-const isCurrent = (ifNoneMatch: string, tag: string): boolean =>
-  ifNoneMatch.split(',').some((each) => ['*', tag, tag.slice('W/'.length)].includes(each.trim()));
-
 type Needs = {
   jobs: JobStore;
   jobIds: JobIds;
+  batches: Pick<BatchStore, 'lines'>;
+  batchIds: BatchIds;
   queues: Queues;
   waitingRoom: WaitingRoom;
   metrics: ApiMetrics;
   log: Log;
 };
 
-export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingRoom, metrics, log }: Needs): void => {
+export const addJobRoutes = (
+  app: Hono<ApiEnv>,
+  { jobs, jobIds, batches, batchIds, queues, waitingRoom, metrics, log }: Needs,
+): void => {
   const genuineId = (c: ApiContext): JobId => {
     const id = c.req.param('id') ?? '';
     if (!jobIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
@@ -51,27 +51,19 @@ export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingR
 
   route(app, '/v1/jobs/:id', {
     GET: async (c) => {
-      const { wait = 0 } = readQuery(c, waitQuery);
+      const { wait } = readQuery(c, waitQuery);
       const tenant = c.get('tenant');
       const id = genuineId(c);
-      const tag = c.req.header('if-none-match');
-      const changed = (view: JobView): boolean =>
-        tag === undefined ? isFinal(statusOf(view)) : !isCurrent(tag, etagOf(view));
-      const { state: view } =
-        wait === 0
-          ? { state: await jobs.read(tenant, id, { watcher: null }) }
-          : await waitingRoom.wait(id, wait * 1_000, {
-              tenant,
-              gone: clientGone(c),
-              finalOnly: tag === undefined,
-              read: () => jobs.read(tenant, id, { watcher: waitingRoom.id }),
-              isDone: (state) => state === null || isFinal(statusOf(state)) || changed(state),
-            });
-      if (view === null) throw new RequestError('result_expired');
-      c.header('ETag', etagOf(view));
-      if (!isFinal(statusOf(view))) c.header('Retry-After', '1');
-      if (tag !== undefined && isCurrent(tag, etagOf(view))) return c.body(null, 304);
-      return c.json(toJob(view, { withResult: true }), 200);
+      return answerState(c, waitingRoom, {
+        id,
+        waitSeconds: wait,
+        read: (watcher) => jobs.read(tenant, id, { watcher }),
+        isFinal,
+        statusOf,
+        tagOf: etagOf,
+        gone: () => new RequestError('result_expired'),
+        toJson: (view) => toJob(view, { withResult: true }),
+      });
     },
     DELETE: async (c) => {
       readQuery(c, noQuery);
@@ -101,14 +93,36 @@ export const addJobRoutes = (app: Hono<ApiEnv>, { jobs, jobIds, queues, waitingR
 
   route(app, '/v1/jobs', {
     GET: async (c) => {
-      const { status = null, limit, after = null } = readQuery(c, jobsQuery);
-      const { views, next } = await jobs.list({ tenant: c.get('tenant'), status, limit, before: after });
-      return c.json({
-        object: 'list',
-        data: views.map((view) => toJob(view, { withResult: false })),
-        has_more: next !== null,
-        next_cursor: next === null ? null : Buffer.from(next).toString('base64url'),
+      const { status = null, batch_id, limit, after = null } = readQuery(c, jobsQuery);
+      const tenant = c.get('tenant');
+      if (after !== null && isStreamPlace(after) !== (batch_id === undefined)) {
+        throw new RequestError('invalid_query', {
+          param: 'after',
+          message: 'after must be the next_cursor of an earlier answer to the same question.',
+        });
+      }
+      if (batch_id === undefined) {
+        const { views, next } = await jobs.list({ tenant, status, limit, before: after });
+        return c.json(jobPage(views, next));
+      }
+      if (!batchIds.isGenuine(tenant, batch_id)) {
+        throw new RequestError('not_found', { param: 'batch_id', message: 'There is no batch of this id.' });
+      }
+      const lines = await batches.lines({
+        tenant,
+        batch: batch_id,
+        status,
+        limit,
+        after: after === null ? null : Number(after),
       });
+      if (lines === null) throw batchGone();
+      return c.json(jobPage(lines.views, lines.next?.toString() ?? null));
     },
   });
 };
+
+const jobPage = (views: readonly JobView[], next: string | null) =>
+  pageJson(
+    views.map((view) => toJob(view, { withResult: false })),
+    next,
+  );

@@ -157,7 +157,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       const { state } = await waitingRoom.wait(id, TEST_LIMIT_MS, {
         tenant,
         gone: clientGone(c),
-        finalOnly: true,
+        heeds: () => true,
         read: () => deliveries.read(tenant, id),
         isDone: (delivery) => delivery !== null && delivery.status !== 'pending',
       });

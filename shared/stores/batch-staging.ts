@@ -1,6 +1,7 @@
 /** Staging: a batch's lines come to Redis in pieces, unseen, until all of them are published in one step. */
-import { type BatchView, type LineError, MODELS_A_BATCH } from '../batch.ts';
+import { type BatchView, MODELS_A_BATCH } from '../batch.ts';
 import type { CompletionRequest, CredentialKind, Provider } from '../completion.ts';
+import type { LineError } from '../errors.ts';
 import { estimateUsage } from '../estimate.ts';
 import { type BatchId, type BatchIds, MAX_LINES, stemOf, type TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';

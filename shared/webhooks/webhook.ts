@@ -17,3 +17,10 @@ export const endpointOf = (tenant: TenantId, url: string): string =>
 /** The record's field `webhook`, as the scripts take it: `<endpoint> <events> <URL>`. */
 export const webhookText = (tenant: TenantId, { url, events }: Webhook): string =>
   `${endpointOf(tenant, url)} ${events.join(',')} ${url}`;
+
+/** What `webhookText` was made of. */
+export const parseWebhook = (text: string): Webhook => {
+  const [, events = '', url = ''] = text.split(' ');
+  // A cast because only `webhookText` makes such a text.
+  return { url, events: events.split(',') as WebhookEventType[] };
+};

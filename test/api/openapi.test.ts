@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDocument } from '../../api/openapi/document.ts';
 import { ROUTES } from '../../api/route.ts';
 import type { Job } from '../../shared/job.ts';
+import { line } from '../support/batches.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { createAnswerCheck } from '../support/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
@@ -173,6 +174,44 @@ describe('a running gateway', () => {
     await admin('GET /admin/queues', '/admin/queues');
   });
 
+  test('answers as the document says, whatever becomes of a batch', async () => {
+    const submitted = {
+      body: { requests: [line('a', 'sandbox:status=400')], metadata: { order: '42' } },
+      headers: { 'Idempotency-Key': 'openapi-2' },
+    };
+    const batch = (await call('POST /v1/batches', '/v1/batches', submitted)).body as { id: string };
+    const place = `/v1/batches/${batch.id}`;
+    await until('it has ended', async () => {
+      const { body } = await call('GET /v1/batches/{id}', `${place}?wait=1`);
+      return (body as { finished_at: string | null }).finished_at !== null;
+    });
+    await call('POST /v1/batches', '/v1/batches', submitted);
+    const tag = (await call('GET /v1/batches/{id}', place)).headers.get('etag') ?? '';
+    await call('GET /v1/batches/{id}', place, { headers: { 'If-None-Match': tag } });
+    await call('GET /v1/batches', '/v1/batches');
+    await call('GET /v1/jobs', `/v1/jobs?batch_id=${batch.id}`);
+    await call('GET /v1/batches/{id}/results', `${place}/results`);
+    const again = { body: {}, headers: { 'Idempotency-Key': 'openapi-3' } };
+    const child = (await call('POST /v1/batches/{id}/retry', `${place}/retry`, again)).body as { id: string };
+    await until('it has ended too', async () => {
+      const { status } = await call('POST /v1/batches/{id}/retry', `${place}/retry`, again);
+      return status === 200;
+    });
+    await call('POST /v1/batches/{id}/cancel', `/v1/batches/${child.id}/cancel`);
+    const slow = { body: { requests: [line('a', 'sandbox:fail=hang')] } };
+    const hanging = (await call('POST /v1/batches', '/v1/batches', slow)).body as { id: string };
+    await until('it runs', async () => {
+      const { body } = await call('GET /v1/batches/{id}', `/v1/batches/${hanging.id}`);
+      return (body as { request_counts: { in_progress: number } }).request_counts.in_progress === 1;
+    });
+    // It cannot end the call before the answer is made.
+    const [worker] = gateway.workers;
+    worker?.signal('SIGSTOP');
+    await call('POST /v1/batches/{id}/cancel', `/v1/batches/${hanging.id}/cancel`);
+    worker?.signal('SIGCONT');
+    await call('DELETE /v1/batches/{id}', place);
+  });
+
   test('answers as the document says, whatever is refused', async () => {
     const complete = 'POST /v1/complete';
     const body = { messages: [{ role: 'user', content: 'Hello!' }] };
@@ -186,6 +225,8 @@ describe('a running gateway', () => {
     await call(complete, '/v1/complete', { body, headers: { Prefer: 'wait=0' } });
     await call(complete, '/v1/complete', { body, headers: { 'Idempotency-Key': 'openapi-1' } });
     await call('GET /v1/jobs', '/v1/jobs?limit=0');
+    await call('POST /v1/batches', '/v1/batches', { body: { requests: [{}] } });
+    await call('GET /v1/batches/{id}', '/v1/batches/batch_0');
     await call('GET /v1/jobs/{id}', '/v1/jobs/job_0');
     await call('DELETE /v1/jobs/{id}', '/v1/jobs/job_0');
     await call('POST /v1/jobs/{id}/cancel', '/v1/jobs/job_0/cancel');

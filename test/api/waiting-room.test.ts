@@ -11,7 +11,7 @@ const beta = 'beta' as TenantId;
 const waiting = (wait: Partial<Wait<string>> = {}): Wait<string> => ({
   tenant: acme,
   gone: new AbortController().signal,
-  finalOnly: true,
+  heeds: (status) => status === 'completed',
   read: async () => 'queued',
   isDone: (state) => state === 'completed',
   ...wait,

@@ -1,0 +1,29 @@
+/** What a request's headers say of its body, judged before a byte of it is read. */
+import { RequestError } from '../shared/errors.ts';
+import type { ApiContext } from './context.ts';
+
+/** The body's type, one of these; throws 415 for any other, and for a body that is compressed. */
+export const declaredType = <T extends string>(c: ApiContext, types: readonly T[]): T => {
+  const [, given, charset = 'utf-8'] =
+    /^([a-z/-]+)(?:\s*;\s*charset=("?[\w-]+"?))?$/.exec((c.req.header('content-type') ?? '').toLowerCase()) ?? [];
+  const type = types.find((each) => each === given);
+  if (type === undefined || !['utf-8', '"utf-8"'].includes(charset)) {
+    throw new RequestError('unsupported_media_type', {
+      param: 'Content-Type',
+      message: `Send the body as Content-Type: ${types.join(' or ')}, in UTF-8.`,
+    });
+  }
+  const encoding = c.req.header('content-encoding');
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new RequestError('unsupported_media_type', {
+      param: 'Content-Encoding',
+      message: 'Send the body without Content-Encoding.',
+    });
+  }
+  return type;
+};
+
+/** Throws 413 where the body says that it is longer. */
+export const demandLength = (c: ApiContext, limitBytes: number, tooLarge: () => RequestError): void => {
+  if (Number(c.req.header('content-length') ?? 0) > limitBytes) throw tooLarge();
+};

@@ -1,0 +1,125 @@
+/** The two forms in which a batch is sent, and what each says besides its lines. */
+import { z } from 'zod';
+import { RequestError } from '../../shared/errors.ts';
+import type { Webhook } from '../../shared/webhooks/webhook.ts';
+import { BATCH_EVENTS } from '../../shared/webhooks/webhook-event.ts';
+import type { WebhookUrlPolicy } from '../../shared/webhooks/webhook-url.ts';
+import { metadata } from '../completion-body.ts';
+import { parseOr, shownName } from '../explain-issue.ts';
+import { parseJson } from '../parse-json.ts';
+import { wholeNumber } from '../read-query.ts';
+import { takenWebhookUrl } from '../taken-webhook-url.ts';
+import { batchLine } from './check-line.ts';
+import { splitDocument } from './split-document.ts';
+import { type Splitter, splitLines } from './split-lines.ts';
+
+const LONGEST_SECONDS = 604_800;
+const DEFAULT_SECONDS = 86_400;
+
+const onInvalid = z.enum(['reject', 'skip']).default('reject');
+const events = z.array(z.enum(BATCH_EVENTS)).min(1).max(BATCH_EVENTS.length);
+
+/** Of `application/x-ndjson`. */
+export const batchQuery = z.strictObject({
+  webhook_url: z.string().optional(),
+  webhook_events: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(events)
+    .optional(),
+  deadline_seconds: wholeNumber(1, LONGEST_SECONDS).default(DEFAULT_SECONDS),
+  on_invalid: onInvalid,
+});
+
+/** Of `application/json`, besides `requests`. */
+const batchMembers = z.strictObject({
+  metadata: metadata.default({}),
+  webhook: z.strictObject({ url: z.string(), events: events.optional() }).optional(),
+  deadline_seconds: z.int().min(1).max(LONGEST_SECONDS).default(DEFAULT_SECONDS),
+  on_invalid: onInvalid,
+});
+
+/** The whole of it, as it is checked piece by piece. */
+export const batchBody = batchMembers.extend({ requests: z.array(batchLine).min(1) });
+
+export type BatchOptions = {
+  metadata: Record<string, string>;
+  webhook: Webhook | null;
+  /** From acceptance. */
+  durationMs: number;
+  onInvalid: 'reject' | 'skip';
+};
+
+export type BatchForm = {
+  splitter: Splitter;
+  /** Null while more may come. */
+  knownOptions: () => BatchOptions | null;
+  /** After the splitter's end; throws RequestError 400. */
+  options: () => BatchOptions;
+  /** What the request asks for outside its body, as text. */
+  besides: string;
+};
+
+type FormNeeds = { limitBytes: number; webhooks: WebhookUrlPolicy };
+
+/** Throws RequestError 400 where the query is not valid. */
+export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, webhooks }: FormNeeds): BatchForm => {
+  const { webhook_url, webhook_events, deadline_seconds, on_invalid } = query;
+  if (webhook_url === undefined && webhook_events !== undefined) {
+    throw new RequestError('invalid_query', {
+      param: 'webhook_events',
+      message: 'webhook_events needs webhook_url.',
+    });
+  }
+  const options: BatchOptions = {
+    metadata: {},
+    webhook:
+      webhook_url === undefined
+        ? null
+        : { url: takenWebhookUrl(webhook_url, 'webhook_url', webhooks), events: webhook_events ?? BATCH_EVENTS },
+    durationMs: deadline_seconds * 1_000,
+    onInvalid: on_invalid,
+  };
+  return {
+    splitter: splitLines({ limitBytes }),
+    knownOptions: () => options,
+    options: () => options,
+    besides: JSON.stringify(options),
+  };
+};
+
+/** What stands besides `requests` may also come behind it. */
+export const jsonForm = ({ limitBytes, webhooks }: FormNeeds): BatchForm => {
+  const members: Record<string, unknown> = {};
+  const onMember = (text: Buffer): void => {
+    const parsed = parseJson(Buffer.concat([Buffer.from('{'), text, Buffer.from('}')]), 'The body');
+    // A cast because braces around a member are an object.
+    const [[name, value] = ['', undefined]] = Object.entries(parsed as object);
+    if (value === undefined) throw new RequestError('invalid_json');
+    if (!Object.hasOwn(batchMembers.shape, name) || Object.hasOwn(members, name)) throw unwelcome(name);
+    members[name] = value;
+  };
+  return {
+    splitter: splitDocument({ limitBytes, onMember }),
+    knownOptions: () => null,
+    options: () => {
+      const { webhook, ...rest } = parseOr('invalid_body', batchMembers, members);
+      return {
+        metadata: rest.metadata,
+        webhook: webhook
+          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', webhooks), events: webhook.events ?? BATCH_EVENTS }
+          : null,
+        durationMs: rest.deadline_seconds * 1_000,
+        onInvalid: rest.on_invalid,
+      };
+    },
+    besides: '',
+  };
+};
+
+const unwelcome = (name: string): RequestError => {
+  const param = shownName(name);
+  if (name === 'requests') return new RequestError('invalid_body', { param, message: 'requests must be an array.' });
+  const problem = Object.hasOwn(batchMembers.shape, name) ? 'stands there twice' : 'is not known here; leave it out';
+  return new RequestError('invalid_body', { param, message: `${param} ${problem}.` });
+};

@@ -1,0 +1,88 @@
+/** POST /v1/batches/{id}/retry: the lines that failed or expired, again, as a batch of their own. */
+import { z } from 'zod';
+import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../shared/batch.ts';
+import type { Config } from '../../../shared/config.ts';
+import { RequestError } from '../../../shared/errors.ts';
+import type { BatchStore } from '../../../shared/stores/batch-store.ts';
+import type { UserCredential } from '../../../shared/user-key.ts';
+import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
+import { chooseModel } from '../../completion-body.ts';
+import type { ApiContext } from '../../context.ts';
+import { parseOr } from '../../explain-issue.ts';
+import { idempotencyKey } from '../../idempotency-key.ts';
+import { tellRate } from '../../rate-limit-headers.ts';
+import { readJson } from '../../read-json.ts';
+import { noQuery, readQuery } from '../../read-query.ts';
+import { answerAccepted, userOf } from './submit-batch.ts';
+
+const REPEATABLE = ['failed', 'expired'] as const;
+
+export const retryBody = z.strictObject({
+  only: z.array(z.enum(REPEATABLE)).min(1).max(REPEATABLE.length).optional(),
+});
+
+type Needs = {
+  acceptBatch: AcceptBatch;
+  batches: Pick<BatchStore, 'repeatable'>;
+  config: Pick<Config, 'sandbox' | 'http'>;
+};
+
+/** `readParent` throws where it is no longer stored. */
+export const retryBatch = async (
+  c: ApiContext,
+  readParent: () => Promise<BatchView>,
+  { acceptBatch, batches, config }: Needs,
+): Promise<Response> => {
+  readQuery(c, noQuery);
+  const json = await readJson(c, config.http.maxBodyBytes);
+  const user = userOf(c, config);
+  const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
+  const key = idempotencyKey(c);
+  const parent = await readParent();
+  demandSameAccount(parent, user);
+  if (!isFinalBatch(batchStatusOf(parent))) {
+    throw new RequestError('conflict', { message: 'Only a batch that has ended can be repeated; wait for its end.' });
+  }
+  const caller = c.get('caller');
+  const fill: BatchOffer['fill'] = async (add) => {
+    const contents = { ...optionsOfBatch(parent), errors: [], skipped: 0 };
+    if (add === null) return contents;
+    let found = 0;
+    for await (const lines of batches.repeatable(caller.tenant, parent.id, only)) {
+      found += lines.length;
+      for (const { request } of lines) chooseModel(request.model, { ...caller, defaultModel: null });
+      await add(lines);
+    }
+    if (found > 0) return contents;
+    throw new RequestError('conflict', {
+      message: `No line of this batch is ${only.join(' or ')}: nothing to repeat.`,
+    });
+  };
+  const accepted = await acceptBatch({
+    caller,
+    tellRate: (rate) => tellRate(c, rate),
+    traceparent: c.get('traceparent'),
+    user,
+    parent: parent.id,
+    idempotency: key === null ? null : { key, route: 'POST /v1/batches/{id}/retry' },
+    fill,
+    request: () => JSON.stringify([parent.id, only.toSorted()]),
+  });
+  return answerAccepted(c, accepted);
+};
+
+/** What ran on a user's key needs one of the same provider again, and never runs on another account; nor does what ran on the platform's. */
+const demandSameAccount = ({ record }: BatchView, user: UserCredential | null): void => {
+  if (record.credential === 'user' && user?.provider !== record.provider) {
+    throw new RequestError('user_key_required', {
+      param: 'X-User-API-Key',
+      message: `This batch ran on a user’s key, which is not kept: send X-User-API-Key and X-User-Provider: ${record.provider} again.`,
+    });
+  }
+  if (record.credential === 'platform' && user !== null) {
+    throw new RequestError('invalid_header', {
+      param: 'X-User-API-Key',
+      message: 'This batch ran on the platform’s account, and its lines run there again: leave X-User-API-Key out.',
+    });
+  }
+};

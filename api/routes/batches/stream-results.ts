@@ -1,0 +1,73 @@
+/** GET /v1/batches/{id}/results: what has ended, as NDJSON, read from Redis only as fast as the client takes it. */
+import { z } from 'zod';
+import { type Outcome, type Place, parseCursor, toResultLine } from '../../../shared/batch.ts';
+import { RequestError } from '../../../shared/errors.ts';
+import type { BatchId } from '../../../shared/ids.ts';
+import type { BatchStore } from '../../../shared/stores/batch-store.ts';
+import { batchGone } from '../../accept-batch.ts';
+import type { ApiContext } from '../../context.ts';
+import { readQuery } from '../../read-query.ts';
+
+/** A client that takes nothing for so long is let go; it can go on from its last cursor. */
+const STALLED_MS = 60_000;
+
+export const resultsQuery = z.strictObject({ after: z.string().optional() });
+
+export const streamResults = async (
+  c: ApiContext,
+  id: BatchId,
+  batches: Pick<BatchStore, 'read' | 'outcomes'>,
+): Promise<Response> => {
+  const { after } = readQuery(c, resultsQuery);
+  const place = after === undefined ? undefined : placeIn(id, after);
+  const tenant = c.get('tenant');
+  if ((await batches.read(tenant, id, { watcher: null })) === null) throw batchGone();
+  const pieces = batches.outcomes(tenant, id, place);
+  // Before the answer begins: where Redis is away, the client is told so.
+  const first = await pieces.next();
+  const { outgoing } = c.env;
+  return c.body(
+    linesOf(id, first, pieces, () => outgoing.destroy()),
+    200,
+    { 'Content-Type': 'application/x-ndjson' },
+  );
+};
+
+const placeIn = (id: BatchId, cursor: string): Place => {
+  const place = parseCursor(id, cursor);
+  if (place !== null) return place;
+  throw new RequestError('invalid_query', {
+    param: 'after',
+    message: 'after must be the cursor of a line of this batch’s results.',
+  });
+};
+
+const linesOf = (
+  id: BatchId,
+  first: IteratorResult<Outcome[], void>,
+  pieces: AsyncGenerator<Outcome[], void>,
+  letGo: () => void,
+): ReadableStream<Uint8Array> => {
+  let next: IteratorResult<Outcome[], void> | null = first;
+  let stalled: NodeJS.Timeout | undefined;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        clearTimeout(stalled);
+        const { done, value } = next ?? (await pieces.next());
+        next = null;
+        if (done) return controller.close();
+        controller.enqueue(
+          Buffer.from(value.map((outcome) => `${JSON.stringify(toResultLine(id, outcome))}\n`).join('')),
+        );
+        stalled = setTimeout(letGo, STALLED_MS);
+      },
+      cancel: async () => {
+        clearTimeout(stalled);
+        await pieces.return();
+      },
+    },
+    // Nothing is read before it is asked for.
+    { highWaterMark: 0 },
+  );
+};

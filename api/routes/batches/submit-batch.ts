@@ -1,0 +1,87 @@
+/** POST /v1/batches: from a request to an accepted batch, and its answer. */
+import { batchStatusOf, isFinalBatch, toBatch } from '../../../shared/batch.ts';
+import type { Config } from '../../../shared/config.ts';
+import { RequestError } from '../../../shared/errors.ts';
+import { checkUserKey, type UserCredential } from '../../../shared/user-key.ts';
+import type { AcceptBatch, AcceptedBatch } from '../../accept-batch.ts';
+import type { ApiContext } from '../../context.ts';
+import { declaredType, demandLength } from '../../declared-body.ts';
+import { idempotencyKey } from '../../idempotency-key.ts';
+import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../ingestion/batch-form.ts';
+import { fillFromUpload } from '../../ingestion/fill-from-upload.ts';
+import { readUpload } from '../../ingestion/read-upload.ts';
+import type { UploadSlots } from '../../ingestion/upload-slots.ts';
+import { tellRate } from '../../rate-limit-headers.ts';
+import { noQuery, readQuery } from '../../read-query.ts';
+
+export type SubmitNeeds = {
+  acceptBatch: AcceptBatch;
+  uploadSlots: UploadSlots;
+  config: Pick<Config, 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
+};
+
+export const submitBatch = async (
+  c: ApiContext,
+  { acceptBatch, uploadSlots, config }: SubmitNeeds,
+): Promise<Response> => {
+  const { maxBytes, maxLines } = config.batches;
+  const tooLarge = (): RequestError =>
+    new RequestError('body_too_large', {
+      message: `A batch may have at most ${maxBytes} bytes; send the rest as another batch.`,
+    });
+  const form = formOf(c, config);
+  demandLength(c, maxBytes, tooLarge);
+  const user = userOf(c, config);
+  const key = idempotencyKey(c);
+  const caller = c.get('caller');
+  const leave = uploadSlots.take(caller.tenant);
+  try {
+    const accepted = await acceptBatch({
+      caller,
+      tellRate: (rate) => tellRate(c, rate),
+      traceparent: c.get('traceparent'),
+      user,
+      parent: null,
+      idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
+      ...fillFromUpload({
+        form,
+        chunks: readUpload(c.env.incoming, { limitBytes: maxBytes, tooLarge }),
+        rules: {
+          allowedModels: caller.allowedModels,
+          defaultModel: user ? null : config.platformModel,
+          limitBytes: config.http.maxBodyBytes,
+          defaultTimeoutMs: config.jobs.defaultTimeoutMs,
+        },
+        mostLines: maxLines,
+      }),
+    });
+    return answerAccepted(c, accepted);
+  } finally {
+    leave();
+  }
+};
+
+const formOf = (c: ApiContext, { http, webhooks }: SubmitNeeds['config']): BatchForm => {
+  const needs = { limitBytes: http.maxBodyBytes, webhooks };
+  switch (declaredType(c, ['application/x-ndjson', 'application/json'])) {
+    case 'application/x-ndjson':
+      return ndjsonForm(readQuery(c, batchQuery), needs);
+    case 'application/json':
+      readQuery(c, noQuery);
+      return jsonForm(needs);
+  }
+};
+
+/** The user's own credential in the headers; null where none is brought. */
+export const userOf = (c: ApiContext, { sandbox }: { sandbox: boolean }): UserCredential | null =>
+  checkUserKey({ key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') }, { sandbox });
+
+/** 202 with the batch; 200 where an earlier one that is final comes back. */
+export const answerAccepted = (c: ApiContext, { view, replayed }: AcceptedBatch): Response => {
+  c.get('logged').batch_id = view.id;
+  if (replayed) c.header('Idempotency-Replayed', 'true');
+  c.header('Location', `/v1/batches/${view.id}`);
+  if (isFinalBatch(batchStatusOf(view))) return c.json(toBatch(view), 200);
+  c.header('Retry-After', '1');
+  return c.json(toBatch(view), 202);
+};
