@@ -6,6 +6,8 @@ import { connectForRequests } from '../../shared/redis/client.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import { verifyServer } from '../../shared/redis/server.ts';
 import { type AuditStore, createAuditStore } from '../../shared/stores/audit-store.ts';
+import { createDeliveryStore, type DeliveryStore } from '../../shared/stores/delivery-store.ts';
+import { createJobStore, type JobStore } from '../../shared/stores/job-store.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
 import { findPrivateRedis } from '../private-redis.ts';
@@ -13,11 +15,18 @@ import { CommandError } from './run-command.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
 
-type Stores = { tenants: TenantStore; keys: PlatformKeyStore; audit: AuditStore; seals: AuditSeals };
+type Stores = {
+  tenants: TenantStore;
+  keys: PlatformKeyStore;
+  audit: AuditStore;
+  seals: AuditSeals;
+  jobs: JobStore;
+  deliveries: DeliveryStore;
+};
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
 const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
-  const { redis: settings, peppers } = loadConfig(environment);
+  const { redis: settings, peppers, jobs } = loadConfig(environment);
   const { shards } = settings;
   const url = environment.REDIS_URL ? settings.url : await findPrivateRedis(environment.DATA_DIR || '.data');
   if (url === null) throw new CommandError('No gateway runs here: start one with npm start, or set REDIS_URL.');
@@ -42,6 +51,8 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
       keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers), actor: 'command' }),
       audit: createAuditStore({ redis, run, shards }),
       seals: createAuditSeals(peppers),
+      jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
+      deliveries: createDeliveryStore({ redis, run, shards }),
     },
     close: () => redis.disconnect(),
   };

@@ -4,7 +4,7 @@ import type { CompletionRequest, CompletionResult, CredentialKind, Provider } fr
 import type { JobId, TenantId } from '../ids.ts';
 import type { JobRecord, JobView, WaitReason } from '../job.ts';
 import type { Handoff } from '../queues.ts';
-import { key } from '../redis/keys.ts';
+import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
@@ -172,6 +172,16 @@ export const createJobStore = ({
     /** A tenant's job; null where it is not stored. `watcher` as in `submit`. */
     read: (tenant: TenantId, id: JobId, { watcher }: { watcher: string | null }): Promise<JobView | null> =>
       readOne({ tenant, id, watcher: watcher ?? '' }),
+
+    /** Whose job this is; null where it is not stored, or is a line of a batch that never had its turn. For the operator alone: a tenant names itself. */
+    ownerOf: async (id: JobId): Promise<TenantId | null> => {
+      for (let shard = 0; shard < shards; shard++) {
+        const tenant = await answerOf(redis.hget(key(shardTag(shard), 'JOB', id), 'tenant'));
+        // A cast because `submit` stores it.
+        if (tenant !== null) return tenant as TenantId;
+      }
+      return null;
+    },
 
     /** A final job as its event tells of it: as it was when it ended, also past its retention. Null where it was deleted. */
     readTold: async (tenant: TenantId, id: JobId): Promise<JobView | null> => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import type { Delivery } from '../../shared/webhooks/delivery.ts';
+import { runCommand } from '../support/command.ts';
 import { type CallOptions, KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -245,6 +246,7 @@ describe('the secret', () => {
     for (let index = 0; index < 120; index++) {
       sent.push(gateway.submit('load', told(receiver)));
       if (index % 40 === 20) {
+        await arrived(receiver);
         const { body } = await post('secret/rotate', {});
         known.add((body as { secret: string }).secret);
       }
@@ -292,6 +294,32 @@ test('the list goes through all deliveries in pages, newest first, and shows a t
   const { job_id } = all.find((each) => each.job_id !== null) ?? {};
   expect(await list(`?job_id=${job_id}`)).toHaveLength(1);
   expect(await list(`?job_id=${job_id}`, { key: KEYS.beta })).toEqual([]);
+});
+
+test('`npm run job` prints a job with its attempts and its delivery, and nothing of what was asked and answered', async () => {
+  // A failed one keeps its job, which would otherwise be gone in 3 seconds.
+  const receiver = await receive(() => 503);
+  const fields = { ...told(receiver).fields, metadata: { order: 'a-private-number' } };
+  const { id } = await gateway.submit('a private question sandbox:status=503 times=1', { fields });
+  await ended({ id }, 'failed');
+  const env = { ...gateway.env, SANDBOX: 'false' };
+  const { code, stdout } = await runCommand('job', [id, '--json'], env);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    job: { id, tenant: 'acme', status: 'completed', attempts: [{ outcome: 'unavailable' }, { outcome: 'completed' }] },
+    delivery: { id: eventOf({ id }), status: 'failed', attempts: [{ status: 503 }, { status: 503 }, { status: 503 }] },
+  });
+  const table = await runCommand('job', [id], env);
+  expect(table).toMatchObject({ code: 0, stderr: '' });
+  for (const { stdout: text } of [table, { stdout }]) expect(text).not.toMatch(/private|sandbox speaking/);
+  expect(table.stdout).toMatch(/2 +\S+ +\S+ +completed/);
+  expect(table.stdout).toMatch(/1 +\S+ +\d+ +503 +status/);
+  expect(await runCommand('job', ['job_0'], env)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('looks like'),
+  });
+  const unknown = `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`;
+  expect(await runCommand('job', [unknown], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('No job') });
 });
 
 test('the two ways to verify that the README shows work as they stand there', async () => {

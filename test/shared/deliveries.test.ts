@@ -116,7 +116,9 @@ describe('an event', () => {
     await engine.end(must(await engine.start()));
     collect();
     const first = await readSubject(ACME, id);
-    expect(first).toMatchObject({ status: 'completed', attempts: [{ outcome: 'unknown' }, { outcome: 'completed' }] });
+    expect(first).toMatchObject({
+      data: { status: 'completed', attempts: [{ outcome: 'unknown' }, { outcome: 'completed' }] },
+    });
     expect(await engine.end(lost)).toBe('superseded');
     const [now] = [must(await engine.jobs.read(ACME, id, { watcher: null })).record];
     expect(Number(now.billed_input)).toBe(20);
@@ -130,7 +132,7 @@ describe('an event', () => {
     expect(await engine.redis.pttl(record)).toBe(-1);
     await engine.redis.hset(record, 'retained', Date.now() - 1);
     expect(await engine.jobs.read(ACME, must(id), { watcher: null })).toBeNull();
-    expect(await createReadSubject(engine)(ACME, must(id))).toMatchObject({ id });
+    expect(await createReadSubject(engine)(ACME, must(id))).toMatchObject({ data: { id } });
     await settle(must(await claim()), DELIVERED);
     expect(await engine.redis.exists(record)).toBe(0);
   });
