@@ -1,7 +1,9 @@
 /** The audit log of real gateways: what is written of each attempt, and what is not. */
 import { describe, expect, test } from 'vitest';
 import type { AuditRow } from '../../shared/audit/audit-row.ts';
+import type { ChainReport } from '../../shared/audit/verify-chain.ts';
 import { auditRows } from '../support/audit.ts';
+import { runCommand } from '../support/command.ts';
 import { KEYS, OPENAI_KEY, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { until } from '../support/until.ts';
@@ -108,15 +110,26 @@ describe('of each attempt there is a row before its call and a row of its end,',
     });
   });
 
-  test.concurrent('also of one whose worker was killed: its end is unknown, and the next one is granted anew', async () => {
+  test.concurrent('also of one whose worker was killed: its end is unknown, the next one is granted anew, and the chain holds', async () => {
     await withGateway({}, async (gateway) => {
       const { id } = await gateway.submit('sandbox:fail=hang times=1');
       await until('the call has begun', () => gateway.sandbox.calls.length === 1);
       expect(endings(await auditRows(gateway.redis.url), id)).toEqual([]);
       expect(grants(await auditRows(gateway.redis.url), id)).toEqual([[1, 'granted']]);
+      // Its rows are sealed by the worker that comes after it.
       gateway.workers[0]?.signal('SIGKILL');
       await gateway.addWorker();
       await gateway.finished(id);
+      const report = await until('every row is sealed', async () => {
+        const { code, stdout } = await runCommand('audit', ['verify', '--json'], {
+          REDIS_URL: gateway.redis.url,
+          DATA_DIR: gateway.env.DATA_DIR ?? '',
+        });
+        expect(code).toBe(0);
+        const [chain] = JSON.parse(stdout) as ChainReport[];
+        return chain?.unsealed_rows === 0 && chain;
+      });
+      expect(report).toMatchObject({ chain: 's0', broken: null, verified_rows: 4, sealed_late: 0 });
 
       const rows = (await auditRows(gateway.redis.url)).map(({ kind, attempt, outcome = null, decision }) => [
         kind,
