@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
 import type { Job } from '../../shared/job.ts';
+import { runCommand } from '../support/command.ts';
 import { withRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { type Clients, markOf } from './clients.ts';
@@ -242,4 +243,11 @@ export const checkKeys = async (stage: Stage): Promise<string[]> => {
     if (tails.some((tail) => bytes.includes(tail))) violations.push(`Redis’ file ${file.name} holds a user’s key`);
   }
   return violations;
+};
+
+/** The audit log's chains, which workers sealed while they were killed, stopped and cut off. */
+export const checkAudit = async ({ gateway: { redis, env } }: Stage): Promise<string[]> => {
+  const settings = { REDIS_URL: redis.url, DATA_DIR: env.DATA_DIR ?? '' };
+  const { code, stdout, stderr } = await runCommand('audit', ['verify'], settings);
+  return code === 0 ? [] : [`the audit log does not verify: ${stdout}${stderr}`];
 };

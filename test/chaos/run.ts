@@ -1,7 +1,16 @@
 /** One chaos run: a plan from a seed, the run itself, and what can be proved afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectInvariants } from '../support/invariants.ts';
-import { checkJobs, checkKeys, checkLedgers, checkLogs, checkWebhooks, findDuplicates, readAgain } from './check.ts';
+import {
+  checkAudit,
+  checkJobs,
+  checkKeys,
+  checkLedgers,
+  checkLogs,
+  checkWebhooks,
+  findDuplicates,
+  readAgain,
+} from './check.ts';
 import { createClients, planJob } from './clients.ts';
 import { type Fault, injectFaults, planFaults } from './faults.ts';
 import { createHistory, type History } from './history.ts';
@@ -73,6 +82,7 @@ export const runChaos = async ({
     violations.push(...(await checkWebhooks(history.jobs, stage, clients)));
     violations.push(...checkLogs(stage));
     violations.push(...(await checkKeys(stage)));
+    violations.push(...(await checkAudit(stage)));
 
     const attempts = history.jobs.flatMap(({ final }) => final.attempts);
     return {
