@@ -66,7 +66,7 @@ export const retryBatch = async (
     parent: parent.id,
     idempotency: key === null ? null : { key, route: 'POST /v1/batches/{id}/retry' },
     fill,
-    request: () => JSON.stringify([parent.id, only.toSorted()]),
+    request: () => JSON.stringify([parent.id, REPEATABLE.filter((status) => only.includes(status))]),
   });
   return answerAccepted(c, accepted);
 };
