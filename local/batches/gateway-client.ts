@@ -1,0 +1,92 @@
+/** A gateway over HTTP, as any tenant’s program may use it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Batch } from '../../shared/batch.ts';
+import { CommandError } from '../commands/run-command.ts';
+
+const TRIES = 6;
+const FIRST_PAUSE_MS = 500;
+/** Answers after which the same request may succeed; the uploads carry an Idempotency-Key. */
+const PASSING = [409, 429, 502, 503, 504];
+
+export type GatewayClient = ReturnType<typeof createGatewayClient>;
+
+type Request = { method?: string; headers?: Record<string, string>; body?: Blob | string };
+
+export const createGatewayClient = ({
+  url,
+  key,
+  user,
+}: {
+  url: string;
+  key: string;
+  /** Headers of a user's own key; empty on the platform's account. */
+  user: Record<string, string>;
+}) => {
+  /** Tries again where the gateway is away or asks for patience; throws CommandError with the gateway's own message. */
+  const send = async (path: string, { headers, ...request }: Request = {}): Promise<Response> => {
+    for (let attempt = 1; ; attempt++) {
+      const response = await fetch(`${url}${path}`, {
+        ...request,
+        headers: { 'X-API-Key': key, ...headers },
+        redirect: 'error',
+      }).catch(() => null);
+      if (response?.ok || response?.status === 304) return response;
+      const isPassing = response === null || PASSING.includes(response.status);
+      if (!isPassing || attempt === TRIES) throw await problem(response);
+      await response?.body?.cancel();
+      const asked = Number(response?.headers.get('retry-after') ?? 0) * 1_000;
+      await delay(Math.max(asked, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
+    }
+  };
+  const problem = async (response: Response | null): Promise<CommandError> => {
+    if (response === null) return new CommandError(`No gateway answers at ${url}.`);
+    const body = (await response.json().catch(() => null)) as Refusal | null;
+    if (body === null) return new CommandError(`The gateway answered ${response.status}.`);
+    const { message, errors = [] } = body.error;
+    const lines = errors.map((error) => `  line ${error.line}: ${error.message}`);
+    return new CommandError([message, ...lines].join('\n'));
+  };
+  // The casts: what the contract says of these answers.
+  const batchIn = async (response: Response): Promise<Batch> => (await response.json()) as Batch;
+
+  return {
+    /** Sends the file as it is read, never held in memory. Sent again with the same `idempotencyKey`, it is the same batch. */
+    submit: async (file: Blob, query: URLSearchParams, idempotencyKey: string): Promise<Batch> =>
+      batchIn(
+        await send(`/v1/batches?${query}`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/x-ndjson', 'Idempotency-Key': idempotencyKey, ...user },
+          body: file,
+        }),
+      ),
+
+    read: async (id: string): Promise<Batch> => batchIn(await send(`/v1/batches/${id}`)),
+
+    /** Calls `onChange` with the batch whenever lines have ended; answers it when it is final. */
+    follow: async (id: string, onChange: (batch: Batch) => void): Promise<Batch> => {
+      for (let tag = ''; ; ) {
+        const response = await send(
+          `/v1/batches/${id}?wait=20`,
+          tag === '' ? {} : { headers: { 'If-None-Match': tag } },
+        );
+        if (response.status === 304) continue;
+        tag = response.headers.get('etag') ?? '';
+        const batch = await batchIn(response);
+        onChange(batch);
+        if (batch.finished_at !== null) return batch;
+        // Each answer is news of one line at least: a million of them are not asked for one by one.
+        await delay(FIRST_PAUSE_MS);
+      }
+    },
+
+    cancel: async (id: string): Promise<Batch> => batchIn(await send(`/v1/batches/${id}/cancel`, { method: 'POST' })),
+
+    /** What has ended behind the cursor, as NDJSON; null starts with the first. */
+    results: async (id: string, after: string | null): Promise<ReadableStream<Uint8Array> | null> => {
+      const query = after === null ? '' : `?after=${encodeURIComponent(after)}`;
+      return (await send(`/v1/batches/${id}/results${query}`)).body;
+    },
+  };
+};
+
+type Refusal = { error: { message: string; errors?: { line: number; message: string }[] } };

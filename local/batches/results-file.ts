@@ -1,0 +1,54 @@
+/** Results in a file, which an interrupted download leaves fit to go on with. */
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { truncate } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { CommandError } from '../commands/run-command.ts';
+
+const LINE_FEED = 0x0a;
+
+type Whole = { lines: number; bytes: number; cursor: string | null };
+
+/** The whole lines of a file; what follows the last of them was cut off. */
+const wholeLines = async (path: string): Promise<Whole> => {
+  const whole: Whole = { lines: 0, bytes: 0, cursor: null };
+  if (!existsSync(path)) return whole;
+  let last: Buffer[] = [];
+  let current: Buffer[] = [];
+  // A cast because without an encoding a file is read as bytes.
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      last = [...current, chunk.subarray(start, end)];
+      current = [];
+      whole.lines += 1;
+      whole.bytes += last.reduce((sum, part) => sum + part.length, 1);
+      start = end + 1;
+    }
+    current.push(chunk.subarray(start));
+  }
+  if (whole.lines > 0) whole.cursor = cursorIn(Buffer.concat(last).toString(), path);
+  return whole;
+};
+
+const cursorIn = (line: string, path: string): string => {
+  try {
+    const { cursor } = JSON.parse(line) as { cursor?: unknown };
+    if (typeof cursor === 'string') return cursor;
+  } catch {
+    // Told below.
+  }
+  throw new CommandError(`${path} holds something other than results; name another file with --output.`);
+};
+
+/** Adds what `read` brings behind the last whole line, and answers how many lines the file has then. Safe to call again after any interruption. */
+export const continueResults = async (
+  path: string,
+  read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>,
+): Promise<number> => {
+  const { bytes, cursor } = await wholeLines(path);
+  const body = await read(cursor);
+  if (existsSync(path)) await truncate(path, bytes);
+  if (body !== null) await pipeline(Readable.fromWeb(body as never), createWriteStream(path, { flags: 'a' }));
+  return (await wholeLines(path)).lines;
+};

@@ -1,0 +1,115 @@
+/** `npm run batch -- …` as it is typed, against a whole gateway. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Batch, ResultLine } from '../../shared/batch.ts';
+import { line, lines, type TestLine } from '../support/batches.ts';
+import { KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../support/gateway.ts';
+
+const COMMAND = join(import.meta.dirname, '..', '..', 'local', 'commands', 'batch.ts');
+
+let gateway: TestGateway;
+let folder = '';
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'gateway-batch-'));
+  gateway = await startGateway({ sandbox: { record: { limit: 1_000, keys: 'clear' } } });
+});
+afterAll(async () => {
+  await gateway.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = async (args: readonly string[], env: Record<string, string> = {}) => {
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH,
+      HOME: '/nonexistent',
+      GATEWAY_URL: gateway.apis[0]?.url,
+      GATEWAY_API_KEY: KEYS.acme,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+};
+const write = (name: string, sent: readonly TestLine[]): string => {
+  writeFileSync(join(folder, name), sent.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  return name;
+};
+const resultsIn = (name: string): ResultLine[] =>
+  readFileSync(join(folder, name), 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((text) => JSON.parse(text) as ResultLine);
+
+test('a file goes up, the batch is followed to its end, and the results come into a file', async () => {
+  const file = write('a.ndjson', lines(30));
+  const { code, stdout, stderr } = await run(['submit', file, '--wait', '--json', '--output', 'a.out']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/30 results in /) });
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'completed', request_counts: { completed: 30 } });
+  // No terminal: whole lines, no bar.
+  expect(stderr).toMatch(/^completed: 30 of 30$/m);
+  expect(stderr).not.toContain('\r');
+  expect(new Set(resultsIn('a.out').map(({ custom_id }) => custom_id)).size).toBe(30);
+});
+
+test('a download that was cut off goes on where it ended, and one that is whole changes nothing', async () => {
+  const file = write('b.ndjson', lines(20));
+  const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'b.out']);
+  const { id } = JSON.parse(stdout) as Batch;
+  const whole = readFileSync(join(folder, 'b.out'));
+  for (const cut of [0, 1, 700, whole.length - 1, whole.length]) {
+    writeFileSync(join(folder, 'b.out'), whole.subarray(0, cut));
+    expect((await run(['results', id, '--output', 'b.out'])).code).toBe(0);
+    expect(readFileSync(join(folder, 'b.out')).equals(whole)).toBe(true);
+  }
+});
+
+test('the same Idempotency-Key is the same batch; status and cancel show it', async () => {
+  const file = write('c.ndjson', [line('slow', 'sandbox:delay=60000')]);
+  const submit = ['submit', file, '--json', '--idempotency-key', 'cli-1'];
+  const first = JSON.parse((await run(submit)).stdout) as Batch;
+  const second = JSON.parse((await run(submit)).stdout) as Batch;
+  expect(second.id).toBe(first.id);
+  expect((await run(['status', first.id])).stdout).toMatch(new RegExp(`^field .*\nid +${first.id}\n`));
+  expect((await run(['cancel', first.id])).code).toBe(0);
+  const { stdout } = await run(['results', first.id, '--wait', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ status: 'cancelled' });
+});
+
+test('a user’s key comes from the environment and goes to its provider', async () => {
+  const file = write('d.ndjson', lines(2, { model: 'gpt-4o' }, 'cli-user'));
+  const env = { GATEWAY_USER_API_KEY: OPENAI_KEY, GATEWAY_USER_PROVIDER: 'openai' };
+  const { code, stdout } = await run(['submit', file, '--wait', '--json', '--output', 'd.out'], env);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ provider: 'openai', credential: 'user' });
+  expect(gateway.callsWith('cli-user').map(({ key }) => key)).toEqual([OPENAI_KEY, OPENAI_KEY]);
+});
+
+describe('a mistake is explained, with exit code 1:', () => {
+  test.each<[string, string[], RegExp, Record<string, string>?]>([
+    ['no file', ['submit', 'nowhere.ndjson'], /^nowhere\.ndjson cannot be read\.\n$/],
+    ['a bad line', ['submit', 'bad.ndjson'], /cannot be run, .*\n {2}line 1: The line is not valid JSON in UTF-8\.\n$/],
+    ['no key', ['status', 'batch_0'], /^Set GATEWAY_API_KEY to your platform key\.\n$/, { GATEWAY_API_KEY: '' }],
+    ['a wrong key', ['status', 'batch_0'], /^This platform key is not valid\.\n$/, { GATEWAY_API_KEY: 'wrong' }],
+    ['no batch', ['status', 'batch_0'], /^There is nothing here\.\n$/],
+    ['another file', ['results', 'batch_0', '--output', 'bad.ndjson'], /holds something other than results/],
+  ])('%s', async (_, args, message, env) => {
+    writeFileSync(join(folder, 'bad.ndjson'), 'hello\n');
+    const { code, stdout, stderr } = await run(args, env);
+    expect(stderr).toMatch(message);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+});
