@@ -82,6 +82,7 @@ export const OPERATIONS = {
       summary: 'Lists jobs, newest first, without results',
       query: jobsQuery,
       answers: { 200: { description: 'A page of jobs.', json: 'JobList' } },
+      errors: ['not_found', 'result_expired'],
     },
   },
   '/v1/jobs/:id': {

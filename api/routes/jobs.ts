@@ -11,8 +11,8 @@ import { batchGone } from '../accept-batch.ts';
 import { answerState, waitQuery } from '../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import { noQuery, readQuery } from '../read-query.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
+import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
 

@@ -225,6 +225,7 @@ describe('a running gateway', () => {
     await call(complete, '/v1/complete', { body, headers: { Prefer: 'wait=0' } });
     await call(complete, '/v1/complete', { body, headers: { 'Idempotency-Key': 'openapi-1' } });
     await call('GET /v1/jobs', '/v1/jobs?limit=0');
+    await call('GET /v1/jobs', '/v1/jobs?batch_id=batch_0');
     await call('POST /v1/batches', '/v1/batches', { body: { requests: [{}] } });
     await call('GET /v1/batches/{id}', '/v1/batches/batch_0');
     await call('GET /v1/jobs/{id}', '/v1/jobs/job_0');

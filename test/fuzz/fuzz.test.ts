@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { withGateway } from '../support/with-gateway.ts';
+import { FUZZED } from './gateway.ts';
+import { runFuzz } from './run.ts';
+
+test('5,000 drawn requests find no 5xx, no answer that is not in the document, and no secret in any', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  await withGateway(FUZZED, async (gateway) => {
+    const { sent, answers, findings } = await runFuzz(gateway, { requests: 5_000, seed });
+    expect(findings, `seed ${seed}`).toEqual([]);
+    expect(sent).toBe(5_000);
+    // Enough of both: what is taken, and what is refused.
+    for (const status of ['200', '202', '400', '401', '404', '400 to bytes', '401 to bytes']) {
+      expect(answers.get(status) ?? 0, `answers of ${status} with seed ${seed}`).toBeGreaterThan(10);
+    }
+  });
+}, 120_000);

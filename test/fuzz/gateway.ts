@@ -1,0 +1,7 @@
+import type { startGateway } from '../support/gateway.ts';
+import { ADMIN_TOKEN } from '../support/operator.ts';
+
+/** A gateway whose limits are far away: what is drawn shall meet the rest of it. */
+export const FUZZED = {
+  env: { ADMIN_TOKEN, RATE_LIMIT_RPM: '1000000', MAX_QUEUED: '1000000' },
+} satisfies Parameters<typeof startGateway>[0];
