@@ -3,9 +3,9 @@ import type { Hono } from 'hono';
 import { RequestError } from '../shared/errors.ts';
 import type { Scope } from '../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from './context.ts';
+import { type Access, demandAccess } from './demand-access.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-export type Access = Scope | 'operator' | 'anyone';
 type Methods<A extends Access> = Partial<Record<Method, A>>;
 
 /** What each call needs: a scope of the platform key, the operator's token, or nothing. A row without it, or with one of another part of the interface, does not compile. */
@@ -61,7 +61,7 @@ export const route = <P extends Path>(
   for (const [method, access] of row) {
     const handler = handlers[method as keyof typeof handlers];
     app.on(method, path, (c) => {
-      demand(c, access);
+      demandAccess(c, access);
       return handler(c);
     });
   }
@@ -69,13 +69,5 @@ export const route = <P extends Path>(
   app.all(path, (c) => {
     c.header('Allow', allowed);
     throw new RequestError('method_not_allowed', { message: `This path takes ${allowed}.` });
-  });
-};
-
-const demand = (c: ApiContext, access: Access): void => {
-  // Who is no operator, or no tenant, was refused before it came to a route.
-  if (access === 'operator' || access === 'anyone' || c.get('caller').scopes.includes(access)) return;
-  throw new RequestError('scope_missing', {
-    message: `This platform key lacks the scope ${access}; use one that has it, or ask for a new one.`,
   });
 };

@@ -227,6 +227,7 @@ export const OPERATIONS = {
     GET: {
       summary: 'Tokens and cost, in totals and rows; as CSV the rows',
       query: usageQuery,
+      errors: ['not_found', 'result_expired'],
       answers: {
         200: {
           description: 'What the tenant used.',

@@ -1,7 +1,9 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../shared/errors.ts';
-import { COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
+import type { BatchIds, TenantId } from '../../shared/ids.ts';
+import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
+import { batchGone } from '../accept-batch.ts';
 import type { ApiEnv } from '../context.ts';
 import { prefersCsv } from '../prefers-csv.ts';
 import { readQuery } from '../read-query.ts';
@@ -22,6 +24,7 @@ export const usageQuery = z.strictObject({
     .transform((text) => text.split(','))
     .pipe(z.array(z.enum(GROUPS)))
     .default([...GROUPS]),
+  batch_id: z.string().optional(),
 });
 
 const refuse = (param: 'from' | 'to', message: string): never => {
@@ -30,10 +33,10 @@ const refuse = (param: 'from' | 'to', message: string): never => {
 
 const dayText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-/** The range that is asked for, by default this month so far. Refused where it has no day of the past or too many. */
-const rangeOf = (query: { from?: string | undefined; to?: string | undefined }, today: string) => {
+/** The range that is asked for, by default all since the batch's first day, or this month so far. Refused where it has no day of the past or too many. */
+const rangeOf = (query: z.infer<typeof usageQuery>, today: string, firstDay: string | null) => {
   const to = query.to ?? (query.from !== undefined && query.from > today ? query.from : today);
-  const from = query.from ?? `${to.slice(0, 7)}-01`;
+  const from = query.from ?? (firstDay !== null && firstDay <= to ? firstDay : `${to.slice(0, 7)}-01`);
   const count = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
   if (count < 1) refuse('from', 'from must not be after to.');
   if (count > MOST_DAYS) refuse('from', `A range has at most ${MOST_DAYS} days.`);
@@ -62,15 +65,28 @@ const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
   return Object.assign(names, countsJson(counts));
 };
 
-export const addUsageRoute = (app: Hono<ApiEnv>, { usage, now }: { usage: UsageStore; now: () => number }): void => {
+type Needs = { usage: UsageStore; batchIds: BatchIds; now: () => number };
+
+export const addUsageRoute = (app: Hono<ApiEnv>, { usage, batchIds, now }: Needs): void => {
+  const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
+    if (!batchIds.isGenuine(tenant, id)) {
+      throw new RequestError('not_found', { param: 'batch_id', message: 'There is no batch of this id.' });
+    }
+    const ledger = await usage.ofBatch(tenant, id);
+    if (ledger === null) throw batchGone();
+    return ledger;
+  };
+
   route(app, '/v1/usage', {
     GET: async (c) => {
       const query = readQuery(c, usageQuery);
       const tenant = c.get('tenant');
-      const { from, to, days } = rangeOf(query, dayText(now()));
-      const filling = createUsageReport(query.group_by);
-      await usage.read(tenant, days, filling.see);
-      const report = filling.finish();
+      const batch = query.batch_id === undefined ? null : await batchLedger(tenant, query.batch_id);
+      const { from, to, days } = rangeOf(query, dayText(now()), batch && dayText(batch.acceptedMs));
+      const { see, finish } = createUsageReport(query.group_by);
+      if (batch === null) await usage.read(tenant, days, see);
+      else batch.show((day, name, counts) => day >= from && day <= to && see(day, name, counts));
+      const report = finish();
       c.header('Vary', 'Accept');
       if (prefersCsv(c.req.header('accept'))) {
         c.header('Content-Type', 'text/csv; charset=utf-8; header=present');

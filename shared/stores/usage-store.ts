@@ -1,8 +1,9 @@
 /** The ledger: what each tenant used, by day, provider, model and credential. Written only by the scripts that settle jobs. */
 import type { CredentialKind, Provider } from '../completion.ts';
-import type { TenantId } from '../ids.ts';
+import { type BatchId, stemOf, type TenantId } from '../ids.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { tenantTag } from '../redis/shards.ts';
+import { fieldsOf } from './fields.ts';
 
 /** What a row counts, in the order in which `account.lua` writes it. Costs are whole nano-dollars. */
 export const COUNTERS = [
@@ -29,6 +30,12 @@ export type UsageName = { provider: Provider; model: string; credential: Credent
 /** Gets a row at a time, because a year may have a hundred thousand of them; `counts` holds it until the next one. */
 export type SeeUsage = (day: string, name: UsageName, counts: Counts) => void;
 
+export type BatchLedger = {
+  /** Unix milliseconds; nothing was used before. */
+  acceptedMs: number;
+  show: (see: SeeUsage) => void;
+};
+
 export type UsageStore = ReturnType<typeof createUsageStore>;
 
 /** At most some thousand rows, so that one call never blocks Redis for more than a few milliseconds. */
@@ -45,6 +52,18 @@ export const createUsageStore = ({ run, shards }: { run: RunScript; shards: numb
     const texts = (await Promise.all(parts)).flat() as string[];
     const showDay = createReader(see);
     for (const [index, text] of texts.entries()) showDay(days[index] ?? '', text);
+  },
+
+  /** A batch's own ledger; null where the tenant has no such batch, or none that is still stored. */
+  ofBatch: async (tenant: TenantId, id: BatchId): Promise<BatchLedger | null> => {
+    // The cast: as above.
+    const [[record, ledger = []] = []] = (await run('view-batches', tenantTag(tenant, shards), [
+      tenant,
+      '',
+      stemOf(id),
+    ])) as [[record: string[], ledger: string[]] | []];
+    if (!record) return null;
+    return { acceptedMs: Number(fieldsOf(record).published), show: (see) => showBatchLedger(ledger, see) };
   },
 });
 

@@ -193,6 +193,36 @@ test('what ran on the platform’s account is not repeated on a user’s key', a
   expect(answer.body).toMatchObject({ error: { code: 'invalid_header', param: 'X-User-API-Key' } });
 });
 
+test('the usage of a batch is that of its lines, whatever else its tenant used', async () => {
+  const { id } = acceptedBatch(await upload(gateway, [...lines(4, {}), line('bad', 'sandbox:status=400')]));
+  await gateway.finished((await gateway.submit('beside it')).id);
+  const batch = await finishedBatch(gateway, id);
+  const usageOf = async (query: string) => (await gateway.call('GET', `/v1/usage?${query}`)).body as Usage;
+  const { totals, data } = await usageOf(`batch_id=${id}`);
+  const { input_tokens, output_tokens, cached_input_tokens, cost_usd, unpriced_requests } = batch.usage;
+  expect(totals).toEqual({
+    requests: 5,
+    completed: 4,
+    failed: 1,
+    cancelled: 0,
+    expired: 0,
+    input_tokens,
+    output_tokens,
+    cached_input_tokens,
+    cost_usd,
+    unpriced_requests,
+  });
+  expect(data).toEqual([expect.objectContaining({ provider: 'bedrock', credential: 'platform', requests: 5 })]);
+  expect((await usageOf(`batch_id=${id}&from=2020-01-01&to=2020-01-02`)).totals).toMatchObject({ requests: 0 });
+  expect((await usageOf('')).totals.requests).toBeGreaterThan(5);
+
+  const foreign = await gateway.call('GET', `/v1/usage?batch_id=${id}`, { key: KEYS.beta });
+  expect(foreign).toMatchObject({ status: 404, body: { error: { code: 'not_found', param: 'batch_id' } } });
+  await gateway.call('DELETE', `/v1/batches/${id}`);
+  expect((await gateway.call('GET', `/v1/usage?batch_id=${id}`)).status).toBe(410);
+});
+type Usage = { totals: Record<string, number>; data: Record<string, unknown>[] };
+
 test('a deleted batch is gone with its lines, and its usage stays', async () => {
   const { id } = acceptedBatch(await upload(gateway, lines(3, {}, 'forget-me')));
   await finishedBatch(gateway, id);

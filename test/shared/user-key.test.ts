@@ -38,6 +38,10 @@ test.each([
   ['anthropic', ANTHROPIC],
   ['anthropic', `sk-ant-${TAIL}`],
   ['anthropic', 'sk-ant-user-anthropic-key'],
+  // What makes a key one of another kind stands at its beginning.
+  ['openai', `sk-proj-sk-admin-${TAIL}`],
+  ['openai', `sk-proj-sk-ant-admin-sk-ant-oat01-${TAIL}`],
+  ['anthropic', `sk-ant-api03-sk-ant-sid01-sk-ant-admin-${TAIL}`],
 ])('a well-formed %s key is taken as it is: %s', (provider, key) => {
   const credential = check(key, provider);
   expect(credential?.provider).toBe(provider);
@@ -71,6 +75,8 @@ describe('a request that tried to bring a key is never taken for one that did no
     ['user_key_malformed', 'X-User-API-Key', { key: 'sk-345678901234', provider: 'openai' }],
     ['user_key_malformed', 'X-User-API-Key', { key: `sk-${'x'.repeat(398)}`, provider: 'openai' }],
     ['user_key_malformed', 'X-User-API-Key', { key: `xx-${TAIL}`, provider: 'openai' }],
+    ['user_key_malformed', 'X-User-API-Key', { key: `xx-${OPENAI}`, provider: 'openai' }],
+    ['user_key_malformed', 'X-User-API-Key', { key: `xx-${ANTHROPIC}`, provider: 'anthropic' }],
     ['user_key_malformed', 'X-User-API-Key', { key: `SK-${TAIL}`, provider: 'openai' }],
     ['user_key_malformed', 'X-User-API-Key', { key: `Bearer ${OPENAI}`, provider: 'openai' }],
     ['user_key_malformed', 'X-User-API-Key', { key: ` ${OPENAI}`, provider: 'openai' }],
@@ -93,6 +99,13 @@ test('no control or other foreign character passes, at any place of a key', () =
       expect(refusal({ key, provider: 'openai' }).code).toBe('user_key_malformed');
     }
   }
+});
+
+test('an empty key is called empty, and a malformed one is told its form', () => {
+  expect(refusal({ key: '', provider: 'openai' }).message).toBe('X-User-API-Key is empty.');
+  expect(refusal({ key: 'xx', provider: 'anthropic' }).message).toMatch(
+    /form of an Anthropic key: send exactly one, of 16 to 400/,
+  );
 });
 
 describe('a key that cannot call models is refused with what to create instead:', () => {

@@ -1,0 +1,48 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Secret } from '../../../shared/crypto/secret.ts';
+
+const secret = new Secret('sk-proj-Qz7Lk2');
+
+test('only reveal gives it out', () => {
+  expect(secret.reveal()).toBe('sk-proj-Qz7Lk2');
+  const error = new Error(`with ${secret}`, { cause: secret });
+  for (const printed of [
+    String(secret),
+    `${secret}`,
+    JSON.stringify({ secret, list: [secret] }),
+    inspect({ secret }, { depth: 9, showHidden: true, getters: true }),
+    inspect(error, { depth: 9, showHidden: true }),
+    Object.entries(secret).join(),
+    Reflect.ownKeys(secret).map(String).join(),
+  ]) {
+    expect(printed).not.toMatch(/Qz7|Lk2/);
+  }
+  expect([String(secret), JSON.stringify(secret), inspect(secret)]).toEqual(['[secret]', '"[secret]"', '[secret]']);
+});
+
+describe('a part of it', () => {
+  test('is six characters in a row, from its first to its last, and no fewer', () => {
+    const value = secret.reveal();
+    for (let at = 0; at + 6 <= value.length; at++) {
+      expect(secret.isPartlyIn(`before${value.slice(at, at + 6)}after`)).toBe(true);
+    }
+    for (let at = 0; at + 5 <= value.length; at++) expect(secret.isPartlyIn(value.slice(at, at + 5))).toBe(false);
+    expect(secret.isPartlyIn('')).toBe(false);
+  });
+
+  test('is found wherever it stands, and what shares nothing with it is left alone', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.nat(8), (before, after, at) => {
+        expect(secret.isPartlyIn(before + secret.reveal().slice(at, at + 6) + after)).toBe(true);
+      }),
+    );
+    fc.assert(fc.property(fc.stringMatching(/^[^sk]*$/), (text) => !secret.isPartlyIn(text)));
+  });
+
+  test('a value shorter than six characters has none', () => {
+    expect(new Secret('short').isPartlyIn('short and long')).toBe(false);
+    expect(new Secret('').isPartlyIn('')).toBe(false);
+  });
+});
