@@ -17,6 +17,7 @@ import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
+import { openShredding } from '../shared/shredding.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
 import { createBatchStore } from '../shared/stores/batch-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
@@ -57,6 +58,7 @@ export const startApi = async (
   const queues = createQueues({ redis, shards });
   lifecycle.onStop('queues', queues.close);
 
+  const shredding = await openShredding(config.shredding, { lifecycle, log });
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const secrets = createPlatformKeySecrets(config.peppers);
   const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
@@ -89,7 +91,7 @@ export const startApi = async (
   const accepting = {
     admission,
     queues,
-    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE }),
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
     fingerprints: createFingerprints(config.peppers),
     config,
     now: clock.now,
@@ -140,7 +142,7 @@ export const startApi = async (
       redis,
       run,
       shards,
-      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
+      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE, shredding: null }),
       now: Date.now,
     }),
     batches,

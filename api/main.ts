@@ -1,6 +1,7 @@
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
 import { createLog } from '../shared/log.ts';
+import { UnfitServer } from '../shared/redis/server.ts';
 import { startApi } from './deps.ts';
 
 const LISTEN_PROBLEMS: Record<string, string> = {
@@ -29,6 +30,6 @@ try {
     },
   );
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
+  if (!(error instanceof ConfigError || error instanceof UnfitServer)) throw error;
   refuse(error.message);
 }

@@ -76,6 +76,12 @@ const kmsKeyIds = z
   )
   .transform((ids) => ids as [string, ...string[]]); // `split` gives at least one.
 
+const redisUrl = z
+  .string()
+  .refine(
+    isRedisUrl,
+    'must be a URL such as redis://host:6379 or rediss://user:password@host:6379/0, with special characters of the password percent-encoded',
+  );
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 const isSecureRedisUrl = (text: string): boolean => {
   const url = URL.parse(text);
@@ -91,13 +97,7 @@ const variables = z.object({
   NODE_ENV: oneOf(ENVIRONMENTS).default('development'),
   HOST: z.string().optional(),
   PORT: whole(0, 65_535, 4_000),
-  REDIS_URL: z
-    .string()
-    .refine(
-      isRedisUrl,
-      'must be a URL such as redis://host:6379 or rediss://user:password@host:6379/0, with special characters of the password percent-encoded',
-    )
-    .default(LOCAL_REDIS),
+  REDIS_URL: redisUrl.default(LOCAL_REDIS),
   REDIS_ALLOW_INSECURE: yesOrNo.default(false),
   SHARDS: whole(1, 64, 1),
   SANDBOX: yesOrNo.optional(),
@@ -115,6 +115,8 @@ const variables = z.object({
   KEY_ENCRYPTION_FILE: z.string().optional(),
   KMS_KEY_ID: kmsKeyIds.optional(),
   KMS_URL: httpUrl.optional(),
+  KEY_SHREDDING: oneOf(['off', 'strict']).default('off'),
+  EPHEMERAL_REDIS_URL: redisUrl.optional(),
   PROVIDER_OPENAI_URL: httpUrl.optional(),
   PROVIDER_ANTHROPIC_URL: httpUrl.optional(),
   PROVIDER_BEDROCK_URL: httpUrl.optional(),
@@ -205,6 +207,8 @@ export type Config = {
   /** Key what is stored of platform keys, job ids and fingerprints. */
   peppers: Peppers;
   keyEncryption: KeyEncryption;
+  /** Whether new seals need the secret of their period, and where the secrets are; null: nowhere. */
+  shredding: { strict: boolean; ephemeralUrl: string | null };
   providers: {
     /** Null: the vendor's own. */
     openaiUrl: string | null;
@@ -308,12 +312,16 @@ export const loadConfig = (environment: Environment): Config => {
       );
     }
     const waived = yesOrNo.safeParse(given.REDIS_ALLOW_INSECURE).data === true;
-    const redisUrl = given.REDIS_URL ?? LOCAL_REDIS;
-    if (!waived && isRedisUrl(redisUrl) && !isSecureRedisUrl(redisUrl)) {
+    const servers = { REDIS_URL: given.REDIS_URL ?? LOCAL_REDIS, EPHEMERAL_REDIS_URL: given.EPHEMERAL_REDIS_URL };
+    for (const [name, url] of Object.entries(servers)) {
+      if (waived || url === undefined || !isRedisUrl(url) || isSecureRedisUrl(url)) continue;
       problems.push(
-        'REDIS_URL must be rediss:// with a password in production: requests, results and sealed keys cross it. Where nobody else is on that network, REDIS_ALLOW_INSECURE=true waives it.',
+        `${name} must be rediss:// with a password in production: requests, results and sealed keys cross it, or what opens them. Where nobody else is on that network, REDIS_ALLOW_INSECURE=true waives it.`,
       );
     }
+  }
+  if (given.KEY_SHREDDING === 'strict' && !given.EPHEMERAL_REDIS_URL) {
+    problems.push('KEY_SHREDDING=strict needs EPHEMERAL_REDIS_URL: a Redis that keeps nothing but in its memory.');
   }
 
   const collect = <T>(result: ({ ok: true } & T) | { ok: false; problems: string[] }): T | null => {
@@ -353,6 +361,7 @@ export const loadConfig = (environment: Environment): Config => {
     adminToken: set.ADMIN_TOKEN === undefined ? null : new Secret(set.ADMIN_TOKEN),
     peppers,
     keyEncryption,
+    shredding: { strict: set.KEY_SHREDDING === 'strict', ephemeralUrl: set.EPHEMERAL_REDIS_URL ?? null },
     providers: {
       openaiUrl: set.PROVIDER_OPENAI_URL ?? (sandbox ? `${set.SANDBOX_URL}/openai/v1` : null),
       anthropicUrl: set.PROVIDER_ANTHROPIC_URL ?? (sandbox ? `${set.SANDBOX_URL}/anthropic` : null),

@@ -1,6 +1,7 @@
 /** Every id this system makes or accepts. */
 import { createHmac, type KeyObject, randomUUIDv7, timingSafeEqual } from 'node:crypto';
-import { deriveKey, type Peppers } from './crypto/keyring.ts';
+import { deriveKey } from './crypto/derive-key.ts';
+import type { Peppers } from './crypto/keyring.ts';
 
 declare const brand: unique symbol;
 /** A string that was checked, or made here, to be one kind of id. */

@@ -1,6 +1,7 @@
 /** Platform keys given in the configuration, for set-ups too simple for managed keys. */
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
-import { deriveKey, type Peppers } from './crypto/keyring.ts';
+import { deriveKey } from './crypto/derive-key.ts';
+import type { Peppers } from './crypto/keyring.ts';
 import { Secret } from './crypto/secret.ts';
 import { isManagedTenantId, isTenantId, type TenantId } from './ids.ts';
 

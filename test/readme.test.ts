@@ -179,21 +179,22 @@ test('every npm script that it names exists', () => {
   for (const name of named) expect(Object.keys(scripts)).toContain(name);
 });
 
-test('every link leads somewhere', () => {
-  const slugs = [...README.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  );
-  for (const [, path = '', anchor] of README.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+test.each(['README.md', 'SECURITY.md'])('every link of %s leads somewhere', (page) => {
+  const slugsOf = (text: string): string[] =>
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+  for (const [, path = '', anchor] of read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
     if (path !== '') expect(existsSync(join(root, path)), path).toBe(true);
-    if (anchor !== undefined) expect(slugs).toContain(anchor);
+    if (anchor !== undefined) expect(slugsOf(read(path || page))).toContain(anchor);
   }
 });
 
 test('it stands alone: no place outside this repository, no machine’s own path', () => {
-  for (const text of [README, read('CHANGELOG.md'), read('.env.example')]) {
+  for (const text of [README, read('SECURITY.md'), read('CHANGELOG.md'), read('.env.example')]) {
     expect(text).not.toMatch(/\.\.\/|\/(?:work|home|root|tmp)\//);
   }
 });

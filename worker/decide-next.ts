@@ -79,6 +79,7 @@ export const decideWithoutKey = (
     case 'missing':
     case 'unknown_key':
     case 'refused':
+    case 'shredded':
     case 'corrupt': {
       const next: NextStep = { kind: 'failed', code: 'user_key_expired', providerStatus: null, detail: null };
       return { outcome: 'rejected', next };

@@ -19,6 +19,7 @@ import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
 import { verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
+import { openShredding } from '../shared/shredding.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
 import { createBatchStore } from '../shared/stores/batch-store.ts';
@@ -82,6 +83,7 @@ export const startWorker = async (
   const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'worker', log });
   lifecycle.onStop('traces', tracer.close);
 
+  const shredding = await openShredding(config.shredding, { lifecycle, log });
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const providers = createProviders(config.providers);
   lifecycle.onStop('providers', async () => {
@@ -96,7 +98,7 @@ export const startWorker = async (
   const runCompletion = createRunCompletion({
     attempts,
     queues,
-    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE }),
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
     providers,
     prices: createPrices(config.priceFile),
     running,
@@ -122,7 +124,7 @@ export const startWorker = async (
       redis,
       run,
       shards,
-      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE }),
+      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE, shredding: null }),
       now: clock.now,
     }),
     readSubject: createReadSubject({

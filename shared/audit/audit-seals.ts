@@ -3,7 +3,8 @@
  * that is derived from a pepper and never in Redis. Rows that are forgotten leave a checkpoint behind, which says under the same key where the chain goes on.
  */
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { deriveKey, type Peppers } from '../crypto/keyring.ts';
+import { deriveKey } from '../crypto/derive-key.ts';
+import type { Peppers } from '../crypto/keyring.ts';
 
 /** A row as it lies in its stream: the id, then every field and value. */
 export type Entry = readonly [id: string, fields: readonly string[]];

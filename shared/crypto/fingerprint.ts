@@ -1,7 +1,8 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { UserProvider } from '../completion.ts';
 import type { TenantId } from '../ids.ts';
-import { deriveKey, type Peppers } from './keyring.ts';
+import { deriveKey } from './derive-key.ts';
+import type { Peppers } from './keyring.ts';
 import type { Secret } from './secret.ts';
 
 /**

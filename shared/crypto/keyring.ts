@@ -2,7 +2,8 @@
  * The secrets this process is configured with: key-encryption keys, which seal users' keys, and peppers, which key HMACs.
  * The first of a ring is active: it makes new things. The others only open or recognise what they made while they were first.
  */
-import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { deriveKey } from './derive-key.ts';
 import type { DataKeys } from './seal.ts';
 
 type RingKey = { readonly id: string; readonly key: KeyObject };
@@ -95,14 +96,6 @@ const isSample = (bytes: Buffer): boolean => {
     if (step(index) !== step(1)) return false;
   }
   return true;
-};
-
-/** A 32-byte key for one purpose, by HKDF-SHA256 (RFC 5869). `info` names the purpose; keys of different purposes tell nothing about each other. */
-export const deriveKey = (from: KeyObject, info: string, salt: Uint8Array = new Uint8Array()): KeyObject => {
-  const bytes = Buffer.from(hkdfSync('sha256', from, salt, info, KEY_BYTES));
-  const key = createSecretKey(bytes);
-  bytes.fill(0);
-  return key;
 };
 
 const SALT_BYTES = 16;

@@ -5,7 +5,8 @@
 import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { isPlatformKeyId, newPlatformKeyId, type PlatformKeyId, toBase32 } from '../ids.ts';
-import { deriveKey, type Peppers } from './keyring.ts';
+import { deriveKey } from './derive-key.ts';
+import type { Peppers } from './keyring.ts';
 import { Secret } from './secret.ts';
 
 const SECRET_BYTES = 25;

@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import type { Provider } from '../completion.ts';
 import type { TenantId } from '../ids.ts';
+import { deriveKey } from './derive-key.ts';
 import { Secret } from './secret.ts';
 
 /** What a sealed secret belongs to. None of it is stored in the seal: who opens it brings it from its own record, so a seal moved elsewhere does not open. */
@@ -16,11 +17,11 @@ export type Binding = {
 };
 
 /**
- * `unknown_key`: no key of that id is held. `refused`: the key service will not open it. `corrupt`: something else does not match.
- * `unavailable`: the key service is away; the only one that heals by waiting.
+ * `unknown_key`: no key of that id is held. `refused`: the key service will not open it. `shredded`: the secret of its period is gone. `corrupt`: something else does not match.
+ * `unavailable`: a key or a secret cannot be asked for now; the only one that heals by waiting.
  */
 type RecoverFailure = 'unknown_key' | 'refused' | 'corrupt' | 'unavailable';
-export type OpenFailure = RecoverFailure | 'expired';
+export type OpenFailure = RecoverFailure | 'shredded' | 'expired';
 
 /** Nothing can be sealed now; it may be possible later. */
 export class KeyServiceUnavailable extends Error {
@@ -52,23 +53,50 @@ export type DataKeys = {
 export type IssuedDataKey = { keyId: string; wrapped: Buffer; dataKey: KeyObject };
 export type RecoveredDataKey = { ok: true; dataKey: KeyObject } | { ok: false; reason: RecoverFailure };
 
+/**
+ * Secrets that exist nowhere but in memory, and only until the keys that were sealed with them have expired. Without its secret a seal opens for nobody,
+ * whoever holds the encryption keys and an old copy of the seal.
+ */
+export type PeriodSecrets = {
+  /** The secret for seals of this expiry, drawn where there is none yet. Rejects with KeyServiceUnavailable. */
+  draw: (expiresAtMs: number) => Promise<Buffer>;
+  find: (
+    expiresAtMs: number,
+  ) => Promise<{ ok: true; secret: Buffer } | { ok: false; reason: 'shredded' | 'unavailable' }>;
+};
+
+/** `strict`: new seals need the secret of their period; otherwise only older ones do. */
+export type Shredding = { secrets: PeriodSecrets; strict: boolean };
+
 /** The purpose under which users' keys are sealed. */
 export const USER_KEY_PURPOSE = 'user-key';
 
-const VERSION = 'v1';
+/** `v2` needs the secret of its period besides the data key. */
+type Version = 'v1' | 'v2';
+const PERIOD_INFO = 'llm-gateway/period/v1';
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 // Without it Node up to 24 opens a seal whose tag was cut to 4 bytes.
 const CIPHER_OPTIONS = { authTagLength: TAG_BYTES };
 
-// v1.<key id>.<wrapped data key>.<nonce, ciphertext, tag>
-const SEALED = /^v1\.([a-z0-9-]{1,16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+// <version>.<key id>.<wrapped data key>.<nonce, ciphertext, tag>
+const SEALED = /^(v[12])\.([a-z0-9-]{1,16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+
+type Needs = {
+  dataKeys: DataKeys;
+  purpose: string /** Null: no seal needs a secret, and none that does opens. */;
+  shredding: Shredding | null;
+};
 
 /** `purpose` is bound into each seal: what was sealed for one purpose does not open for another. */
-export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpose: string }): Sealer => {
+export const createSealer = ({ dataKeys, purpose, shredding }: Needs): Sealer => {
   /** Canonical JSON (RFC 8785): names in alphabetical order, no space. */
-  const additionalData = (keyId: string, { tenant, subject, provider, expiresAtMs }: Binding): Buffer =>
+  const additionalData = (
+    version: Version,
+    keyId: string,
+    { tenant, subject, provider, expiresAtMs }: Binding,
+  ): Buffer =>
     Buffer.from(
       JSON.stringify({
         expires_at_ms: expiresAtMs,
@@ -77,7 +105,7 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
         purpose,
         subject,
         tenant,
-        version: VERSION,
+        version,
       }),
     );
 
@@ -86,11 +114,15 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
       // JSON writes NaN and Infinity as null: such an expiry would be bound to nothing.
       if (!Number.isSafeInteger(binding.expiresAtMs)) throw new RangeError('expiresAtMs must be a whole number');
       const { keyId, wrapped, dataKey } = await dataKeys.issue();
+      const version = shredding?.strict ? 'v2' : 'v1';
+      const key = shredding?.strict
+        ? deriveKey(dataKey, PERIOD_INFO, await shredding.secrets.draw(binding.expiresAtMs))
+        : dataKey;
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv(CIPHER, dataKey, nonce, CIPHER_OPTIONS).setAAD(additionalData(keyId, binding));
+      const cipher = createCipheriv(CIPHER, key, nonce, CIPHER_OPTIONS).setAAD(additionalData(version, keyId, binding));
       const ciphertext = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
       const body = Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]);
-      return `${VERSION}.${keyId}.${wrapped.toString('base64url')}.${body.toString('base64url')}`;
+      return `${version}.${keyId}.${wrapped.toString('base64url')}.${body.toString('base64url')}`;
     },
 
     open: async (sealed, binding, nowMs) => {
@@ -101,9 +133,16 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
       if (parts === null) return { ok: false, reason: 'corrupt' };
       const recovered = await dataKeys.recover(parts.keyId, parts.wrapped);
       if (!recovered.ok) return recovered;
+      let key = recovered.dataKey;
+      if (parts.version === 'v2') {
+        if (shredding === null) return { ok: false, reason: 'shredded' };
+        const found = await shredding.secrets.find(binding.expiresAtMs);
+        if (!found.ok) return found;
+        key = deriveKey(key, PERIOD_INFO, found.secret);
+      }
 
-      const decipher = createDecipheriv(CIPHER, recovered.dataKey, parts.nonce, CIPHER_OPTIONS)
-        .setAAD(additionalData(parts.keyId, binding))
+      const decipher = createDecipheriv(CIPHER, key, parts.nonce, CIPHER_OPTIONS)
+        .setAAD(additionalData(parts.version, parts.keyId, binding))
         .setAuthTag(parts.tag);
       const opened = decipher.update(parts.ciphertext);
       try {
@@ -120,15 +159,16 @@ export const createSealer = ({ dataKeys, purpose }: { dataKeys: DataKeys; purpos
   };
 };
 
-type SealedParts = { keyId: string; wrapped: Buffer; nonce: Buffer; ciphertext: Buffer; tag: Buffer };
+type SealedParts = { version: Version; keyId: string; wrapped: Buffer; nonce: Buffer; ciphertext: Buffer; tag: Buffer };
 
 const parseSealed = (sealed: string): SealedParts | null => {
-  const [, keyId, wrappedText, bodyText] = SEALED.exec(sealed) ?? [];
+  const [, version, keyId, wrappedText, bodyText] = SEALED.exec(sealed) ?? [];
   if (keyId === undefined || wrappedText === undefined || bodyText === undefined) return null;
   const wrapped = decodeStrictly(wrappedText);
   const body = decodeStrictly(bodyText);
   if (wrapped === null || body === null || body.length < NONCE_BYTES + TAG_BYTES) return null;
   return {
+    version: version === 'v2' ? 'v2' : 'v1',
     keyId,
     wrapped,
     nonce: body.subarray(0, NONCE_BYTES),

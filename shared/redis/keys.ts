@@ -126,6 +126,9 @@ const NAMES = {
   /** sorted set, in the registry: ids of a tenant's platform keys, by id. */
   TENANT_KEYS: 'tenant-keys:',
 
+  /** string, in memory-only storage: the secret of the period that follows, in base64; until a minute after the period. */
+  PERIOD_SECRET: 'period-secret:',
+
   /** BullMQ's own keys of the queue: `<job id>-<hand-off>` follows for a job. */
   COMPLETIONS: 'completions:',
   /** BullMQ's own keys of the queue: `<delivery id>-<hand-off>` follows for a job. */
@@ -143,6 +146,9 @@ export const shardTag = (shard: number): string => `{s${shard}}`;
 
 /** The prefix under which tenants and platform keys stand. */
 export const REGISTRY_TAG = '{registry}';
+
+/** The prefix under which the secrets of periods stand, on a server of their own. */
+export const EPHEMERAL_TAG = '{ephemeral}';
 
 /** A key of a shard: `key('{s0}', 'JOB', id)`. */
 export const key = (tag: string, name: KeyName, id = ''): string => `${tag}:${NAMES[name]}${id}`;

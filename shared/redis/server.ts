@@ -1,7 +1,7 @@
 /** What the gateway asks of a Redis server before it trusts it with jobs. */
 import type { Redis } from 'ioredis';
 import { key, shardTag } from './keys.ts';
-import { answerOf } from './unavailable.ts';
+import { answerOf, RedisUnavailable } from './unavailable.ts';
 
 /** A server, or the data on it, that the gateway must not run on. Its message says what to change. */
 export class UnfitServer extends Error {
@@ -54,6 +54,28 @@ export const verifyServer = async (redis: Redis, shards: number): Promise<void> 
   if (recorded !== String(shards)) {
     throw new UnfitServer(
       `SHARDS is ${shards}, but the data in this Redis was written with SHARDS=${recorded}: tenants would lose sight of their jobs. Set it back, or use an empty Redis.`,
+    );
+  }
+};
+
+/** Throws UnfitServer unless the server keeps what it holds in its memory and nowhere else, and drops nothing before its time. */
+export const verifyMemoryOnly = async (redis: Redis): Promise<void> => {
+  const info = readInfo(await answerOf(redis.info()));
+  // What CONFIG says of `save` is the only sign of snapshots to come; where it may not be asked, nothing is known.
+  const saved = await answerOf(redis.config('GET', 'save')).catch((error: unknown) => {
+    if (error instanceof RedisUnavailable) throw error;
+    throw new UnfitServer('EPHEMERAL_REDIS_URL: this user may not ask `CONFIG GET save`; allow it.');
+  });
+  const [, save = 'unknown'] = saved as string[];
+  const wrong = [
+    info.get('aof_enabled') === '0' ? null : 'appendonly no',
+    save === '' ? null : 'save ""',
+    info.get('role') === 'master' && info.get('connected_slaves') === '0' ? null : 'no replicas',
+    info.get('maxmemory_policy') === 'noeviction' ? null : 'maxmemory-policy noeviction',
+  ].filter((demand) => demand !== null);
+  if (wrong.length > 0) {
+    throw new UnfitServer(
+      `EPHEMERAL_REDIS_URL is no memory-only storage: it needs ${wrong.join(', ')}. What it holds must be gone with its process.`,
     );
   }
 };

@@ -48,11 +48,11 @@ const binding: Binding = { tenant: tenant('acme'), subject: 'job_1', provider: '
 const KEY = 'sk-user-4dZq8Xw2Lk9TbN3v';
 
 test('what one process seals, another opens, and KMS sees nothing of key, tenant or job', async () => {
-  const sealed = await createSealer({ dataKeys: dataKeysOf(kms.keyId), purpose: 'user-key' }).seal(
+  const sealed = await createSealer({ dataKeys: dataKeysOf(kms.keyId), purpose: 'user-key', shredding: null }).seal(
     new Secret(KEY),
     binding,
   );
-  const other = createSealer({ dataKeys: dataKeysOf(kms.keyId), purpose: 'user-key' });
+  const other = createSealer({ dataKeys: dataKeysOf(kms.keyId), purpose: 'user-key', shredding: null });
   const opened = await other.open(sealed, binding, NOW);
   expect(opened.ok && opened.secret.reveal()).toBe(KEY);
   const EncryptionContext = { application: 'llm-gateway' };

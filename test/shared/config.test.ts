@@ -150,6 +150,26 @@ describe('in production REDIS_URL', () => {
   });
 });
 
+describe('KEY_SHREDDING', () => {
+  const EPHEMERAL_REDIS_URL = 'rediss://:another-password@memory.internal';
+  test('is off by itself; strict needs memory-only storage', () => {
+    expect(loadConfig(local()).shredding).toEqual({ strict: false, ephemeralUrl: null });
+    expect(loadConfig({ ...PRODUCTION, KEY_SHREDDING: 'strict', EPHEMERAL_REDIS_URL }).shredding).toEqual({
+      strict: true,
+      ephemeralUrl: EPHEMERAL_REDIS_URL,
+    });
+    expect(problemsOf(local({ KEY_SHREDDING: 'strict' }))).toEqual([
+      'KEY_SHREDDING=strict needs EPHEMERAL_REDIS_URL: a Redis that keeps nothing but in its memory.',
+    ]);
+    expect(problemsOf(local({ KEY_SHREDDING: 'on' }))).toEqual(['KEY_SHREDDING: must be off or strict.']);
+  });
+  test('in production its storage is demanded to be as safe as the other', () => {
+    expect(problemsOf({ ...PRODUCTION, EPHEMERAL_REDIS_URL: 'redis://memory.internal' })).toEqual([
+      expect.stringMatching(/^EPHEMERAL_REDIS_URL must be rediss:\/\/ with a password in production/),
+    ]);
+  });
+});
+
 describe('TRUSTED_PROXIES', () => {
   test('holds addresses and networks, and is empty by itself', () => {
     expect(loadConfig(local()).http.trustedProxies).toEqual([]);

@@ -102,7 +102,7 @@ describe('what becomes of a job whose user’s key could not be opened', () => {
   test('it expires where its deadline came first', () => {
     expect(decideWithoutKey('expired', 0)).toEqual({ outcome: 'timed_out', next: { kind: 'expired' } });
   });
-  test.each(['missing', 'unknown_key', 'refused', 'corrupt'] as const)(
+  test.each(['missing', 'unknown_key', 'refused', 'shredded', 'corrupt'] as const)(
     'it fails at once where the seal is %s',
     (why) => {
       expect(decideWithoutKey(why, 0).next).toMatchObject({ kind: 'failed', code: 'user_key_expired' });

@@ -1,14 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { PROVIDERS } from '../../../shared/completion.ts';
 import { localDataKeys } from '../../../shared/crypto/keyring.ts';
-import { type Binding, createSealer } from '../../../shared/crypto/seal.ts';
+import {
+  type Binding,
+  createSealer,
+  KeyServiceUnavailable,
+  type PeriodSecrets,
+  type Shredding,
+} from '../../../shared/crypto/seal.ts';
 import { Secret } from '../../../shared/crypto/secret.ts';
 import { tenant } from '../tenants.ts';
 import { FIXED_RING, keyringOf, ringText } from './rings.ts';
 
-const sealerOf = (text: string, purpose = 'user_key') =>
-  createSealer({ dataKeys: localDataKeys(keyringOf(text)), purpose });
+const sealerOf = (text: string, purpose = 'user_key', shredding: Shredding | null = null) =>
+  createSealer({ dataKeys: localDataKeys(keyringOf(text)), purpose, shredding });
 
 const oldKey = ringText('old');
 const newKey = ringText('new');
@@ -82,7 +89,7 @@ describe('whoever can write the store cannot make a seal that opens:', () => {
       for (const character of characters) {
         if (character === sealed[at]) continue;
         const changed = sealed.slice(0, at) + character + sealed.slice(at + 1);
-        expect(await refused(changed)).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(changed)).toMatch(/^(corrupt|unknown_key|shredded)$/);
       }
     }
   });
@@ -95,7 +102,9 @@ describe('whoever can write the store cannot make a seal that opens:', () => {
     const fields = sealed.split('.');
     for (const [index, field] of fields.entries()) {
       for (let length = 0; length < field.length; length++) {
-        expect(await refused(fields.with(index, field.slice(0, length)).join('.'))).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(fields.with(index, field.slice(0, length)).join('.'))).toMatch(
+          /^(corrupt|unknown_key|shredded)$/,
+        );
       }
       expect(await refused(fields.toSpliced(index, 1).join('.'))).toBe('corrupt');
     }
@@ -107,7 +116,7 @@ describe('whoever can write the store cannot make a seal that opens:', () => {
       fc.asyncProperty(fc.nat(3), fc.string({ minLength: 1 }), fc.boolean(), async (index, extra, front) => {
         const field = fields[index] ?? '';
         const longer = fields.with(index, front ? extra + field : field + extra);
-        expect(await refused(longer.join('.'))).toMatch(/^(corrupt|unknown_key)$/);
+        expect(await refused(longer.join('.'))).toMatch(/^(corrupt|unknown_key|shredded)$/);
       }),
     );
     expect(await refused(`${sealed}\n`)).toBe('corrupt');
@@ -193,4 +202,81 @@ test('a seal holds nothing of the secret, in any encoding', async () => {
     expect(bytes).not.toContain(window);
     expect(sealed).not.toContain(Buffer.from(window).toString('base64url'));
   }
+});
+
+describe('under strict shredding', () => {
+  /** Memory that a test can take away or lose. */
+  const memory = () => {
+    const held = new Map<number, Buffer>();
+    let isAway = false;
+    const secrets: PeriodSecrets = {
+      draw: async (expiresAtMs) => {
+        if (isAway) throw new KeyServiceUnavailable();
+        const secret = held.get(expiresAtMs) ?? randomBytes(32);
+        held.set(expiresAtMs, secret);
+        return secret;
+      },
+      find: async (expiresAtMs) => {
+        if (isAway) return { ok: false, reason: 'unavailable' };
+        const secret = held.get(expiresAtMs);
+        return secret ? { ok: true, secret } : { ok: false, reason: 'shredded' };
+      },
+    };
+    const setAway = (away: boolean): void => {
+      isAway = away;
+    };
+    return { held, setAway, strict: { secrets, strict: true }, off: { secrets, strict: false } };
+  };
+  const sealedIn = ({ strict }: ReturnType<typeof memory>) =>
+    sealerOf(FIXED_RING, 'user_key', strict).seal(new Secret(KEY), binding);
+
+  test('a seal opens in every process that has the encryption key and the secret', async () => {
+    const storage = memory();
+    const sealed = await sealedIn(storage);
+    expect(sealed).toMatch(/^v2\.test\./);
+    expect(await refused(sealed, binding, sealerOf(FIXED_RING, 'user_key', storage.strict))).toBe('opened');
+  });
+
+  test('the encryption key alone opens nothing, in whatever way it is told to', async () => {
+    const storage = memory();
+    const sealed = await sealedIn(storage);
+    storage.held.clear();
+    const asPlain = sealed.replace('v2.', 'v1.');
+    for (const shredding of [null, storage.strict, storage.off]) {
+      const opener = sealerOf(FIXED_RING, 'user_key', shredding);
+      expect(await refused(sealed, binding, opener)).toBe('shredded');
+      expect(await refused(asPlain, binding, opener)).toBe('corrupt');
+    }
+    // Somebody sealed again in the same period: that is another secret.
+    await sealedIn(storage);
+    expect(await refused(sealed, binding, sealerOf(FIXED_RING, 'user_key', storage.strict))).toBe('corrupt');
+  });
+
+  test('the secret alone opens nothing', async () => {
+    const storage = memory();
+    const sealed = await sealedIn(storage);
+    const other = sealerOf(ringText('test'), 'user_key', storage.strict);
+    expect(await refused(sealed, binding, other)).toBe('corrupt');
+  });
+
+  test('nothing is sealed while the storage is away, and opening waits for it', async () => {
+    const storage = memory();
+    const sealed = await sealedIn(storage);
+    storage.setAway(true);
+    await expect(sealedIn(storage)).rejects.toThrow(KeyServiceUnavailable);
+    const opener = sealerOf(FIXED_RING, 'user_key', storage.strict);
+    expect(await refused(sealed, binding, opener)).toBe('unavailable');
+    storage.setAway(false);
+    expect(await refused(sealed, binding, opener)).toBe('opened');
+  });
+
+  test('turning it on or off leaves what was sealed before readable', async () => {
+    const storage = memory();
+    const before = await sealerOf(FIXED_RING).seal(new Secret(KEY), binding);
+    expect(await refused(before, binding, sealerOf(FIXED_RING, 'user_key', storage.strict))).toBe('opened');
+    const during = await sealedIn(storage);
+    const off = sealerOf(FIXED_RING, 'user_key', storage.off);
+    expect(await refused(during, binding, off)).toBe('opened');
+    expect(await off.seal(new Secret(KEY), binding)).toMatch(/^v1\./);
+  });
 });
