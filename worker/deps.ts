@@ -39,6 +39,7 @@ import { createRunningJobs } from './running-jobs.ts';
 import { startQueueWorkers } from './start-workers.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
+import { resealSecrets } from './upkeep/reseal-secrets.ts';
 import { sealAudit } from './upkeep/seal-audit.ts';
 
 /** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
@@ -117,16 +118,18 @@ export const startWorker = async (
   // Each delivery under way listens.
   setMaxListeners(0, stopping.signal);
   let marks = 0;
+  const secrets = createWebhookSecretStore({
+    redis,
+    run,
+    shards,
+    sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE, shredding: null }),
+    now: clock.now,
+  });
+  if (dataKeys.hasOlder) lifecycle.onStop('reseal', resealSecrets({ secrets, log }).stop);
   const deliverWebhook = createDeliverWebhook({
     deliveries,
     queues,
-    secrets: createWebhookSecretStore({
-      redis,
-      run,
-      shards,
-      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE, shredding: null }),
-      now: clock.now,
-    }),
+    secrets,
     readSubject: createReadSubject({
       jobs: createJobStore({ redis, run, shards, retentionMs }),
       batches: createBatchStore({ redis, run, shards, retentionMs, ids: createBatchIds({ peppers: config.peppers }) }),

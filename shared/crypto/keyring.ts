@@ -103,6 +103,8 @@ const DATA_KEY_INFO = 'llm-gateway/data-key/v1';
 
 /** Data keys derived from a local keyring. What is stored beside a secret is only the salt: useless without the keyring. */
 export const localDataKeys = ({ keys }: Keyring): DataKeys => ({
+  activeId: keys[0].id,
+  hasOlder: keys.length > 1,
   issue: async () => {
     const [{ id, key }] = keys;
     const salt = randomBytes(SALT_BYTES);

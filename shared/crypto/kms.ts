@@ -115,6 +115,8 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
   const unwrapped = new Map<string, { answer: Promise<RecoveredDataKey>; askedAt: number }>();
 
   const dataKeys: DataKeys = {
+    activeId: nameOf(activeId),
+    hasOlder: keyIds.length > 1,
     issue: async () => {
       if (current === null || elapsed() - current.askedAt >= KEPT_MS || current.seals >= MOST_SEALS) {
         current = { dataKey: generate(), askedAt: elapsed(), seals: 0 };

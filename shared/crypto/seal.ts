@@ -34,6 +34,8 @@ export class KeyServiceUnavailable extends Error {
 export type Sealer = {
   /** Printable ASCII, different at every call. Rejects with KeyServiceUnavailable, and with RangeError if the expiry is no whole number. */
   seal: (secret: Secret, binding: Binding) => Promise<string>;
+  /** Whether a new seal would be under the same key. A seal that shall outlive a rotation is made anew where not. */
+  isCurrent: (sealed: string) => boolean;
   /** Opens for the same binding before its expiry. */
   open: (
     sealed: string,
@@ -44,6 +46,10 @@ export type Sealer = {
 
 /** Where the keys of seals come from. `wrapped` is stored in the seal and gives the same data key back later. */
 export type DataKeys = {
+  /** The key that `issue` names. */
+  activeId: string;
+  /** Whether there are older ones, under which something may still be sealed. */
+  hasOlder: boolean;
   /** Rejects with KeyServiceUnavailable. */
   issue: () => Promise<IssuedDataKey>;
   recover: (keyId: string, wrapped: Buffer) => Promise<RecoveredDataKey>;
@@ -124,6 +130,8 @@ export const createSealer = ({ dataKeys, purpose, shredding }: Needs): Sealer =>
       const body = Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]);
       return `${version}.${keyId}.${wrapped.toString('base64url')}.${body.toString('base64url')}`;
     },
+
+    isCurrent: (sealed) => parseSealed(sealed)?.keyId === dataKeys.activeId,
 
     open: async (sealed, binding, nowMs) => {
       // First, and so written that a NaN counts as expired.

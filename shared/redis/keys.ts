@@ -60,7 +60,7 @@ const NAMES = {
   JOBS: 'jobs:',
   /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>` → whole numbers with spaces between, as `account.lua` lists them; 400 days. */
   USAGE: 'usage:',
-  /** set: tenants that ever had a job here. */
+  /** set: tenants that ever had a job or a webhook secret here. */
   TENANTS: 'tenants',
 
   /** stream, of a shard and of the registry: the audit log's rows, field `row`; until AUDIT_TTL_SECONDS. */

@@ -34,6 +34,7 @@ const SCRIPTS = {
   tend: ['outbox'],
   redeliver: ['outbox'],
   'test-webhook': ['outbox'],
+  'reseal-webhook-secret': [],
   'put-webhook-secret': ['audit'],
   'read-usage': [],
   'seal-audit': [],

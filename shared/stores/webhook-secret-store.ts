@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { KeyServiceUnavailable, type Sealer } from '../crypto/seal.ts';
 import { drawWebhookSecret, parseWebhookSecret, type WebhookSecret } from '../crypto/sign.ts';
 import type { TenantId } from '../ids.ts';
-import { key } from '../redis/keys.ts';
+import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
@@ -14,6 +14,9 @@ export const WEBHOOK_SECRET_PURPOSE = 'webhook-secret';
 
 /** A seal has an expiry, and these have none: the last moment that a Date can hold. */
 const NEVER_MS = 8_640_000_000_000_000;
+
+const SEALED_FIELDS = ['current', 'previous'] as const;
+const TENANTS_A_LOOK = 64;
 
 /** As the scripts answer them; empty where the tenant has none yet. */
 export type SecretFields = Readonly<Record<string, string>>;
@@ -79,8 +82,46 @@ export const createWebhookSecretStore = ({
     };
   };
 
+  /** Rejects with KeyServiceUnavailable, and where no key opens it. */
+  const resealOne = async (tenant: TenantId, field: string, sealed: string): Promise<boolean> => {
+    const again = await sealer.seal(await openOne(tenant, sealed), bindingOf(tenant));
+    return (await run('reseal-webhook-secret', tenantTag(tenant, shards), [tenant, field, sealed, again])) === 1;
+  };
+
   return {
     open,
+
+    /** Seals anew, under the first key, what an older one sealed; answers how many it did. Safe beside any other process. Goes on past a secret that does not open, and rejects in the end. */
+    reseal: async (): Promise<number> => {
+      let done = 0;
+      let failure: Error | null = null;
+      for (let shard = 0; shard < shards; shard++) {
+        const tag = shardTag(shard);
+        let cursor = '0';
+        do {
+          const [next, tenants] = await answerOf(redis.sscan(key(tag, 'TENANTS'), cursor, 'COUNT', TENANTS_A_LOOK));
+          cursor = next;
+          // The cast: scripts add nothing else.
+          const rows = (tenants as TenantId[]).map(async (tenant) => ({
+            tenant,
+            seals: await answerOf(redis.hmget(key(tag, 'WEBHOOK_SECRETS', tenant), ...SEALED_FIELDS)),
+          }));
+          for (const { tenant, seals } of await Promise.all(rows)) {
+            for (const [index, field] of SEALED_FIELDS.entries()) {
+              const sealed = seals[index];
+              if (!sealed || sealer.isCurrent(sealed)) continue;
+              try {
+                if (await resealOne(tenant, field, sealed)) done += 1;
+              } catch (error) {
+                failure = error instanceof Error ? error : new Error('a webhook secret cannot be sealed anew');
+              }
+            }
+          }
+        } while (cursor !== '0');
+      }
+      if (failure !== null) throw failure;
+      return done;
+    },
 
     read: async (tenant: TenantId): Promise<WebhookSecrets> =>
       open(tenant, await answerOf(redis.hgetall(key(tenantTag(tenant, shards), 'WEBHOOK_SECRETS', tenant)))),

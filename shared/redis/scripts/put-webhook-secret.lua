@@ -15,5 +15,6 @@ if ARGV[3] ~= '' then
   end
   audit('webhook_secret_rotated', ARGV[1], ARGV[4])
 end
+call('SADD', TENANTS, ARGV[1])
 call('HSET', secrets, 'current', ARGV[2], 'created', now)
 return call('HGETALL', secrets)
