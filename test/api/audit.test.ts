@@ -133,15 +133,21 @@ describe('the log of all shards', () => {
     expect(await all({ tenant: 'nobody' })).toEqual([]);
   });
 
-  test('is found for a tenant behind thousands of rows of others, in pages that may be short', async () => {
+  test('is found for a tenant behind hundreds of rows of others, in pages that may be short', async () => {
     const redis = new Redis(gateway.redis.url);
     const pipeline = redis.pipeline();
-    for (let count = 0; count < 2_000; count++) {
-      for (let shard = 0; shard < SHARDS; shard++)
-        pipeline.xadd(key(shardTag(shard), 'AUDIT'), '*', 'row', '["key_revoked","other"]');
+    const startMs = Date.now();
+    for (let count = 0; count < 700; count++) {
+      // The same id on every shard.
+      for (let shard = 0; shard < SHARDS; shard++) {
+        pipeline.xadd(key(shardTag(shard), 'AUDIT'), `${startMs + count}-0`, 'row', '["key_revoked","other"]');
+      }
     }
     await pipeline.exec();
     redis.disconnect();
+    const everything = await all({ limit: '100' });
+    expect(everything).toHaveLength(rows.length + 700 * SHARDS);
+    expect(new Set(everything.map(({ id }) => id)).size).toBe(everything.length);
     expect((await page({ tenant: 'acme' })).data).toEqual([]);
     expect((await page({ tenant: 'acme' })).has_more).toBe(true);
     expect(await all({ tenant: 'acme' })).toEqual(rows.filter(({ tenant }) => tenant === 'acme'));
