@@ -3,10 +3,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
+import type { Batch } from '../../shared/batch.ts';
 import type { Job } from '../../shared/job.ts';
 import { runCommand } from '../support/command.ts';
 import { withRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
+import type { BatchStory } from './batches.ts';
 import { type Clients, markOf } from './clients.ts';
 import type { Fault } from './faults.ts';
 import type { JobKind, JobStory } from './history.ts';
@@ -38,11 +40,14 @@ const AFTERMATH_MS = 20_000;
 
 const numberOf = (call: SandboxCall): number => Number(/chaos job (\d+)\./.exec(JSON.stringify(call.body))?.[1]);
 
+/** Whose call it was: a job’s, or a line’s of a batch. */
+const markIn = (call: SandboxCall): string => /chaos [a-z0-9 ]+\./.exec(JSON.stringify(call.body))?.[0] ?? '';
+
 const isGood = (call: SandboxCall): boolean => call.completed && call.status === 200;
 
 export const findDuplicates = (calls: readonly SandboxCall[]): number => {
   let duplicates = 0;
-  for (const made of Map.groupBy(calls.filter(isGood), numberOf).values()) duplicates += made.length - 1;
+  for (const made of Map.groupBy(calls.filter(isGood), markIn).values()) duplicates += made.length - 1;
   return duplicates;
 };
 
@@ -135,7 +140,11 @@ type Totals = { requests: number; input_tokens: number; output_tokens: number; c
 const NANO = 1e9;
 
 /** The tenants' ledgers, as the API tells them, against the sum over the jobs. */
-export const checkLedgers = async (stories: readonly JobStory[], { ask }: Clients): Promise<string[]> => {
+export const checkLedgers = async (
+  stories: readonly JobStory[],
+  batches: readonly BatchStory[],
+  { ask }: Clients,
+): Promise<string[]> => {
   // The run may have passed midnight, and with it the end of a month.
   const from = new Date(Date.now() - 24 * 3_600_000).toISOString().slice(0, 10);
   const violations: string[] = [];
@@ -144,11 +153,17 @@ export const checkLedgers = async (stories: readonly JobStory[], { ask }: Client
     const { body } = await ask(tenant, 'GET', `/v1/usage?from=${from}`);
     const { totals } = body as { totals: Totals };
     const sum = (of: (job: Job) => number): number => own.reduce((total, job) => total + of(job), 0);
+    const ownBatches = batches.filter(({ plan }) => plan.tenant === tenant).map(({ batch }) => batch);
+    const sumOfBatches = (of: (batch: Batch) => number): number =>
+      ownBatches.reduce((total, batch) => total + of(batch), 0);
     const expected: Record<string, number> = {
-      requests: own.length,
-      input_tokens: sum((job) => job.billed_usage?.input_tokens ?? 0),
-      output_tokens: sum((job) => job.billed_usage?.output_tokens ?? 0),
-      cost_nano: sum((job) => Math.round((job.billed_usage?.cost_usd ?? 0) * NANO)),
+      requests: own.length + sumOfBatches((batch) => batch.request_counts.total),
+      input_tokens: sum((job) => job.billed_usage?.input_tokens ?? 0) + sumOfBatches(({ usage }) => usage.input_tokens),
+      output_tokens:
+        sum((job) => job.billed_usage?.output_tokens ?? 0) + sumOfBatches(({ usage }) => usage.output_tokens),
+      cost_nano:
+        sum((job) => Math.round((job.billed_usage?.cost_usd ?? 0) * NANO)) +
+        sumOfBatches(({ usage }) => Math.round((usage.cost_usd ?? 0) * NANO)),
     };
     const told: Record<string, number | null> = { ...totals, cost_nano: Math.round((totals.cost_usd ?? 0) * NANO) };
     for (const [name, value] of Object.entries(expected)) {
@@ -217,10 +232,15 @@ const isSigned = (body: string, headers: Record<string, string>, secret: string)
   return (headers['webhook-signature'] ?? '').split(' ').includes(signature);
 };
 
+/** The watchdog, which replaces a connection that died without a sign. */
+const WATCHDOG = 'worker_stuck';
+
 /** Nothing went wrong that nobody had thought of. */
 export const checkLogs = ({ processes }: Stage): string[] =>
   processes.flatMap(({ log, otherOutput, pid }) => [
-    ...log.filter(({ level }) => Number(level) >= 50).map((line) => `process ${pid} logged ${JSON.stringify(line)}`),
+    ...log
+      .filter(({ level, msg }) => Number(level) >= 50 && msg !== WATCHDOG)
+      .map((line) => `process ${pid} logged ${JSON.stringify(line)}`),
     ...otherOutput.map((line) => `process ${pid} printed ${JSON.stringify(line)}`),
   ]);
 

@@ -61,8 +61,7 @@ const ANSWER_LIMIT_MS = 15_000;
 
 /** Of NDJSON, the lines; one that was broken off is left out. */
 const parse = (text: string, type: string): unknown => {
-  if (text === '') return null;
-  if (!type.startsWith('application/x-ndjson')) return JSON.parse(text);
+  if (!type.startsWith('application/x-ndjson')) return text === '' ? null : JSON.parse(text);
   return text
     .slice(0, text.lastIndexOf('\n') + 1)
     .split('\n')

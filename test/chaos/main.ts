@@ -38,6 +38,7 @@ seed ${outcome.seed}: ${outcome.jobs} jobs in ${outcome.seconds.toFixed(0)} s
 faults          ${faults.length}: ${list(kinds)}
 answers         ${list([...outcome.answers].map(([status, number]) => [status === 0 ? 'without one' : status, number]))}
 final states    ${list(Object.entries(outcome.statuses))}
+batches         ${outcome.batches.number} of ${outcome.batches.lines} lines
 attempts        ${list(Object.entries(outcome.attempts))}
 provider calls  ${outcome.calls}; ${outcome.duplicates} answers beyond one for each job
 webhooks        ${outcome.webhooks.received} received of ${outcome.webhooks.jobs} jobs

@@ -1,6 +1,7 @@
 /** One chaos run: a plan from a seed, the run itself, and what can be proved afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectInvariants } from '../support/invariants.ts';
+import { checkBatches, planBatch, readBatchesAgain, runBatch } from './batches.ts';
 import {
   checkAudit,
   checkJobs,
@@ -25,6 +26,7 @@ export type Outcome = {
   statuses: Record<string, number>;
   attempts: Record<string, number>;
   answers: History['answers'];
+  batches: { number: number; lines: number };
   calls: number;
   /** Answers that the provider gave in full beyond one for each job: what somebody pays for twice. */
   duplicates: number;
@@ -34,7 +36,8 @@ export type Outcome = {
   violations: string[];
 };
 
-const JOBS_A_SECOND = 45;
+const JOBS_A_SECOND = 40;
+const BATCHES_A_MINUTE = 6;
 
 const count = (names: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {};
@@ -53,6 +56,7 @@ export const runChaos = async ({
 }): Promise<Outcome> => {
   const durationMs = minutes * 60_000;
   const jobCount = Math.round((durationMs / 1_000) * JOBS_A_SECOND);
+  const batchCount = Math.max(1, Math.round(minutes * BATCHES_A_MINUTE));
   const startedMs = performance.now();
   const history = createHistory();
   const stage = await setStage(createRandom(seed, -2_000_000));
@@ -60,6 +64,15 @@ export const runChaos = async ({
     const clients = createClients(stage, history, createRandom(seed, -1_000_000));
     const injecting = injectFaults(stage, seed, planFaults(seed, durationMs), say);
     const running: Promise<void>[] = [];
+    const sendingBatches = Promise.all(
+      Array.from({ length: batchCount }, async (_, number) => {
+        await delay((number / batchCount) * durationMs);
+        return runBatch(stage, clients, planBatch(seed, number)).catch((error: unknown) => {
+          history.violations.push(`batch ${number}: ${String(error)}`);
+          return null;
+        });
+      }),
+    ).then((stories) => stories.filter((story) => story !== null));
     const beganMs = performance.now();
     for (let number = 0; number < jobCount; number++) {
       await delay(Math.max(0, beganMs + (number / JOBS_A_SECOND) * 1_000 - performance.now()));
@@ -68,6 +81,7 @@ export const runChaos = async ({
     }
     const faults = await injecting;
     await Promise.all(running);
+    const batches = await sendingBatches;
 
     say('everything is final; looking at all of it again');
     const { violations } = history;
@@ -77,8 +91,10 @@ export const runChaos = async ({
       violations.push(String(error)),
     );
     violations.push(...(await readAgain(history.jobs, clients)));
+    violations.push(...(await readBatchesAgain(batches, clients)));
     violations.push(...checkJobs(history.jobs, stage.gateway.sandbox.calls, faults));
-    violations.push(...(await checkLedgers(history.jobs, clients)));
+    violations.push(...checkBatches(batches, stage.gateway.sandbox.calls));
+    violations.push(...(await checkLedgers(history.jobs, batches, clients)));
     violations.push(...(await checkWebhooks(history.jobs, stage, clients)));
     violations.push(...checkLogs(stage));
     violations.push(...(await checkKeys(stage)));
@@ -93,6 +109,7 @@ export const runChaos = async ({
       statuses: count(history.jobs.map(({ final }) => final.status)),
       attempts: count(attempts.map(({ outcome }) => outcome ?? 'open')),
       answers: history.answers,
+      batches: { number: batches.length, lines: batches.reduce((sum, { plan }) => sum + plan.lines, 0) },
       calls: stage.gateway.sandbox.calls.length,
       webhooks: {
         jobs: history.jobs.filter(({ plan }) => plan.webhook).length,
