@@ -53,7 +53,7 @@ export const createGatewayClient = ({
     /** Sends the file as it is read, never held in memory. Sent again with the same `idempotencyKey`, it is the same batch. */
     submit: async (file: Blob, query: URLSearchParams, idempotencyKey: string): Promise<Batch> =>
       batchIn(
-        await send(`/v1/batches?${query}`, {
+        await send(`/v1/batches?${query.toString()}`, {
           method: 'POST',
           headers: { 'Content-Type': 'application/x-ndjson', 'Idempotency-Key': idempotencyKey, ...user },
           body: file,

@@ -57,12 +57,10 @@ export const createUsageStore = ({ run, shards }: { run: RunScript; shards: numb
   /** A batch's own ledger; null where the tenant has no such batch, or none that is still stored. */
   ofBatch: async (tenant: TenantId, id: BatchId): Promise<BatchLedger | null> => {
     // The cast: as above.
-    const [[record, ledger = []] = []] = (await run('view-batches', tenantTag(tenant, shards), [
-      tenant,
-      '',
-      stemOf(id),
-    ])) as [[record: string[], ledger: string[]] | []];
-    if (!record) return null;
+    const [[record, ledger]] = (await run('view-batches', tenantTag(tenant, shards), [tenant, '', stemOf(id)])) as [
+      [record: string[], ledger: string[]] | [],
+    ];
+    if (!record || !ledger) return null;
     return { acceptedMs: Number(fieldsOf(record).published), show: (see) => showBatchLedger(ledger, see) };
   },
 });

@@ -34,12 +34,12 @@ const HEADER_TEXT = fc.string({ unit: fc.constantFrom(...'abcXYZ019 .,;:=/"\'{}(
 const inHeader = (value: string): string => value.replace(/[^\x20-\x7e]/g, '').slice(0, 500);
 
 export const createRequests = (document: Document): fc.Arbitrary<FuzzedRequest> => {
-  const valueOf = createValues(document.components.schemas);
+  const valueFor = createValues(document.components.schemas);
   const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       // What takes most is tried most.
       weight: operation.parameters.some(({ name }) => name === 'Idempotency-Key') ? 8 : 1,
-      arbitrary: requestOf(path, method.toUpperCase(), operation, valueOf),
+      arbitrary: requestOf(path, method.toUpperCase(), operation, valueFor),
     })),
   );
   return fc.oneof(...calls);
@@ -53,10 +53,10 @@ const requestOf = (
   path: string,
   method: string,
   operation: DocumentOperation,
-  valueOf: ReturnType<typeof createValues>,
+  valueFor: ReturnType<typeof createValues>,
 ): fc.Arbitrary<FuzzedRequest> => {
   const text = (schema: object): fc.Arbitrary<string> =>
-    valueOf(schema).map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+    valueFor(schema).map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
   const parameters = (place: string): fc.Arbitrary<Record<string, string | undefined>> =>
     fc.record(
       Object.fromEntries(
@@ -81,7 +81,7 @@ const requestOf = (
   const content = operation.requestBody?.content ?? {};
   const jsonOf = (value: unknown): string => JSON.stringify(value) ?? '';
   const bodies = Object.entries(content).flatMap(([type, { schema }]): fc.Arbitrary<Body>[] => {
-    const value = valueOf(schema).map(jsonOf);
+    const value = valueFor(schema).map(jsonOf);
     const lines = fc.array(value, { maxLength: 5 }).map((texts) => texts.join('\n'));
     return [fc.tuple(fc.constant(type), type === 'application/x-ndjson' ? lines : value)];
   });

@@ -75,12 +75,12 @@ export const createValues = (schemas: Record<string, object>) => {
   // Casts because a schema of the document is of this form.
   const named = new Map<string, fc.Arbitrary<unknown>>();
   const ofName = (name: string): fc.Arbitrary<unknown> => {
-    const known = named.get(name) ?? valueOf((schemas[name] ?? {}) as Schema);
+    const known = named.get(name) ?? valueFor((schemas[name] ?? {}) as Schema);
     named.set(name, known);
     return known;
   };
   const fieldOf = (name: string, schema: Schema): fc.Arbitrary<unknown> =>
-    name === 'url' ? nearly(WEBHOOK_URL) : name === 'role' ? nearly(ROLE) : valueOf(schema);
+    name === 'url' ? nearly(WEBHOOK_URL) : name === 'role' ? nearly(ROLE) : valueFor(schema);
   const objectOf = ({
     properties = {},
     required = [],
@@ -89,8 +89,8 @@ export const createValues = (schemas: Record<string, object>) => {
     maxProperties,
   }: Schema): fc.Arbitrary<unknown> => {
     if (Object.keys(properties).length === 0) {
-      const values = typeof additionalProperties === 'object' ? valueOf(additionalProperties) : anything;
-      const names = propertyNames ? valueOf(propertyNames).map(String) : fc.string({ maxLength: 10 });
+      const values = typeof additionalProperties === 'object' ? valueFor(additionalProperties) : anything;
+      const names = propertyNames ? valueFor(propertyNames).map(String) : fc.string({ maxLength: 10 });
       return fc.dictionary(names, values, { maxKeys: Math.min(maxProperties ?? MOST_ITEMS, MOST_ITEMS) });
     }
     const fields = Object.entries(properties).map(([name, schema]) => [name, fieldOf(name, schema)] as const);
@@ -117,7 +117,7 @@ export const createValues = (schemas: Record<string, object>) => {
         return objectOf(schema);
       case 'array': {
         const minLength = schema.minItems ?? 0;
-        return fc.array(valueOf(schema.items ?? {}), {
+        return fc.array(valueFor(schema.items ?? {}), {
           minLength,
           maxLength: Math.max(minLength, Math.min(schema.maxItems ?? MOST_ITEMS, MOST_ITEMS)),
         });
@@ -136,12 +136,12 @@ export const createValues = (schemas: Record<string, object>) => {
         return anything;
     }
   };
-  const valueOf = (schema: Schema): fc.Arbitrary<unknown> => {
+  const valueFor = (schema: Schema): fc.Arbitrary<unknown> => {
     if (schema.$ref !== undefined) return ofName(schema.$ref.split('/').at(-1) ?? '');
-    if (schema.anyOf) return fc.oneof(...schema.anyOf.map(valueOf));
+    if (schema.anyOf) return fc.oneof(...schema.anyOf.map(valueFor));
     if ('const' in schema) return nearly(fc.constant(schema.const));
     if (schema.enum) return nearly(fc.constantFrom(...schema.enum));
     return nearly(plain(schema));
   };
-  return (schema: object): fc.Arbitrary<unknown> => valueOf(schema as Schema);
+  return (schema: object): fc.Arbitrary<unknown> => valueFor(schema as Schema);
 };

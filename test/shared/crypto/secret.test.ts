@@ -7,10 +7,12 @@ const secret = new Secret('sk-proj-Qz7Lk2');
 
 test('only reveal gives it out', () => {
   expect(secret.reveal()).toBe('sk-proj-Qz7Lk2');
-  const error = new Error(`with ${secret}`, { cause: secret });
+  // What a careless template makes of it.
+  const inTemplate = `with ${String(secret)}`;
+  const error = new Error(inTemplate, { cause: secret });
   for (const printed of [
     String(secret),
-    `${secret}`,
+    inTemplate,
     JSON.stringify({ secret, list: [secret] }),
     inspect({ secret }, { depth: 9, showHidden: true, getters: true }),
     inspect(error, { depth: 9, showHidden: true }),
