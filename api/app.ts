@@ -7,6 +7,7 @@ import type { Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
 import type { AuditStore } from '../shared/stores/audit-store.ts';
 import type { BatchStore } from '../shared/stores/batch-store.ts';
+import type { BudgetStore } from '../shared/stores/budget-store.ts';
 import type { DeliveryStore } from '../shared/stores/delivery-store.ts';
 import type { JobStore } from '../shared/stores/job-store.ts';
 import type { PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -57,6 +58,7 @@ type Needs = {
   usage: UsageStore;
   deliveries: DeliveryStore;
   webhookSecrets: WebhookSecretStore;
+  budgets: BudgetStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
   acceptBatch: AcceptBatch;
   uploadSlots: UploadSlots;

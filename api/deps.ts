@@ -11,6 +11,7 @@ import type { Log } from '../shared/log.ts';
 import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
 import { serveMetrics } from '../shared/metrics/serve-metrics.ts';
 import { createPlatformKeys } from '../shared/platform-keys.ts';
+import { createPrices } from '../shared/pricing.ts';
 import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
@@ -20,6 +21,7 @@ import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
 import { createBatchStore } from '../shared/stores/batch-store.ts';
+import { createBudgetStore } from '../shared/stores/budget-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
@@ -33,6 +35,7 @@ import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createClientAddress } from './client-address.ts';
+import { createEstimateJob } from './estimate-job.ts';
 import { createFailedLogins } from './failed-logins.ts';
 import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
@@ -97,7 +100,8 @@ export const startApi = async (
     now: clock.now,
     log,
   };
-  const submitJob = createSubmitJob({ ...accepting, jobs, jobIds, waitingRoom });
+  const estimateJob = createEstimateJob(createPrices(config.priceFile));
+  const submitJob = createSubmitJob({ ...accepting, jobs, jobIds, waitingRoom, estimateJob });
   const acceptBatch = createAcceptBatch({ ...accepting, batches, batchIds });
   const client = createClientAddress(config.http);
   const scheduler = createSchedulerStore({
@@ -147,6 +151,7 @@ export const startApi = async (
     }),
     batches,
     batchIds,
+    budgets: createBudgetStore({ run, shards }),
     submitJob,
     acceptBatch,
     uploadSlots: createUploadSlots(),

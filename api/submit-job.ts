@@ -4,7 +4,6 @@ import type { Config } from '../shared/config.ts';
 import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
-import { estimateUsage } from '../shared/estimate.ts';
 import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
 import { isFinal, type JobView, statusOf } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
@@ -16,6 +15,7 @@ import type { Traceparent } from '../shared/tracing/traceparent.ts';
 import type { UserCredential } from '../shared/user-key.ts';
 import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
+import type { EstimateJob } from './estimate-job.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -26,6 +26,7 @@ type Needs = {
   sealer: Sealer;
   fingerprints: Fingerprints;
   waitingRoom: WaitingRoom;
+  estimateJob: EstimateJob;
   config: Pick<Config, 'sandbox' | 'jobs'>;
   now: () => number;
   log: Log;
@@ -82,6 +83,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
           retryAfterSeconds: QUEUE_FULL_SECONDS,
           message: `This tenant may have ${limits.max_queued} jobs waiting, and has them; try again when some of them have run.`,
         });
+      case 'over_budget':
+        throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
       case 'replayed':
         if (answer.view === null) throw new RequestError('result_expired');
         return { view: answer.view, replayed: true, waited: false };
@@ -115,7 +118,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
 };
 
 const newJob = async (
-  { jobIds, sealer, fingerprints, config, now }: Needs,
+  { jobIds, sealer, fingerprints, estimateJob, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
   const { tenant, platformKey, limits, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
@@ -124,26 +127,25 @@ const newJob = async (
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
   const provider = user?.provider ?? 'bedrock';
-  const { inputTokens, outputTokens } = estimateUsage(request);
+  const credential = user ? 'user' : 'platform';
   const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
   return {
     id,
     tenant,
     class: 'interactive',
     provider,
-    credential: user ? 'user' : 'platform',
+    credential,
     platformKey,
     fingerprint: marks[0],
     deadlineMs,
     timeoutMs,
-    request,
+    ...estimateJob(request, { provider, credential, limits }),
     sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
     metadata,
     webhook,
     traceparent,
     sandbox: config.sandbox,
     limits,
-    tokens: inputTokens + outputTokens,
     idempotency:
       idempotencyKey === null
         ? null
@@ -155,6 +157,17 @@ const newJob = async (
             ),
           },
   };
+};
+
+const dollars = (nano: number): string => `$${(nano / 1e9).toFixed(6).replace(/(\.\d\d.*?)0+$/, '$1')}`;
+
+const budgetMessage = (
+  { cost }: NewJob,
+  { usedNano, reservedNano }: { usedNano: number; reservedNano: number },
+): string => {
+  const { estimateNano = 0, budgetNano = 0 } = cost ?? {};
+  const left = Math.max(0, budgetNano - usedNano - reservedNano);
+  return `This request may cost ${dollars(estimateNano)}, and ${dollars(left)} of this month’s budget of ${dollars(budgetNano)} are neither used nor reserved; lower max_tokens, or wait for running jobs to end or for the next month.`;
 };
 
 /** Redis did not answer: the job may have been accepted. */

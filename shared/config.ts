@@ -27,6 +27,15 @@ const wholeIn = (from: number, to: number) => {
     .transform(Number);
 };
 const whole = (from: number, to: number, otherwise: number) => wholeIn(from, to).default(otherwise);
+/** Dollars and cents. */
+const dollars = (most: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}(\.\d{1,2})?$/.test(text) && Number(text) >= 0.01 && Number(text) <= most,
+      `must be an amount from 0.01 to ${most.toLocaleString('en')}, such as 250 or 99.50`,
+    )
+    .transform(Number);
 const yesOrNo = z.stringbool({ error: 'must be true or false' });
 const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
@@ -132,6 +141,7 @@ const variables = z.object({
   RATE_LIMIT_RPM: whole(1, MOST.requests_per_minute, 600),
   RATE_LIMIT_TPM: wholeIn(1, MOST.tokens_per_minute).optional(),
   MAX_IN_FLIGHT: wholeIn(1, MOST.max_in_flight).optional(),
+  MONTHLY_BUDGET_USD: dollars(MOST.budget_usd).optional(),
   MAX_QUEUED: whole(1, MOST.max_queued, 10_000),
   WORKER_CONCURRENCY: whole(1, 10_000, 100),
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
@@ -382,7 +392,7 @@ export const loadConfig = (environment: Environment): Config => {
       tokens_per_minute: set.RATE_LIMIT_TPM ?? null,
       max_in_flight: set.MAX_IN_FLIGHT ?? null,
       max_queued: set.MAX_QUEUED,
-      monthly_budget_usd: null,
+      monthly_budget_usd: set.MONTHLY_BUDGET_USD ?? null,
       monthly_user_budget_usd: null,
     },
     auditRetentionMs: set.AUDIT_TTL_SECONDS * 1_000,

@@ -40,12 +40,22 @@ export const REQUEST_ERRORS = {
     message:
       'This gateway takes requests over HTTPS only, and this one did not come that way. A key that was sent with it crossed the network in clear: replace it.',
   },
+  model_unpriced: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'No price is known for this model, and this tenant has a budget; use another model.',
+  },
   missing_api_key: {
     status: 401,
     type: 'authentication_error',
     message: 'Send your platform key in the X-API-Key header.',
   },
   invalid_api_key: { status: 401, type: 'authentication_error', message: 'This platform key is not valid.' },
+  budget_exceeded: {
+    status: 402,
+    type: 'budget_error',
+    message: 'What is left of this month’s budget does not cover this request.',
+  },
   scope_missing: { status: 403, type: 'permission_error', message: 'This platform key lacks the scope for this call.' },
   tenant_disabled: {
     status: 403,
@@ -186,6 +196,10 @@ export const JOB_ERRORS = {
   platform_provider_error: {
     retryable: true,
     message: 'The platform’s own provider account could not serve the request.',
+  },
+  budget_exceeded: {
+    retryable: false,
+    message: 'What was left of the month’s budget did not cover the call.',
   },
   deadline_exceeded: { retryable: true, message: 'The job’s deadline passed before it was done.' },
   internal_error: { retryable: true, message: 'The job could not be run because of an error on our side.' },

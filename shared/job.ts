@@ -74,6 +74,8 @@ export type Job = {
   result?: CompletionResult | null;
   usage: UsageJson | null;
   billed_usage: UsageJson | null;
+  /** Only where a budget applied: what each call was estimated to cost, and by how much they cost more in all. */
+  budget?: { month: string | null; estimate_usd: number; missed_usd: number };
   sandbox: boolean;
   error: JobErrorJson | null;
   metadata: Record<string, string>;
@@ -124,6 +126,15 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
           price,
         )
       : null,
+    ...(record.estimate
+      ? {
+          budget: {
+            month: record.reservation?.split('|')[0] ?? null,
+            estimate_usd: Number(record.estimate) / NANO,
+            missed_usd: Number(record.missed ?? 0) / NANO,
+          },
+        }
+      : {}),
     sandbox: text('sandbox') === '1',
     error: errorJson(record),
     metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},

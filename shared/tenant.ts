@@ -1,6 +1,6 @@
 /** Tenants and their platform keys as the admin interface shows and takes them. */
 import { z } from 'zod';
-import { modelName } from './completion.ts';
+import { type CredentialKind, modelName } from './completion.ts';
 import type { PlatformKeyId, TenantId } from './ids.ts';
 
 /** What a platform key may be allowed. Each route names the one that it needs. */
@@ -120,3 +120,9 @@ export type PlatformKey = {
 };
 
 export const LIMIT_NAMES = limits.keyof().options;
+
+/** The budget that a job counts against, in nano-dollars; null where there is none. */
+export const budgetNano = (limits: TenantLimits, credential: CredentialKind): number | null => {
+  const usd = credential === 'user' ? limits.monthly_user_budget_usd : limits.monthly_budget_usd;
+  return usd === null ? null : Math.round(usd * 1e9);
+};

@@ -40,7 +40,13 @@ const isFinalState = (became: SettleAnswer['became']): became is FinalStatus =>
   ['completed', 'failed', 'cancelled', 'expired'].includes(became);
 
 /** What a refused claim has made of the job. */
-const ENDED_AT_CLAIM = { stale: null, crashed: 'failed', cancelled: 'cancelled', expired: 'expired' } as const;
+const ENDED_AT_CLAIM = {
+  stale: null,
+  crashed: 'failed',
+  over_budget: 'failed',
+  cancelled: 'cancelled',
+  expired: 'expired',
+} as const;
 
 const SETTLE_AGAIN_MS = 500;
 

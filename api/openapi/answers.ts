@@ -65,6 +65,10 @@ const listedJob = z.object({
   attempts_omitted: count,
   usage: usage.nullable().meta({ description: 'Of the attempt that gave the result.' }),
   billed_usage: usage.nullable().meta({ description: 'The sum over all attempts that reported usage.' }),
+  budget: z
+    .object({ month: z.string().nullable(), estimate_usd: z.number(), missed_usd: z.number() })
+    .optional()
+    .meta({ description: 'Where a budget applies: what a call may cost, and by how much calls cost more.' }),
   sandbox: z.boolean(),
   error: z
     .object({
@@ -149,6 +153,28 @@ const counters = z.object({
   }),
 });
 
+const dollars = z.number();
+const threshold = z.literal([80, 100]).nullable().meta({
+  description: '80: so many percent of the budget are used; 100: all of it, or a call did not fit into it any more.',
+});
+
+const limitsInForce = z.object({
+  requests_per_minute: count,
+  tokens_per_minute: count.nullable(),
+  max_in_flight: count.nullable(),
+  max_queued: count,
+  monthly_budget_usd: dollars.nullable(),
+  budget_used_usd: dollars,
+  budget_reserved_usd: dollars,
+  budget_missed_usd: dollars.meta({ description: 'By how much calls cost more than was estimated.' }),
+  budget_threshold_percent: threshold,
+  monthly_user_budget_usd: dollars.nullable(),
+  user_budget_used_usd: dollars,
+  user_budget_reserved_usd: dollars,
+  user_budget_missed_usd: dollars,
+  user_budget_threshold_percent: threshold,
+});
+
 const usageReport = z.object({
   object: z.literal('usage'),
   tenant: z.string(),
@@ -157,7 +183,7 @@ const usageReport = z.object({
   totals: counters,
   platform: counters.meta({ description: 'What the platform pays.' }),
   user: counters.meta({ description: 'What ran on users’ own keys: a notional cost.' }),
-  limits: z.null(),
+  limits: limitsInForce,
   data: z.array(
     counters.extend({
       day: z.iso.date().optional(),

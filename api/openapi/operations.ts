@@ -71,6 +71,8 @@ export const OPERATIONS = {
         'model_not_allowed',
         'result_expired',
         'idempotency_mismatch',
+        'model_unpriced',
+        'budget_exceeded',
         'too_many_queued',
         'overloaded',
       ],

@@ -2,9 +2,11 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../shared/errors.ts';
 import type { BatchIds, TenantId } from '../../shared/ids.ts';
+import type { BudgetStore } from '../../shared/stores/budget-store.ts';
 import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
 import { batchGone } from '../accept-batch.ts';
 import type { ApiEnv } from '../context.ts';
+import { limitsReport } from '../limits-report.ts';
 import { prefersCsv } from '../prefers-csv.ts';
 import { readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
@@ -65,9 +67,9 @@ const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
   return Object.assign(names, countsJson(counts));
 };
 
-type Needs = { usage: UsageStore; batchIds: BatchIds; now: () => number };
+type Needs = { usage: UsageStore; budgets: BudgetStore; batchIds: BatchIds; now: () => number };
 
-export const addUsageRoute = (app: Hono<ApiEnv>, { usage, batchIds, now }: Needs): void => {
+export const addUsageRoute = (app: Hono<ApiEnv>, { usage, budgets, batchIds, now }: Needs): void => {
   const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
     if (!batchIds.isGenuine(tenant, id)) {
       throw new RequestError('not_found', { param: 'batch_id', message: 'There is no batch of this id.' });
@@ -101,7 +103,7 @@ export const addUsageRoute = (app: Hono<ApiEnv>, { usage, batchIds, now }: Needs
         totals: countsJson(report.totals),
         platform: countsJson(report.platform),
         user: countsJson(report.user),
-        limits: null,
+        limits: limitsReport(c.get('caller').limits, await budgets.read(tenant)),
         data: report.rows.map(rowJson),
       });
     },

@@ -23,6 +23,8 @@ const ATTEMPT = [
 const COLUMNS = {
   attempt_started: ATTEMPT,
   attempt_ended: [...ATTEMPT, 'outcome', 'code'],
+  // 80: so many percent of a month's budget are used; 100: all of it, or a call did not fit into it any more. In nano-dollars.
+  budget_threshold: ['ledger', 'month', 'percent', 'used_nano', 'budget_nano'],
   tenant_created: ['actor', 'changes'],
   tenant_changed: ['actor', 'changes'],
   tenant_deleted: ['actor', 'revoked_keys'],

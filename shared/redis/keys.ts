@@ -60,6 +60,8 @@ const NAMES = {
   JOBS: 'jobs:',
   /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>` → whole numbers with spaces between, as `account.lua` lists them; 400 days. */
   USAGE: 'usage:',
+  /** hash: `<tenant>:<month>`; `<ledger>:<used | reserved | missed>` → nano-dollars, `<ledger>:told:<percent>` → the cap that it was told of; 400 days. */
+  BUDGET: 'budget:',
   /** set: tenants that ever had a job or a webhook secret here. */
   TENANTS: 'tenants',
 

@@ -36,7 +36,7 @@ export type Claim = {
 
 export type ClaimAnswer =
   | { kind: 'claimed'; claim: Claim }
-  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired'; handoffs: Handoff[] };
+  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget'; handoffs: Handoff[] };
 
 /** What becomes of a job after an attempt. */
 export type NextStep =
@@ -75,7 +75,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
   /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
   claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
     const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs])) as
-      | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired', Handoff[]]
+      | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]]
       | ClaimReply;
     if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
     return { kind: 'claimed', claim: parseClaim(reply) };

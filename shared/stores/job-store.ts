@@ -48,6 +48,8 @@ export type NewJob = {
   sandbox: boolean;
   /** That one call may use, as far as it can be told beforehand. */
   tokens: number;
+  /** What one call may cost, and the month's budget that covers it; null where there is no budget. */
+  cost: { estimateNano: number; budgetNano: number } | null;
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
   idempotency: Idempotency | null;
 };
@@ -72,6 +74,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'mismatch' }
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
+  /** In nano-dollars. */
+  | { kind: 'over_budget'; usedNano: number; reservedNano: number }
 );
 
 type ListQuery = {
@@ -150,6 +154,8 @@ export const createJobStore = ({
         job.limits.max_queued,
         job.traceparent ?? '',
         job.tokens,
+        job.cost?.estimateNano ?? '',
+        job.cost?.budgetNano ?? '',
       ])) as SubmitReply;
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };
@@ -159,6 +165,8 @@ export const createJobStore = ({
           return { kind: answer[0], rate };
         case 'rate_limited':
           return { kind: 'rate_limited', rate, waitMs: answer[2] };
+        case 'over_budget':
+          return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
         case 'replayed':
           return { kind: 'replayed', rate, view: parseView(answer[2], answer[3]) };
         case 'accepted': {
@@ -245,6 +253,7 @@ export type RateReply = [remaining: number, resetMs: number];
 type SubmitReply =
   | ['mismatch' | 'too_many_queued', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
+  | ['over_budget', RateReply, usedNano: number, reservedNano: number]
   | ['replayed', RateReply, JobId, ViewReply]
   | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 
@@ -258,6 +267,7 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
   deadline: String(job.deadlineMs),
   ...(Object.keys(job.metadata).length > 0 ? { metadata: JSON.stringify(job.metadata) } : {}),
   ...(job.sandbox ? { sandbox: '1' } : {}),
+  ...(job.cost ? { estimate: String(job.cost.estimateNano) } : {}),
 });
 
 export type ViewReply = [] | [string[], string, number, string];

@@ -5,7 +5,7 @@ import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { answerOf } from '../redis/unavailable.ts';
-import type { LimitsInForce } from '../tenant.ts';
+import { budgetNano, type TenantLimits } from '../tenant.ts';
 import { ERASED_STUB_MS } from './job-store.ts';
 
 /** A worker that was silent for this long is taken for dead. */
@@ -38,7 +38,7 @@ export const createSchedulerStore = ({
   redis: Redis;
   run: RunScript;
   retentionMs: number;
-  defaultLimits: Pick<LimitsInForce, 'max_in_flight' | 'tokens_per_minute'>;
+  defaultLimits: TenantLimits;
 }) => ({
   /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers what the ids of running jobs begin with that are to be aborted: a whole id, or that of a batch's lines. */
   heartbeat: async (shard: number, worker: string, slots: number): Promise<string[]> =>
@@ -48,6 +48,7 @@ export const createSchedulerStore = ({
       ALIVE_MS,
       defaultLimits.max_in_flight ?? '',
       defaultLimits.tokens_per_minute ?? '',
+      budgetNano(defaultLimits, 'platform') ?? '',
     ])) as string[],
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */

@@ -6,10 +6,19 @@ import { key, REGISTRY_TAG } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { tenantTag } from '../redis/shards.ts';
 import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
-import { LIMIT_NAMES, type NewTenant, type Tenant, type TenantChanges, type TenantLimits } from '../tenant.ts';
+import {
+  budgetNano,
+  LIMIT_NAMES,
+  type NewTenant,
+  type Tenant,
+  type TenantChanges,
+  type TenantLimits,
+} from '../tenant.ts';
 import { fieldsOf, timeText } from './fields.ts';
 
 const DEFAULT_WEIGHT = 1;
+/** What the scheduler is told of a tenant. */
+const SCHEDULED = ['weight', 'max_in_flight', 'tokens_per_minute', 'budget:platform', 'budget:user'] as const;
 
 export type TenantStore = ReturnType<typeof createTenantStore>;
 
@@ -38,7 +47,13 @@ export const createTenantStore = ({
   /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
   const tellScheduler = async ({ id, weight, limits }: Tenant): Promise<void> => {
     const { max_in_flight, tokens_per_minute } = limits;
-    const told = { weight, max_in_flight: max_in_flight ?? '', tokens_per_minute: tokens_per_minute ?? '' };
+    const told: Record<(typeof SCHEDULED)[number], number | string> = {
+      weight,
+      max_in_flight: max_in_flight ?? '',
+      tokens_per_minute: tokens_per_minute ?? '',
+      'budget:platform': budgetNano(limits, 'platform') ?? '',
+      'budget:user': budgetNano(limits, 'user') ?? '',
+    };
     await answerOf(redis.hset(key(tenantTag(id, shards), 'TENANT', id), told));
   };
 

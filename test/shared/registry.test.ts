@@ -10,6 +10,7 @@ import { createPlatformKeyStore, type IssueAnswer, MOST_KEYS } from '../../share
 import { createTenantStore } from '../../shared/stores/tenant-store.ts';
 import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../shared/tenant.ts';
 import { keysHolding } from '../support/keys-holding.ts';
+import { NO_LIMITS } from '../support/no-limits.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 import { until } from '../support/until.ts';
@@ -37,14 +38,6 @@ const tenant = (): Promise<Tenant> => tenants.create({ name: 'test' });
 const issued = (answer: IssueAnswer) => {
   if (answer.kind !== 'issued') throw new Error(`not issued: ${answer.kind}`);
   return answer;
-};
-const NO_LIMITS = {
-  requests_per_minute: null,
-  tokens_per_minute: null,
-  max_in_flight: null,
-  max_queued: null,
-  monthly_budget_usd: null,
-  monthly_user_budget_usd: null,
 };
 const weightOf = async ({ id }: Tenant): Promise<(string | null)[]> =>
   Promise.all(Array.from({ length: SHARDS }, (_, shard) => redis.hget(key(shardTag(shard), 'TENANT', id), 'weight')));

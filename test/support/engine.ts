@@ -15,6 +15,7 @@ import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/stor
 import { type BatchStore, createBatchStore } from '../../shared/stores/batch-store.ts';
 import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import { NO_LIMITS } from './no-limits.ts';
 
 export const TAG = shardTag(0);
 
@@ -59,13 +60,7 @@ export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): N
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
 
-export const createEngine = (
-  url: string,
-  defaultLimits: Parameters<typeof createSchedulerStore>[0]['defaultLimits'] = {
-    max_in_flight: null,
-    tokens_per_minute: null,
-  },
-): Engine => {
+export const createEngine = (url: string): Engine => {
   if (!peppers.ok) throw new Error('no peppers');
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
@@ -73,7 +68,7 @@ export const createEngine = (
   const run = createScripts(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
-  const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits });
+  const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits: NO_LIMITS });
   const batches = createBatchStore({ redis, run, shards: 1, retentionMs: 3_600_000, ids: batchIds });
   const handoffs: Handoff[] = [];
   let marks = 0;
@@ -151,6 +146,7 @@ export const createEngine = (
           traceparent: null,
           sandbox: false,
           tokens: 100,
+          cost: null,
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
           idempotency: null,
           ...job,

@@ -105,6 +105,7 @@ export const findViolations = async (
     if (FINAL.has(status)) {
       expect(at.length === 0, `final ${id} still stands in ${at.join(', ')}`);
       expect(!deadlines.has(id), `final ${id} still has a deadline`);
+      expect(!/\|./.test(job.reservation ?? ''), `final ${id} still has a reservation: ${job.reservation}`);
       expect(!requests.has(id), `final ${id} still has its request`);
       expect(!sealed.has(id), `final ${id} still has a sealed key`);
       const rows = Object.entries(job).filter(([field]) => field.startsWith('attempt:'));
@@ -176,6 +177,19 @@ export const findViolations = async (
   const batch = Object.keys(inflight).filter((id) => lanes.get(jobs.get(id)?.lane ?? '')?.class === 'batch').length;
   const counted = Number((await redis.hget(key(tag, 'SCHEDULER'), 'batch_inflight')) ?? 0);
   expect(counted === batch, `the scheduler counts ${counted} batch jobs in flight, and ${batch} are`);
+
+  const reserved = new Map<string, number>();
+  for (const job of jobs.values()) {
+    const [month = '', open = ''] = job.reservation?.split('|') ?? [];
+    const field = `${job.tenant}:${month} ${job.credential}:reserved`;
+    reserved.set(field, (reserved.get(field) ?? 0) + Number(open));
+  }
+  for (const [budget, row] of await hashes('BUDGET')) {
+    for (const field of ['platform:reserved', 'user:reserved']) {
+      const sum = reserved.get(`${budget} ${field}`) ?? 0;
+      expect(Number(row[field] ?? 0) === sum, `budget ${budget} counts ${row[field]} ${field}, and the jobs ${sum}`);
+    }
+  }
 
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));

@@ -1,7 +1,7 @@
 -- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider; from here on its credential counts as used.
 --
 -- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
--- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired or crashed too often, or
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired, crashed too often or has no budget for the call, or
 --      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
 
@@ -39,6 +39,10 @@ if tonumber(row[1]) <= now then
 end
 
 if not (last and last.outcome == '' and last.claim == claim) then
+  if not reserve_call(id, job) then
+    finish(id, job, 'failed', retention, { 'error', 'budget_exceeded' })
+    return { 'refused', 'over_budget', feed(4) }
+  end
   attempt = call('HINCRBY', JOB .. id, 'attempts', 1)
   call('HSET', JOB .. id, 'attempt:' .. attempt, now .. '||||' .. claim, 'status', 'in_progress', 'slot_since', now)
   audit_attempt('attempt_started', id, job, attempt, 'granted')

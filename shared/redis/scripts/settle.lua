@@ -35,10 +35,13 @@ if reported then
   call(FINAL[job[J.status]] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', ARGV[17])
 end
 
-if job[J.taken] and (reported or outcome == 'unknown' or outcome == 'completed') then
-  -- Where nothing was reported and the call may have used what it took, that stands.
-  correct_tokens(id, job[J.tenant], job[J.taken], reported and ARGV[13] + ARGV[14] or job[J.taken])
-  job[J.taken] = false
+if reported or outcome == 'unknown' or outcome == 'completed' then
+  -- Where nothing was reported, what was taken and estimated for the call stands.
+  charge_call(id, job, ARGV[16], attempt.outcome == 'unknown')
+  if job[J.taken] then
+    correct_tokens(id, job[J.tenant], job[J.taken], reported and ARGV[13] + ARGV[14] or job[J.taken])
+    job[J.taken] = false
+  end
 end
 
 if FINAL[job[J.status]] then

@@ -4,10 +4,11 @@
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
 --      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
---      25 traceparent ('' none), 26 tokens that a call of it may use
+--      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it may cost ('' no budget), 28 budget of the month
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another,
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}; `rate` as of `rate_of`
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
+--      {'over_budget', rate, nano-dollars used, reserved}; `rate` as of `rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
@@ -39,6 +40,14 @@ local waiting = number(used[3], 0)
 if waiting >= tonumber(ARGV[24]) then
   return { 'too_many_queued', rate_of(requests, per_minute) }
 end
+local reservation = ''
+if ARGV[27] ~= '' then
+  local made, spent, reserved = reserve(tenant, ARGV[8], month_of(now), tonumber(ARGV[27]), tonumber(ARGV[28]))
+  if not made then
+    return { 'over_budget', rate_of(requests, per_minute), spent, reserved }
+  end
+  reservation = made
+end
 requests = requests + UNIT
 call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1)
 call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
@@ -49,7 +58,8 @@ local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
   'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20], 'tokens', ARGV[26],
 }
-local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '' }
+local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '',
+  'estimate', ARGV[27], 'reservation', reservation }
 for i = 1, #optional, 2 do
   if optional[i + 1] ~= '' then
     record[#record + 1] = optional[i]

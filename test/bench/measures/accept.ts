@@ -2,6 +2,7 @@
 import { key, shardTag } from '../../../shared/redis/keys.ts';
 import { createScripts } from '../../../shared/redis/scripts.ts';
 import { createSchedulerStore } from '../../../shared/stores/scheduler-store.ts';
+import { NO_LIMITS } from '../../support/no-limits.ts';
 import { until } from '../../support/until.ts';
 import { BARE_QUEUE } from '../bare-queue.ts';
 import { withCpu } from '../cpu.ts';
@@ -27,7 +28,7 @@ const announceRoom = async ({ client }: RedisServer): Promise<() => void> => {
     redis: client,
     run: createScripts(client),
     retentionMs: 60_000,
-    defaultLimits: { max_in_flight: null, tokens_per_minute: null },
+    defaultLimits: NO_LIMITS,
   });
   const beat = async (): Promise<void> => {
     await scheduler.heartbeat(0, 'bench', SLOTS);

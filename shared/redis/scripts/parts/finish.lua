@@ -2,10 +2,12 @@
 
 local JOB_FIELDS = {
   'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook', 'class', 'taken',
+  'estimate', 'reservation',
 }
 local J = {
   tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
   platform_key = 11, fingerprint = 12, webhook = 13, class = 14, taken = 15,
+  estimate = 16, reservation = 17,
 }
 
 local function read_job(id)
@@ -57,11 +59,50 @@ local function release(id, job)
   return true
 end
 
+-- A call that was made costs what it reported or, where that is unknown (''), what was estimated. `charged`: its estimate was charged before, and this is what it cost after all.
+local function charge_call(id, job, cost, charged)
+  local tenant, ledger, reservation = job[J.tenant], job[J.credential], job[J.reservation]
+  local estimate = number(job[J.estimate], 0)
+  local nano = number(cost, estimate) - (charged and estimate or 0)
+  if not charged and reservation then
+    job[J.reservation] = unreserve(id, tenant, ledger, reservation)
+  end
+  if nano == 0 then
+    return
+  end
+  local month = reservation and reservation:match('^[^|]*') or month_of(now)
+  spend(tenant, ledger, month, nano, reservation and cap_of(tenant, ledger))
+  local missed = number(cost, 0) - estimate
+  if reservation and missed > 0 then
+    call('HINCRBY', JOB .. id, 'missed', missed)
+    add_to_budget(BUDGET .. tenant .. ':' .. month, ledger .. ':missed', missed)
+  end
+end
+
+-- Whether the call that is to be made now has a reservation, or needs none.
+local function reserve_call(id, job)
+  local reservation = job[J.reservation]
+  if not job[J.estimate] or (reservation and not reservation:match('|$')) then
+    return true
+  end
+  local month = reservation and reservation:match('^[^|]*') or month_of(now)
+  reservation = reserve(job[J.tenant], job[J.credential], month, tonumber(job[J.estimate]), cap_of(job[J.tenant], job[J.credential]))
+  if not reservation then
+    return false
+  end
+  call('HSET', JOB .. id, 'reservation', reservation)
+  job[J.reservation] = reservation
+  return true
+end
+
 -- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state.
 local function finish(id, job, status, retention_ms, fields)
   local lane = job[J.lane]
   if not release(id, job) then
     count_waiting(job[J.tenant], class_of(job), -1)
+  end
+  if job[J.reservation] then
+    unreserve(id, job[J.tenant], job[J.credential], job[J.reservation])
   end
   call('ZREM', DELAYED, id)
   call('ZREM', LANE_BACK .. lane, id)
@@ -110,6 +151,7 @@ local function close_lost_attempt(id, job, decision)
   local last = read_attempt(id, number(job[J.attempts], 0))
   if last and last.outcome == '' then
     close_attempt(id, job, job[J.attempts], last, 'unknown', '', decision, '')
+    charge_call(id, job, '', false)
     return true
   end
   return false

@@ -1,0 +1,63 @@
+-- Budgets: what the calls of a tenant may cost in a month, apart for the platform's account and for users' own keys (`ledger`: platform | user). Whole nano-dollars.
+--
+-- Each call has a reservation of its own before it is made, and what it cost takes its place. `used` and `reserved` together never pass the cap when something is reserved:
+-- so while no call costs more than was estimated, `used` never passes it.
+--
+-- A job's record has `estimate`, of one call, where a budget applied when it was accepted, and `reservation`: `<month>|<nano-dollars>`, or `<month>|` while nothing is reserved.
+-- A job belongs to the month of its first reservation.
+
+local BUDGET_LIFE_MS = 400 * 24 * 3600 * 1000
+
+local function add_to_budget(budget, field, nano)
+  if call('HINCRBY', budget, field, nano) == tonumber(nano) then
+    call('PEXPIRE', budget, BUDGET_LIFE_MS)
+  end
+end
+
+-- Tells once a month, and again where the cap was changed, that a share of the cap is used; of 100, that a call did not fit any more.
+local function tell_threshold(tenant, ledger, budget, month, percent, used, cap)
+  local field = ledger .. ':told:' .. percent
+  local cap_text = string.format('%.0f', cap)
+  if call('HGET', budget, field) ~= cap_text then
+    call('HSET', budget, field, cap_text)
+    audit('budget_threshold', tenant, ledger, month, percent, used, cap)
+  end
+end
+
+-- The job's new reservation; nil and what is used and reserved where the cap does not cover it.
+local function reserve(tenant, ledger, month, nano, cap)
+  local budget = BUDGET .. tenant .. ':' .. month
+  local row = call('HMGET', budget, ledger .. ':used', ledger .. ':reserved')
+  local used, reserved = number(row[1], 0), number(row[2], 0)
+  if used + reserved + nano > cap then
+    tell_threshold(tenant, ledger, budget, month, 100, used, cap)
+    return nil, used, reserved
+  end
+  add_to_budget(budget, ledger .. ':reserved', nano)
+  return month .. '|' .. string.format('%.0f', nano)
+end
+
+-- What is still reserved goes back; answers the job's reservation as it is then.
+local function unreserve(id, tenant, ledger, reservation)
+  local month, open = reservation:match('^(.-)|(.*)$')
+  if open ~= '' then
+    call('HINCRBY', BUDGET .. tenant .. ':' .. month, ledger .. ':reserved', '-' .. open)
+    reservation = month .. '|'
+    call('HSET', JOB .. id, 'reservation', reservation)
+  end
+  return reservation
+end
+
+-- Adds to what is used; `cap` is false where none applies.
+local function spend(tenant, ledger, month, nano, cap)
+  local budget = BUDGET .. tenant .. ':' .. month
+  add_to_budget(budget, ledger .. ':used', nano)
+  local used = cap and tonumber(call('HGET', budget, ledger .. ':used'))
+  if used and used >= cap * 0.8 then
+    tell_threshold(tenant, ledger, budget, month, 80, used, cap)
+  end
+end
+
+local function cap_of(tenant, ledger)
+  return number(call('HGET', TENANT .. tenant, 'budget:' .. ledger), number(call('HGET', SCHEDULER, 'budget:' .. ledger), math.huge))
+end
