@@ -20,6 +20,7 @@ import type { AcceptBatch } from './accept-batch.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { ApiEnv } from './context.ts';
+import type { EstimateJob } from './estimate-job.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { UploadSlots } from './ingestion/upload-slots.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -61,6 +62,7 @@ type Needs = {
   budgets: BudgetStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
   acceptBatch: AcceptBatch;
+  estimateJob: EstimateJob;
   uploadSlots: UploadSlots;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;

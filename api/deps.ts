@@ -154,6 +154,7 @@ export const startApi = async (
     budgets: createBudgetStore({ run, shards }),
     submitJob,
     acceptBatch,
+    estimateJob,
     uploadSlots: createUploadSlots(),
     waitingRoom,
     tracer,

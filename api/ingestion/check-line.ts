@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import type { CompletionRequest } from '../../shared/completion.ts';
 import { RequestError } from '../../shared/errors.ts';
+import type { NewLine } from '../../shared/stores/batch-staging.ts';
 import { chooseModel, completionBody, type ModelChoice } from '../completion-body.ts';
+import type { EstimateJob } from '../estimate-job.ts';
 import { parseOr } from '../explain-issue.ts';
 import { parseJson } from '../parse-json.ts';
 
@@ -18,19 +20,14 @@ export const batchLine = z.strictObject({
 
 export type LineRules = ModelChoice & {
   limitBytes: number;
+  /** Throws RequestError where nobody knows what the request costs, and somebody must. */
+  estimate: (request: CompletionRequest) => ReturnType<EstimateJob>;
   /** Of one call, where the line says nothing. */
   defaultTimeoutMs: number;
 };
 
-export type CheckedLine = {
-  customId: string;
-  request: CompletionRequest;
-  metadata: Record<string, string>;
-  timeoutMs: number;
-};
-
 /** Checks a line's text by itself; null stands for one that is longer than the limit. Throws RequestError. */
-export const checkLine = (bytes: Buffer | null, rules: LineRules): CheckedLine => {
+export const checkLine = (bytes: Buffer | null, rules: LineRules): NewLine => {
   if (bytes === null) {
     throw new RequestError('body_too_large', {
       message: `The line may have at most ${rules.limitBytes} bytes; send fewer or shorter messages.`,
@@ -38,9 +35,11 @@ export const checkLine = (bytes: Buffer | null, rules: LineRules): CheckedLine =
   }
   const { custom_id, body } = parseOr('invalid_body', batchLine, parseJson(bytes, 'The line'), 'The line');
   const { metadata, timeout_seconds, model, ...request } = body;
+  const { cost, ...estimated } = rules.estimate({ model: chooseModel(model, rules, 'body.model'), ...request });
   return {
     customId: custom_id,
-    request: { model: chooseModel(model, rules, 'body.model'), ...request },
+    ...estimated,
+    estimateNano: cost?.estimateNano ?? null,
     metadata,
     timeoutMs: timeout_seconds === undefined ? rules.defaultTimeoutMs : timeout_seconds * 1_000,
   };

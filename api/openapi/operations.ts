@@ -213,6 +213,7 @@ export const OPERATIONS = {
         },
       },
       errors: [
+        'model_unpriced',
         ...USER_KEY_ERRORS,
         'model_not_allowed',
         'conflict',

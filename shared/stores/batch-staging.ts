@@ -2,7 +2,6 @@
 import { type BatchView, MODELS_A_BATCH } from '../batch.ts';
 import type { CompletionRequest, CredentialKind, Provider } from '../completion.ts';
 import type { LineError } from '../errors.ts';
-import { estimateUsage } from '../estimate.ts';
 import { type BatchId, type BatchIds, MAX_LINES, stemOf, type TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
 import { shardTag } from '../redis/keys.ts';
@@ -39,11 +38,17 @@ export type NewBatch = {
   limits: { requests_per_minute: number; max_queued: number };
 };
 
-export type NewLine = {
+export type Line = {
   customId: string;
   request: CompletionRequest;
   metadata: Record<string, string>;
   timeoutMs: number;
+};
+
+export type NewLine = Line & {
+  /** What a call of it may use, and cost in nano-dollars; null where no budget applies. */
+  tokens: number;
+  estimateNano: number | null;
 };
 
 /** What may be known only when the whole request was read. */
@@ -132,15 +137,14 @@ export const createStaging = (
     lanes.set(model, lane);
     return lane;
   };
-  const enter = ({ customId, request, metadata, timeoutMs }: NewLine): void => {
+  const enter = ({ customId, request, metadata, timeoutMs, tokens, estimateNano }: NewLine): void => {
     if (lines === MAX_LINES) throw new RangeError(`a batch takes at most ${MAX_LINES} lines`);
     lines += 1;
     const lane = laneOf(request.model);
     lane.lines += 1;
-    const { inputTokens, outputTokens } = estimateUsage(request);
     const suffix = ids.line(tenant, id, lines).slice('job_'.length + stem.length);
     const contents = [
-      `${suffix.slice(-8)} ${lane.number} ${lane.lines} ${timeoutMs} ${inputTokens + outputTokens}`,
+      `${suffix.slice(-8)} ${lane.number} ${lane.lines} ${timeoutMs} ${tokens} ${estimateNano ?? '-'}`,
       JSON.stringify(customId),
       Object.keys(metadata).length > 0 ? JSON.stringify(metadata) : '',
       JSON.stringify(request),

@@ -9,7 +9,7 @@ import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
-import { createStaging, LEASE_MS, type NewBatch, type NewLine, type Staging } from './batch-staging.ts';
+import { createStaging, LEASE_MS, type Line, type NewBatch, type Staging } from './batch-staging.ts';
 import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
 import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from './job-store.ts';
 import { IDEMPOTENCY_MS, idempotencyEntry } from './names.ts';
@@ -231,11 +231,7 @@ export const createBatchStore = ({
     },
 
     /** The lines that ended so, as they can be added to another batch. */
-    repeatable: async function* (
-      tenant: TenantId,
-      id: BatchId,
-      only: readonly FinalStatus[],
-    ): AsyncGenerator<NewLine[]> {
+    repeatable: async function* (tenant: TenantId, id: BatchId, only: readonly FinalStatus[]): AsyncGenerator<Line[]> {
       for await (const rows of readOutcomes<RequestRow>(tenant, id, START, 'request')) {
         // The request of a line that was erased is gone.
         yield rows.filter((row) => only.includes(row[4]) && row.at(-1) !== '').map(parseLine);
@@ -289,7 +285,7 @@ const parseOutcome = (row: ResultRow): Outcome => {
   };
 };
 
-const parseLine = (row: RequestRow): NewLine => {
+const parseLine = (row: RequestRow): Line => {
   const [, , , customId, , , , , , , timeoutMs, metadata, request] = row;
   return {
     customId: JSON.parse(customId) as string,

@@ -27,6 +27,8 @@ const lines = Array.from({ length: LINES }, (_, index): NewLine => {
     },
     metadata: {},
     timeoutMs: 30_000,
+    tokens: 100,
+    estimateNano: null,
   };
 });
 

@@ -224,12 +224,23 @@ describe('a published batch', () => {
     });
   });
 
+  test('of a tenant with a budget runs what the budget covers; the other lines fail without a call', async () => {
+    await engine.redis.hset(key(TAG, 'TENANT', acme), 'budget:platform', 3_500);
+    const lines = linesOf(10).map((line) => ({ ...line, estimateNano: 1_000 }));
+    const id = await engine.batch('acme', lines);
+    await runAll();
+    expect(await counts(id)).toMatchObject({ completed: 3, failed: 7 });
+    const refused = (await results(id)).filter(({ status }) => status === 'failed');
+    expect(refused.every(({ error }) => error?.code === 'budget_exceeded')).toBe(true);
+  });
+
   test('gives its failed lines again with their requests, and keeps no other request', async () => {
     const id = await engine.batch('acme', 40);
     await runAll((content) => content.endsWith('5'));
     const again = (await collect(engine.batches.repeatable(acme, id, ['failed', 'expired']))).flat();
-    expect(again).toEqual(linesOf(40).filter(({ customId }) => customId.endsWith('5')));
-    const child = await engine.batch('acme', again, { parent: id });
+    const lines = linesOf(40).filter(({ customId }) => customId.endsWith('5'));
+    expect(again.map((line) => ({ ...line, tokens: 100, estimateNano: null }))).toEqual(lines);
+    const child = await engine.batch('acme', lines, { parent: id });
     expect(await read(child)).toMatchObject({ parent_id: id, request_counts: { total: 4 } });
   });
 
@@ -325,6 +336,8 @@ describe('staging', () => {
         request: { model: 'm', messages: [{ role: 'user', content: long }] },
         metadata: { a: '\n|' },
         timeoutMs: 1,
+        tokens: 100,
+        estimateNano: null,
       },
       ...linesOf(40),
     ];
@@ -534,6 +547,7 @@ describe('a batch that has ended', () => {
     expect(await engine.batches.read(acme, id, { watcher: null })).toBeNull();
     expect(await engine.jobs.read(acme, line, { watcher: null })).toBeNull();
     expect((await engine.batches.list({ tenant: acme, limit: 20, before: null })).views).toEqual([]);
+    expect(await engine.redis.xlen(key(TAG, 'BATCHES', acme))).toBe(0);
     const left = (await keysOf(id)).filter((name) => !name.startsWith(key(TAG, 'LANE')));
     expect(left.every((name) => name.startsWith(key(TAG, 'JOB')))).toBe(true);
     for (const name of await keysOf(id)) expect(await engine.redis.pttl(name)).toBeGreaterThan(0);

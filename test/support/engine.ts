@@ -56,6 +56,8 @@ export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): N
     request: { model, messages: [{ role: 'user' as const, content: `line ${first + index}` }] },
     metadata: {},
     timeoutMs: 60_000,
+    tokens: 100,
+    estimateNano: null,
   }));
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });

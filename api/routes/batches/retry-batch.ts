@@ -3,11 +3,13 @@ import { z } from 'zod';
 import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../shared/batch.ts';
 import type { Config } from '../../../shared/config.ts';
 import { RequestError } from '../../../shared/errors.ts';
+import type { Line, NewLine } from '../../../shared/stores/batch-staging.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
 import type { UserCredential } from '../../../shared/user-key.ts';
 import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
 import { chooseModel } from '../../completion-body.ts';
 import type { ApiContext } from '../../context.ts';
+import type { EstimateJob } from '../../estimate-job.ts';
 import { parseOr } from '../../explain-issue.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
 import { tellRate } from '../../rate-limit-headers.ts';
@@ -24,6 +26,7 @@ export const retryBody = z.strictObject({
 type Needs = {
   acceptBatch: AcceptBatch;
   batches: Pick<BatchStore, 'repeatable'>;
+  estimateJob: EstimateJob;
   config: Pick<Config, 'sandbox' | 'http'>;
 };
 
@@ -31,7 +34,7 @@ type Needs = {
 export const retryBatch = async (
   c: ApiContext,
   readParent: () => Promise<BatchView>,
-  { acceptBatch, batches, config }: Needs,
+  { acceptBatch, batches, estimateJob, config }: Needs,
 ): Promise<Response> => {
   readQuery(c, noQuery);
   const json = await readJson(c, config.http.maxBodyBytes);
@@ -44,14 +47,22 @@ export const retryBatch = async (
     throw new RequestError('conflict', { message: 'Only a batch that has ended can be repeated; wait for its end.' });
   }
   const caller = c.get('caller');
+  const estimated = (line: Line): NewLine => {
+    chooseModel(line.request.model, { ...caller, defaultModel: null });
+    const { cost, ...more } = estimateJob(line.request, {
+      provider: user?.provider ?? 'bedrock',
+      credential: user ? 'user' : 'platform',
+      limits: caller.limits,
+    });
+    return { ...line, ...more, estimateNano: cost?.estimateNano ?? null };
+  };
   const fill: BatchOffer['fill'] = async (add) => {
     const contents = { ...optionsOfBatch(parent), errors: [], skipped: 0 };
     if (add === null) return contents;
     let found = 0;
     for await (const lines of batches.repeatable(caller.tenant, parent.id, only)) {
       found += lines.length;
-      for (const { request } of lines) chooseModel(request.model, { ...caller, defaultModel: null });
-      await add(lines);
+      await add(lines.map(estimated));
     }
     if (found > 0) return contents;
     throw new RequestError('conflict', {

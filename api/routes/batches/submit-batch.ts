@@ -6,6 +6,7 @@ import { checkUserKey, type UserCredential } from '../../../shared/user-key.ts';
 import type { AcceptBatch, AcceptedBatch } from '../../accept-batch.ts';
 import type { ApiContext } from '../../context.ts';
 import { declaredType, demandLength } from '../../declared-body.ts';
+import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
 import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../ingestion/batch-form.ts';
 import { fillFromUpload } from '../../ingestion/fill-from-upload.ts';
@@ -17,12 +18,13 @@ import { noQuery, readQuery } from '../../read-query.ts';
 export type SubmitNeeds = {
   acceptBatch: AcceptBatch;
   uploadSlots: UploadSlots;
+  estimateJob: EstimateJob;
   config: Pick<Config, 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
 };
 
 export const submitBatch = async (
   c: ApiContext,
-  { acceptBatch, uploadSlots, config }: SubmitNeeds,
+  { acceptBatch, uploadSlots, estimateJob, config }: SubmitNeeds,
 ): Promise<Response> => {
   const { maxBytes, maxLines } = config.batches;
   const tooLarge = (): RequestError =>
@@ -50,6 +52,12 @@ export const submitBatch = async (
           allowedModels: caller.allowedModels,
           defaultModel: user ? null : config.platformModel,
           limitBytes: config.http.maxBodyBytes,
+          estimate: (request) =>
+            estimateJob(request, {
+              provider: user?.provider ?? 'bedrock',
+              credential: user ? 'user' : 'platform',
+              limits: caller.limits,
+            }),
           defaultTimeoutMs: config.jobs.defaultTimeoutMs,
         },
         mostLines: maxLines,

@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { checkLine, type LineRules } from '../../../api/ingestion/check-line.ts';
 import { RequestError } from '../../../shared/errors.ts';
 
-const RULES: LineRules = { allowedModels: null, defaultModel: 'house', limitBytes: 1_000, defaultTimeoutMs: 5_000 };
+const RULES: LineRules = {
+  allowedModels: null,
+  defaultModel: 'house',
+  limitBytes: 1_000,
+  defaultTimeoutMs: 5_000,
+  estimate: (request) => ({ request, tokens: 9, cost: null }),
+};
 const MESSAGES = [{ role: 'user', content: 'Hello!' }];
 
 const check = (line: unknown, rules: Partial<LineRules> = {}) =>
@@ -14,6 +20,8 @@ test('a line becomes a request with what it leaves out filled in', () => {
     request: { model: 'house', messages: MESSAGES },
     metadata: {},
     timeoutMs: 5_000,
+    tokens: 9,
+    estimateNano: null,
   });
 });
 
@@ -24,6 +32,8 @@ test('a line says its own model, limits and metadata', () => {
     request: { model: 'm', messages: MESSAGES, max_tokens: 5 },
     metadata: { order: '42' },
     timeoutMs: 7_000,
+    tokens: 9,
+    estimateNano: null,
   });
 });
 

@@ -23,17 +23,17 @@ local function stage_line(at, field, line, request)
   call('HSET', BATCH_LINES .. at, field, table.concat({ line.head, line.custom_id, line.metadata, request }, '\n'))
 end
 
--- What was staged for a line: the end of its id, lane, ticket, timeout, tokens, whether it was erased since, custom id, metadata and request ('' where that is no longer kept); nil where there is no such line.
+-- What was staged for a line: the end of its id, lane, ticket, timeout, tokens, nano-dollars that a call may cost ('-' no budget), whether it was erased since, custom id, metadata and request ('' where that is no longer kept); nil where there is no such line.
 local function read_staged(at, field)
   local text = call('HGET', BATCH_LINES .. at, field)
   if not text then
     return nil
   end
   local head, custom_id, metadata, request = text:match('^([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$')
-  local proof, lane, ticket, timeout, tokens, erased = head:match('^(%w+) (%d+) (%d+) (%d+) (%d+)(.*)$')
+  local proof, lane, ticket, timeout, tokens, estimate, erased = head:match('^(%w+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$')
   return {
     head = head, custom_id = custom_id, metadata = metadata, request = request,
-    proof = proof, lane = lane, ticket = ticket, timeout = timeout, tokens = tokens, erased = erased ~= '',
+    proof = proof, lane = lane, ticket = ticket, timeout = timeout, tokens = tokens, estimate = estimate ~= '-' and estimate, erased = erased ~= '',
   }
 end
 
@@ -56,8 +56,8 @@ local function waiting_record(stem, line)
     'status', 'queued', 'created', batch[5], 'deadline', batch[6], 'timeout', line.timeout, 'ticket', line.ticket,
     'platform_key', batch[7], 'class', 'batch', 'tokens', line.tokens,
   }
-  local optional = { 'sandbox', batch[8], 'fingerprint', batch[9], 'traceparent', batch[10] }
-  for i = 1, 6, 2 do
+  local optional = { 'sandbox', batch[8], 'fingerprint', batch[9], 'traceparent', batch[10], 'estimate', line.estimate }
+  for i = 1, 8, 2 do
     if optional[i + 1] then
       record[#record + 1] = optional[i]
       record[#record + 1] = optional[i + 1]
