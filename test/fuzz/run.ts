@@ -52,9 +52,11 @@ export const runFuzz = async (
     encodeURIComponent(typeof id === 'number' ? (ids[id % Math.max(ids.length, 1)] ?? 'job_0') : (id ?? 'job_0'));
 
   const sendRequest = async (request: FuzzedRequest): Promise<void> => {
-    const { call, method, headers, query, body, secret } = request;
+    const { method, headers, query, body, secret } = request;
     const names = [...request.ids];
     const path = request.path.replace(/\{\w+\}/g, () => idOf(names.shift()));
+    // An id of dots makes it another path (RFC 3986, 5.2.4).
+    const call = /\/\.\.?(\/|$)/.test(path) ? null : request.call;
     const answer = await pool.request({
       // A cast because undici lists fewer methods than there are.
       method: method as 'GET',
