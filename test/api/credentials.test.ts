@@ -59,10 +59,12 @@ const send = async (method: string, path: string, headers: Record<string, string
     body,
   });
   const text = await response.text();
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
   const answer: Received = {
     status: response.status,
     headers: response.headers,
-    body: text === '' ? null : JSON.parse(text),
+    // What needs no key may be a page or a list of measures.
+    body: isJson ? JSON.parse(text) : text || null,
   };
   return answer;
 };

@@ -25,6 +25,8 @@ let gateway: TestGateway;
 beforeAll(async () => {
   ephemeral = await startOwnRedis();
   memory = new Redis(ephemeral.url);
+  // One test kills the server.
+  memory.on('error', () => {});
   await memory.config('SET', 'appendonly', 'no');
   gateway = await startGateway({
     workers: 0,
