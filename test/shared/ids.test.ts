@@ -1,6 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createJobIds, isRequestId, isTenantId, newRequestId } from '../../shared/ids.ts';
+import {
+  createBatchIds,
+  createJobIds,
+  isDeliveryId,
+  isPlatformKeyId,
+  isRequestId,
+  isTenantId,
+  MAX_LINES,
+  newDeliveryId,
+  newPlatformKeyId,
+  newRequestId,
+  stemOf,
+} from '../../shared/ids.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 import { tenant } from './tenants.ts';
 
@@ -96,4 +108,58 @@ test('a request id is taken over only if it is 1 to 128 safe characters', () => 
 test('a tenant id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -', () => {
   for (const id of ['a', 'Ten_1-x', 'x'.repeat(64)]) expect(isTenantId(id)).toBe(true);
   for (const id of ['', 'x'.repeat(65), 'a:b', 'a{b}', 'a\n', 'a\0', 'é', '*']) expect(isTenantId(id)).toBe(false);
+});
+
+describe('batch ids', () => {
+  const batches = createBatchIds({ peppers: peppersOf(pepper) });
+
+  test('are unique, of one form, and genuine for their tenant alone', () => {
+    const made = Array.from({ length: 200 }, () => batches.next(acme));
+    expect(new Set(made.map(stemOf)).size).toBe(made.length);
+    for (const id of made) {
+      expect(id).toMatch(/^batch_[0-7][0-9a-hjkmnp-tv-z]{21}0000[0-9a-hjkmnp-tv-z]{8}$/);
+      expect(stemOf(id)).toBe(id.slice(6, 28));
+      expect(batches.isGenuine(acme, id)).toBe(true);
+      expect(batches.isGenuine(tenant('beta'), id)).toBe(false);
+      expect(ids.isGenuine(acme, id.replace('batch_', 'job_'))).toBe(false);
+    }
+  });
+
+  test('are not genuine with any one character changed, nor is any other text', () => {
+    const id = batches.next(acme);
+    for (let at = 0; at < id.length; at++) {
+      const other = id[at] === '1' ? '2' : '1';
+      expect(batches.isGenuine(acme, id.slice(0, at) + other + id.slice(at + 1))).toBe(false);
+    }
+    for (const text of [`${id} `, ` ${id}`, `x${id}`, id.toUpperCase(), ids.next(acme)]) {
+      expect(batches.isGenuine(acme, text)).toBe(false);
+    }
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !batches.isGenuine(acme, text)));
+  });
+
+  test('give each line a genuine job id, with the number of the line after their stem', () => {
+    const id = batches.next(acme);
+    for (const [line, text] of [
+      [1, '0001'],
+      [31, '000z'],
+      [32, '0010'],
+      [MAX_LINES, 'ygj0'],
+    ] as const) {
+      const job = batches.line(acme, id, line);
+      expect(job.slice(0, 30)).toBe(`job_${stemOf(id)}${text}`);
+      expect(ids.isGenuine(acme, job)).toBe(true);
+      expect(ids.isGenuine(tenant('beta'), job)).toBe(false);
+    }
+  });
+});
+
+test.each([
+  ['delivery', isDeliveryId, newDeliveryId],
+  ['platform key', isPlatformKeyId, newPlatformKeyId],
+] as const)('the id of a %s is known by its whole form', (_, is, next) => {
+  const id = next();
+  expect(is(id)).toBe(true);
+  for (const text of ['', `x${id}`, `${id}!`, id.toUpperCase(), id.slice(0, 8), `${id}${id}`, ids.next(acme)]) {
+    expect(is(text)).toBe(false);
+  }
 });
