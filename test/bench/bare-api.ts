@@ -5,9 +5,32 @@ import { Queue } from 'bullmq';
 import { Hono } from 'hono';
 import { Redis } from 'ioredis';
 import { BARE_QUEUE } from './bare-queue.ts';
+import { clockMs } from './clock.ts';
 import { serveParent } from './remote.ts';
+import { bodyOf, type Template } from './request.ts';
+
+const BULK = 1_000;
+
+type Bulk = { redisUrl: string; template: Template; first: number; count: number };
 
 const calls = {
+  /** Adds bodies to the queue by BullMQ's own means for many, and answers how long it took. */
+  addBulk: async ({ redisUrl, template, first, count }: Bulk) => {
+    const connection = new Redis(redisUrl);
+    const queue = new Queue(BARE_QUEUE, { connection });
+    await queue.waitUntilReady();
+    const startedAt = clockMs();
+    for (let start = 0; start < count; start += BULK) {
+      const bodies = Array.from({ length: Math.min(BULK, count - start) }, (_, index) =>
+        bodyOf(template, first + start + index),
+      );
+      await queue.addBulk(bodies.map((body) => ({ name: 'completion', data: JSON.parse(body) as unknown })));
+    }
+    const elapsedMs = clockMs() - startedAt;
+    await queue.close();
+    connection.disconnect();
+    return elapsedMs;
+  },
   listen: async ({ redisUrl }: { redisUrl: string }): Promise<{ url: string }> => {
     const queue = new Queue(BARE_QUEUE, { connection: new Redis(redisUrl) });
     await queue.waitUntilReady();

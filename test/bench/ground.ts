@@ -14,7 +14,7 @@ import type { BareWorkerCalls } from './bare-worker.ts';
 import type { DirectCalls } from './direct-calls.ts';
 import type { LoadCalls } from './load.ts';
 import { type Remote, startRemote } from './remote.ts';
-import { PLATFORM_KEY } from './request.ts';
+import { NEIGHBOUR_KEYS, PLATFORM_KEY } from './request.ts';
 import type { SandboxCalls } from './sandbox.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -37,7 +37,7 @@ export type Ground = {
   providers: (options: { record: boolean }) => Promise<Providers>;
   api: (redis: RedisServer, options?: { providers?: Providers; logLevel?: LogLevel }) => Promise<Api>;
   worker: (redis: RedisServer, providers: Providers) => Promise<Running>;
-  bareApi: (redis: RedisServer) => Promise<Api>;
+  bareApi: (redis: RedisServer) => Promise<Api & Pick<Remote<BareApiCalls>, 'call'>>;
   bareWorker: (redis: RedisServer, providers?: Providers) => Promise<Remote<BareWorkerCalls>>;
   load: () => Remote<LoadCalls>;
   directCalls: () => Remote<DirectCalls>;
@@ -79,10 +79,13 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
       PROVIDER_OPENAI_URL: openai,
       PROVIDER_ANTHROPIC_URL: anthropic,
       PROVIDER_BEDROCK_URL: bedrock,
-      PLATFORM_API_KEYS: `bench:${PLATFORM_KEY}`,
+      PLATFORM_API_KEYS: [PLATFORM_KEY, ...NEIGHBOUR_KEYS].map((key, index) => `bench${index}:${key}`).join(','),
       // A tenant's limits are not what is measured.
       RATE_LIMIT_RPM: '1000000',
       MAX_QUEUED: '100000000',
+      MAX_BATCH_LINES: '1000000',
+      MAX_BATCH_BYTES: '1073741824',
+      MAX_BATCH_QUEUED: '100000000',
       // Their receivers are on this machine.
       WEBHOOK_ALLOW_PRIVATE: 'true',
       LOG_LEVEL: 'warn',
@@ -176,7 +179,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
 
     bareApi: async (redis) => {
       const api = remote(startRemote<BareApiCalls>(new URL('bare-api.ts', import.meta.url)));
-      return { pid: api.pid, ...(await api.call('listen', { redisUrl: redis.url })) };
+      return { pid: api.pid, call: api.call, ...(await api.call('listen', { redisUrl: redis.url })) };
     },
     bareWorker: async (redis, providers) => {
       const worker = remote(startRemote<BareWorkerCalls>(new URL('bare-worker.ts', import.meta.url)));

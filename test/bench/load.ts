@@ -2,7 +2,7 @@
 import { Client, type Dispatcher } from 'undici';
 import { clockMs } from './clock.ts';
 import { serveParent } from './remote.ts';
-import { bodyOf, PLATFORM_KEY, type Template, userKey } from './request.ts';
+import { bodyOf, lineOf, PLATFORM_KEY, type Template, userKey } from './request.ts';
 import { percentile } from './statistics.ts';
 
 type Target = {
@@ -10,6 +10,8 @@ type Target = {
   template: Template;
   /** The number of the first request; the others count on from it. */
   first: number;
+  /** Whose request it is; without one the tenant that also sends the batches. */
+  key?: string;
   /** How many user keys take turns; 0 sends none. */
   userKeys: number;
   headers?: Record<string, string>;
@@ -17,9 +19,9 @@ type Target = {
   status: number;
 };
 
-const headersOf = ({ userKeys, headers }: Target, number: number): Record<string, string> => ({
+const headersOf = ({ key, userKeys, headers }: Target, number: number): Record<string, string> => ({
   'content-type': 'application/json',
-  'x-api-key': PLATFORM_KEY,
+  'x-api-key': key ?? PLATFORM_KEY,
   ...(userKeys > 0 && { 'x-user-api-key': userKey(number % userKeys), 'x-user-provider': 'openai' }),
   ...headers,
 });
@@ -99,6 +101,43 @@ const pace = async (
   return times;
 };
 
-const calls = { flood, pace };
+/** Uploads lines as one batch, made while they are sent; resolves when it is accepted. */
+const uploadBatch = async (plan: {
+  url: string;
+  template: Template;
+  first: number;
+  lines: number;
+}): Promise<{ id: string; elapsedMs: number }> => {
+  const startedAt = clockMs();
+  const response = await fetch(`${plan.url}/v1/batches`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', 'x-api-key': PLATFORM_KEY },
+    body: ReadableStream.from(lineChunks(plan)),
+    duplex: 'half',
+  });
+  const answer = (await response.json()) as { id: string };
+  if (response.status !== 202) throw new Error(`answered ${response.status} ${JSON.stringify(answer)}`);
+  return { id: answer.id, elapsedMs: clockMs() - startedAt };
+};
+
+const LINES_A_CHUNK = 100;
+
+function* lineChunks({ template, first, lines }: { template: Template; first: number; lines: number }) {
+  for (let start = 0; start < lines; start += LINES_A_CHUNK) {
+    const count = Math.min(LINES_A_CHUNK, lines - start);
+    const texts = Array.from({ length: count }, (_, index) => lineOf(template, first + start + index));
+    yield new TextEncoder().encode(texts.join(''));
+  }
+}
+
+/** Posts once and answers how long that took. */
+const post = async ({ url, path }: { url: string; path: string }): Promise<{ elapsedMs: number; status: number }> => {
+  const startedAt = clockMs();
+  const response = await fetch(`${url}${path}`, { method: 'POST', headers: { 'x-api-key': PLATFORM_KEY } });
+  await response.text();
+  return { elapsedMs: clockMs() - startedAt, status: response.status };
+};
+
+const calls = { flood, pace, uploadBatch, post };
 export type LoadCalls = typeof calls;
 serveParent(calls);

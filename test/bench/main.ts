@@ -7,7 +7,9 @@ import { createGround } from './ground.ts';
 import { describeMachine } from './machine.ts';
 import type { Measure, Row } from './measure.ts';
 import { accept } from './measures/accept.ts';
+import { batches, batchesMillion } from './measures/batches.ts';
 import { endToEnd } from './measures/end-to-end.ts';
+import { fairness } from './measures/fairness.ts';
 import { memory } from './measures/memory.ts';
 import { recovery } from './measures/recovery.ts';
 import { start } from './measures/start.ts';
@@ -16,7 +18,19 @@ import { wait } from './measures/wait.ts';
 import { webhooks } from './measures/webhooks.ts';
 import { formatReport } from './report.ts';
 
-const MEASURES = [accept, start, endToEnd, memory, recovery, wait, usage, webhooks] as const satisfies Measure[];
+const MEASURES = [
+  accept,
+  start,
+  endToEnd,
+  memory,
+  recovery,
+  wait,
+  usage,
+  webhooks,
+  batches,
+  batchesMillion,
+  fairness,
+] satisfies Measure[];
 /** All of it takes less than half of this. */
 const LIMIT_MS = 30 * 60_000;
 
@@ -33,7 +47,7 @@ if (unknown.length > 0) {
   process.stderr.write(`No measure ${unknown.join(', ')}. There are: ${MEASURES.map(({ name }) => name).join(', ')}\n`);
   process.exit(1);
 }
-const chosen = MEASURES.filter(({ name }) => names.length === 0 || names.includes(name));
+const chosen = MEASURES.filter(({ name, isLong }: Measure) => (names.length === 0 ? !isLong : names.includes(name)));
 
 const progress = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);

@@ -2,7 +2,7 @@
 import type { Ground } from './ground.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
-export type Unit = '/s' | 'ms' | 's' | 'µs' | 'bytes';
+export type Unit = '/s' | 'ms' | 's' | 'µs' | 'bytes' | 'calls';
 
 export type Row = {
   what: string;
@@ -26,6 +26,8 @@ export type Bench = {
 export type Measure = {
   name: string;
   title: string;
+  /** It takes so long that it runs only where it is named. */
+  isLong?: true;
   /** What the reader must know to judge the figures. */
   notes: readonly string[];
   run: (bench: Bench) => Promise<Row[]>;

@@ -1,6 +1,8 @@
 /** The requests that the bench sends: numbered, so that an answer, a provider call and a BullMQ job can be told to be of the same one. */
 
 export const PLATFORM_KEY = 'bench-platform-key-0001';
+/** Of tenants beside the first. */
+export const NEIGHBOUR_KEYS = ['bench-platform-key-0002', 'bench-platform-key-0003'] as const;
 export const BODY_BYTES = 600;
 
 const FILLER = 'How does a queue keep its promises when the process that serves it dies? ';
@@ -31,11 +33,18 @@ export const SIZED_RESULT = filled('', `${'€'.repeat(50)}é`);
 /** What the store keeps of a result of the sandbox to SIZED_RESULT. */
 export const RESULT_BYTES = 500;
 
+/** A call of 20 ms. */
+export const SHORT_CALL = filled('', 'sandbox:delay=20 ');
+
 /** A call that the sandbox does not answer within the bench's time. */
 export const LONG_CALL = template('', 'sandbox:delay=600000 ');
 
 export const bodyOf = ({ before, after }: Template, number: number): string =>
   `${before}${String(number).padStart(DIGITS, '0')}${after}`;
+
+/** The same as a line of a batch. */
+export const lineOf = (template: Template, number: number): string =>
+  `{"custom_id":"${number}","body":${bodyOf(template, number)}}\n`;
 
 /** The number in a body, wherever it is; NaN in one that is not ours. */
 export const numberIn = (body: unknown): number => Number(/#(\d{6})"/.exec(JSON.stringify(body))?.[1]);

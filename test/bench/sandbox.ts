@@ -21,6 +21,11 @@ const calls = {
   /** When each recorded call began, oldest first, by the number of its request. */
   starts: (): [number: number, atMs: number][] =>
     (sandbox?.calls ?? []).map(({ body, startedAt }) => [numberIn(body), startedAt]),
+  /** The same of when each was over. */
+  ends: (): [number: number, atMs: number][] =>
+    (sandbox?.calls ?? []).flatMap(({ body, finishedAt }) =>
+      finishedAt === null ? [] : [[numberIn(body), finishedAt]],
+    ),
 };
 
 export type SandboxCalls = typeof calls;
