@@ -19,6 +19,8 @@ import { fieldsOf, timeText } from './fields.ts';
 const DEFAULT_WEIGHT = 1;
 /** What the scheduler is told of a tenant. */
 const SCHEDULED = ['weight', 'max_in_flight', 'tokens_per_minute', 'budget:platform', 'budget:user'] as const;
+/** Longer than a deadline of a batch and the retries of its webhook together. */
+const SECRETS_LIFE_MS = 14 * 86_400_000;
 
 export type TenantStore = ReturnType<typeof createTenantStore>;
 
@@ -72,12 +74,11 @@ export const createTenantStore = ({
       return changed;
     },
 
-    /** Revokes its keys with it; its jobs run out. */
+    /** Revokes its keys with it; its jobs run out, and their webhooks are signed until then. */
     remove: async (id: TenantId): Promise<boolean> => {
       const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor]);
-      await answerOf(
-        redis.hdel(key(tenantTag(id, shards), 'TENANT', id), 'weight', 'max_in_flight', 'tokens_per_minute'),
-      );
+      await answerOf(redis.hdel(key(tenantTag(id, shards), 'TENANT', id), ...SCHEDULED));
+      await answerOf(redis.pexpire(key(tenantTag(id, shards), 'WEBHOOK_SECRETS', id), SECRETS_LIFE_MS));
       return answer === 'deleted';
     },
 

@@ -305,3 +305,25 @@ describe('a body is accepted with', () => {
     }
   });
 });
+
+describe('a webhook URL is refused at once where it is', () => {
+  test.each([
+    ['plain http', 'http://example.com/'],
+    ['of another scheme', 'ftp://example.com/'],
+    ['on another port', 'https://example.com:8443/'],
+    ['with a user', 'https://user:word@example.com/'],
+    ['a loopback address', 'https://127.0.0.1/'],
+    ['the same in hexadecimal', 'https://0x7f000001/'],
+    ['a loopback address of IPv6', 'https://[::1]/'],
+    ['a private address', 'https://10.0.0.1/'],
+    ['where cloud machines find their credentials', 'https://169.254.169.254/latest/meta-data'],
+    ['a name of this machine', 'https://localhost/'],
+    ['a name of one label', 'https://intranet/'],
+    ['no URL', 'example.com/hook'],
+    ['empty', ''],
+    ['too long', `https://example.com/${'a'.repeat(2_048)}`],
+  ])('%s', async (_, url) => {
+    const refusal = { status: 400, code: 'webhook_url_refused', param: 'webhook.url', message: /^The webhook URL / };
+    expectRefusal(await post({ ...HELLO, webhook: { url } }), refusal);
+  });
+});

@@ -343,3 +343,18 @@ test('the two ways to verify that the README shows work as they stand there', as
     expect(run).toMatchObject({ status: 0, stdout: 'webhook.test\n' });
   }
 });
+
+test('an endpoint that never answers holds up neither another tenant’s deliveries nor any completion', async () => {
+  const silent = await receive(() => 0);
+  await Promise.all(Array.from({ length: 300 }, () => gateway.submit('into the void', told(silent))));
+  await until('as many as may are under way', () => silent.received.length === 20);
+  const receiver = await receive();
+  const sentMs = performance.now();
+  const jobs = await Promise.all(
+    Array.from({ length: 20 }, () => gateway.submit('meanwhile', { ...told(receiver), key: KEYS.beta })),
+  );
+  await arrived(receiver, jobs.length);
+  // None of those before them has ended: an attempt without an answer takes 15 seconds.
+  expect(performance.now() - sentMs).toBeLessThan(10_000);
+  expect(silent.received).toHaveLength(20);
+});

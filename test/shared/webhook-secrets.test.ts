@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { localDataKeys } from '../../shared/crypto/keyring.ts';
 import { createSealer } from '../../shared/crypto/seal.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
+import { createTenantStore } from '../../shared/stores/tenant-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../../shared/stores/webhook-secret-store.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
@@ -60,4 +61,13 @@ test('a secret that no key opens stops none of the others, and is told', async (
   await storeOf(oldKey).read(tenant('lucky'));
   await expect(storeOf(`${newKey},${oldKey}`).reseal()).rejects.toThrow('cannot be opened: unknown_key');
   expect(await textsOf(newKey, 'lucky')).toEqual([expect.stringMatching(/^whsec_/), undefined]);
+});
+
+test('those of a deleted tenant go when its jobs have run out', async () => {
+  const tenants = createTenantStore({ redis, run: createScripts(redis), shards: 2, actor: 'command' });
+  const { id } = await tenants.create({ name: 'short-lived' });
+  await storeOf(oldKey).read(id);
+  await tenants.remove(id);
+  const [name = ''] = await redis.keys(`*webhook-secrets:${id}`);
+  expect(Math.round((await redis.pttl(name)) / 86_400_000)).toBe(14);
 });

@@ -45,7 +45,8 @@ export const findDeliveryViolations = async (
     }
   }
   const handed = new Map<string, number>();
-  const known = under('DELIVERIES').filter((name) => name.startsWith('evt_'));
+  // BullMQ keeps the lock of a job beside it.
+  const known = under('DELIVERIES').filter((name) => name.startsWith('evt_') && !name.includes(':'));
   for (const [id, { status, at, endpoint = '', tenant = '', handoff, ...row }] of deliveries) {
     if (!outbox.has(id)) violations.push(`${id} is not in the outbox`);
     const places = ['handed', 'waiting', 'due'];

@@ -56,10 +56,11 @@ export const webhooks: Measure = {
     const waiting = quick ? 500 : 5_000;
     await load.call('flood', { ...target, connections: 20, limitMs: 60_000, limitRequests: waiting });
     const line = `${key(shardTag(0), 'ENDPOINT_LINE')}*`;
-    await until('they wait', async () => {
+    const manyWait = async (): Promise<boolean> => {
       const [name = ''] = await redis.client.keys(line);
       return (await redis.client.llen(name)) > waiting * 0.95;
-    });
+    };
+    await until('they wait', manyWait, { withinMs: 60_000, everyMs: 500 });
     const { beside } = await inTurn(bench, quick ? 1 : 3, { beside: () => paced(count) });
     const of = (results: typeof alone, pick: keyof (typeof alone)[number]) => results.map((each) => each[pick]);
     const twice = { of: 'ratio', is: 'at most', limit: 2 } as const;
