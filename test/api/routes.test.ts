@@ -222,6 +222,7 @@ test('the access log has one line for each request to the API, and nothing in it
       'duration_ms',
       'tenant',
       'code',
+      'platform_key',
       'job_id',
       'msg',
     ];

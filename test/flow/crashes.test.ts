@@ -240,18 +240,16 @@ describe('an API process that is killed', { timeout: 60_000 }, () => {
         return { status, replayed: headers.get('Idempotency-Replayed') === 'true', job: body as Job };
       };
       let answered = 0;
-      const first = await Promise.all(
-        Array.from({ length: 200 }, (_, index) =>
-          send(index, victim).then(
-            (answer) => {
-              answered += 1;
-              if (answered === 20) victim.signal('SIGKILL');
-              return answer;
-            },
-            () => null,
-          ),
-        ),
-      );
+      const first: (Awaited<ReturnType<typeof send>> | null)[] = [];
+      // Twenty clients, each with one request after the other, so that some are under way whenever the process ends.
+      const client = async (from: number): Promise<void> => {
+        for (let index = from; index < 200; index += 20) {
+          first[index] = await send(index, victim).catch(() => null);
+          answered += 1;
+          if (answered === 50) victim.signal('SIGKILL');
+        }
+      };
+      await Promise.all(Array.from({ length: 20 }, (_, from) => client(from)));
       expect(first.filter((answer) => answer === null).length).toBeGreaterThan(0);
       const second = await Promise.all(first.map((_, index) => send(index, survivor)));
 
