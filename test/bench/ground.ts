@@ -14,7 +14,7 @@ import type { BareWorkerCalls } from './bare-worker.ts';
 import type { DirectCalls } from './direct-calls.ts';
 import type { LoadCalls } from './load.ts';
 import { type Remote, startRemote } from './remote.ts';
-import { NEIGHBOUR_KEYS, PLATFORM_KEY } from './request.ts';
+import { NEIGHBOUR_KEYS, PLATFORM_KEY, TENANT } from './request.ts';
 import type { SandboxCalls } from './sandbox.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -79,7 +79,10 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
       PROVIDER_OPENAI_URL: openai,
       PROVIDER_ANTHROPIC_URL: anthropic,
       PROVIDER_BEDROCK_URL: bedrock,
-      PLATFORM_API_KEYS: [PLATFORM_KEY, ...NEIGHBOUR_KEYS].map((key, index) => `bench${index}:${key}`).join(','),
+      PLATFORM_API_KEYS: [
+        `${TENANT}:${PLATFORM_KEY}`,
+        ...NEIGHBOUR_KEYS.map((key, index) => `neighbour${index}:${key}`),
+      ].join(','),
       // A tenant's limits are not what is measured.
       RATE_LIMIT_RPM: '1000000',
       MAX_QUEUED: '100000000',

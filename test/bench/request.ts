@@ -1,7 +1,8 @@
 /** The requests that the bench sends: numbered, so that an answer, a provider call and a BullMQ job can be told to be of the same one. */
 
 export const PLATFORM_KEY = 'bench-platform-key-0001';
-/** Of tenants beside the first. */
+export const TENANT = 'bench';
+/** Of other tenants. */
 export const NEIGHBOUR_KEYS = ['bench-platform-key-0002', 'bench-platform-key-0003'] as const;
 export const BODY_BYTES = 600;
 
