@@ -50,7 +50,7 @@ if (!canTurnClocks) say('Clocks stay as they are: Debian’s package faketime is
 say(`chaos: ${minutes} minutes, seed ${seed}`);
 const outcome = await runChaos({ seed, minutes, say });
 report(outcome);
-for (const violation of outcome.violations.slice(0, 400)) say(`VIOLATION: ${violation}`);
+for (const violation of outcome.violations.slice(0, 50)) say(`VIOLATION: ${violation}`);
 say(outcome.violations.length === 0 ? 'no violation' : `${outcome.violations.length} violations`);
 if (values.json)
   process.stdout.write(`${JSON.stringify({ ...outcome, answers: Object.fromEntries(outcome.answers) })}\n`);

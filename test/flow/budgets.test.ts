@@ -102,7 +102,7 @@ test('where a budget applies, an answer’s length is bounded and a model withou
   });
 });
 
-/** The README's figure is of BUDGET_KILLS=10. */
+/** So many of each kind. */
 const KILLS = Number(process.env.BUDGET_KILLS ?? 1);
 
 test('with processes killed at random the budget is kept, and nothing stays reserved when the last job is final', async () => {
