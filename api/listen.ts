@@ -1,5 +1,6 @@
 /** The HTTP server around the app: its limits in time and size, and an answer in our form where Node would use its own. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError as UnreadableRequest } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -15,6 +16,8 @@ const IDLE_TIME_MS = 75_000;
 const HEADERS_LIMIT_BYTES = 16_384;
 /** How long a client may still send what was answered already before its connection is cut: cut at once, it would lose the answer. */
 const LINGER_MS = 500;
+/** How long a server that stops still serves what reaches it: a request that was sent before its client could know is reset otherwise. */
+const LAST_REQUESTS_MS = 500;
 
 /** Node's code of an error before a request exists; anything else is a request that cannot be read. */
 const CLIENT_ERRORS: Record<string, RequestErrorCode> = {
@@ -59,7 +62,7 @@ const isTurnOfFault = (last: ServerResponse | undefined): boolean =>
 export type ListeningServer = {
   host: string;
   port: number;
-  /** Takes no more connections, and ends those that are idle; resolves when the last answer is out. */
+  /** Tells each connection with its next answer that it ends, serves for a moment what was under way, then ends those that wait for none; resolves when the last answer is out. */
   close: () => Promise<void>;
 };
 
@@ -110,6 +113,11 @@ export const listen = async (
     },
     serve,
   );
+  const connections = new Set<Socket>();
+  server.on('connection', (connection) => {
+    connections.add(connection);
+    connection.on('close', () => connections.delete(connection));
+  });
   // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -132,8 +140,12 @@ export const listen = async (
       // Node keeps a busy connection for its next request, and a client that goes on asking would keep the server for ever.
       closing = true;
       for (const response of unanswered) response.shouldKeepAlive = false;
-      server.close(() => resolve());
-      server.closeIdleConnections();
+      setTimeout(() => {
+        server.close(() => resolve());
+        // Node's own `closeIdleConnections` leaves those that never sent a request, and would wait for them.
+        const busy = new Set([...unanswered].map(({ req }) => req.socket));
+        for (const connection of connections) if (!busy.has(connection)) connection.destroy();
+      }, LAST_REQUESTS_MS);
       return promise;
     },
   };
