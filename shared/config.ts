@@ -159,14 +159,7 @@ const variables = z.object({
   MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
   MAX_BATCH_QUEUED: whole(1, 100_000_000, 1_000_000),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
-  METRICS_PORT: z
-    .string()
-    .refine(
-      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
-      'must be a port: a whole number from 0 to 65,535',
-    )
-    .transform(Number)
-    .optional(),
+  METRICS_PORT: wholeIn(0, 65_535).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   EXIT_WITH_PARENT: yesOrNo.default(false),
   ALIVE_FILE: z.string().optional(),
