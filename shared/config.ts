@@ -177,6 +177,9 @@ const REFUSED_VARIABLES = [
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_CUSTOM_HEADERS',
   'ANTHROPIC_AUTH_TOKEN',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
+  'AWS_ENDPOINT_URL_KMS',
 ] as const;
 
 /** These make libraries print requests, keys included. */
@@ -299,7 +302,7 @@ export const loadConfig = (environment: Environment): Config => {
   const sandbox = detectSandbox(given);
   for (const name of REFUSED_VARIABLES) {
     if (given[name])
-      problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL.`);
+      problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL or KMS_URL.`);
   }
   if (Boolean(given.AWS_ACCESS_KEY_ID) !== Boolean(given.AWS_SECRET_ACCESS_KEY)) {
     problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together.');
@@ -307,6 +310,11 @@ export const loadConfig = (environment: Environment): Config => {
   if (production) {
     for (const name of DEBUG_VARIABLES) {
       if (given[name]) problems.push(`${name} must not be set in production: it makes a library print requests.`);
+    }
+    if (given.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+      problems.push(
+        'NODE_TLS_REJECT_UNAUTHORIZED=0 must not be set in production: whoever is on the way could read users’ keys. NODE_EXTRA_CA_CERTS trusts a private authority.',
+      );
     }
     if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
     if (!given.TRUSTED_PROXIES) {

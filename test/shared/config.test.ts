@@ -346,6 +346,12 @@ describe('in production', () => {
     ]);
     loadConfig(local({ [name]: 'x' }));
   });
+  test('certificates are checked', () => {
+    expect(problemsOf({ ...PRODUCTION, NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([
+      expect.stringMatching(/^NODE_TLS_REJECT_UNAUTHORIZED=0 must not be set in production: .*NODE_EXTRA_CA_CERTS/),
+    ]);
+    loadConfig({ ...PRODUCTION, NODE_TLS_REJECT_UNAUTHORIZED: '1' });
+  });
 });
 
 test.each([
@@ -356,6 +362,9 @@ test.each([
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_CUSTOM_HEADERS',
   'ANTHROPIC_AUTH_TOKEN',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
+  'AWS_ENDPOINT_URL_KMS',
 ])('%s, which an SDK would obey for every tenant, is refused everywhere', (name) => {
   expect(problemsOf(local({ [name]: 'x' }))).toEqual([expect.stringContaining(`${name} must not be set`)]);
   expect(problemsOf({ ...PRODUCTION, [name]: 'x' })).toEqual([expect.stringContaining(`${name} must not be set`)]);

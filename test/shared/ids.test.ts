@@ -109,6 +109,9 @@ test('our own request ids are unique and pass our own rule for request ids', () 
 test('a request id is taken over only if it is 1 to 128 safe characters', () => {
   for (const id of ['a', 'A.b_c-9', 'x'.repeat(128)]) expect(isRequestId(id)).toBe(true);
   for (const id of ['', 'x'.repeat(129), 'a b', 'a\n', 'a\0', 'é', 'a, b', '{}']) expect(isRequestId(id)).toBe(false);
+  // A key in the wrong header is not echoed, nor logged.
+  for (const id of ['sk-proj-4dZq8Xw2Lk9TbN3v', 'sk-ant-api03-4dZq', 'gk_01m8']) expect(isRequestId(id)).toBe(false);
+  for (const id of ['task-12', 'a.sk-1', 'sk', 'gk-1']) expect(isRequestId(id)).toBe(true);
 });
 
 test('a tenant id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -', () => {
