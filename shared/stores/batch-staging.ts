@@ -17,7 +17,7 @@ export const LEASE_MS = 60_000;
 const LINES_A_PART = 32;
 /** A piece is sent when it is this long; so much may be under way at once. */
 const PIECE_BYTES = 256 * 1_024;
-const BYTES_UNDER_WAY = 1_024 * 1_024;
+const BYTES_UNDER_WAY = 256 * 1_024;
 const HANDOFFS_A_PUBLISH = 64;
 
 export type NewBatch = {

@@ -1,6 +1,5 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
-import type { CredentialKind } from '../completion.ts';
 import type { TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
@@ -26,8 +25,6 @@ export type QueueMeasures = {
   delayed: number;
   parkedLanes: number;
   workerSlots: number;
-  /** How often it was told, since this Redis was set up, that a tenant's budget was used so far, in percent. */
-  budgetThresholds: { ledger: CredentialKind; percent: 80 | 100; told: number }[];
 };
 
 export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
@@ -119,12 +116,6 @@ export const createSchedulerStore = ({
       delayed: sum(6),
       parkedLanes: sum(7),
       workerSlots: sum(8),
-      budgetThresholds: [
-        { ledger: 'platform', percent: 80, told: sum(9) },
-        { ledger: 'platform', percent: 100, told: sum(10) },
-        { ledger: 'user', percent: 80, told: sum(11) },
-        { ledger: 'user', percent: 100, told: sum(12) },
-      ],
     };
   },
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findFreePort, startPrivateRedis } from '../../local/private-redis.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
+import { ADMIN_TOKEN } from '../support/operator.ts';
 import { until } from '../support/until.ts';
 import type { BareApiCalls } from './bare-api.ts';
 import { BARE_QUEUE } from './bare-queue.ts';
@@ -36,7 +37,8 @@ export type Ground = {
   redis: () => Promise<RedisServer>;
   providers: (options: { record: boolean }) => Promise<Providers>;
   api: (redis: RedisServer, options?: { providers?: Providers; logLevel?: LogLevel }) => Promise<Api>;
-  worker: (redis: RedisServer, providers: Providers) => Promise<Running>;
+  /** `slots`: calls that it runs at once; without it as many as by default. */
+  worker: (redis: RedisServer, providers: Providers, options?: { slots?: number }) => Promise<Running>;
   bareApi: (redis: RedisServer) => Promise<Api & Pick<Remote<BareApiCalls>, 'call'>>;
   bareWorker: (redis: RedisServer, providers?: Providers) => Promise<Remote<BareWorkerCalls>>;
   load: () => Remote<LoadCalls>;
@@ -83,6 +85,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
         `${TENANT}:${PLATFORM_KEY}`,
         ...NEIGHBOUR_KEYS.map((key, index) => `neighbour${index}:${key}`),
       ].join(','),
+      ADMIN_TOKEN,
       // A tenant's limits are not what is measured.
       RATE_LIMIT_RPM: '1000000',
       MAX_QUEUED: '100000000',
@@ -171,9 +174,10 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
       return { pid: api.pid, url };
     },
 
-    worker: async (redis, providers) => {
+    worker: async (redis, providers, { slots } = {}) => {
       const before = await redis.client.hkeys(WORKERS);
-      const worker = startProcess('worker/main.ts', await gatewayEnv(redis, providers));
+      const env = await gatewayEnv(redis, providers);
+      const worker = startProcess('worker/main.ts', slots ? { ...env, WORKER_CONCURRENCY: String(slots) } : env);
       await ready('the worker has started', worker, async () =>
         (await redis.client.hkeys(WORKERS)).some((name) => !before.includes(name)),
       );

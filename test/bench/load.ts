@@ -19,7 +19,7 @@ type Target = {
   status: number;
 };
 
-const headersOf = ({ key, userKeys, headers }: Target, number: number): Record<string, string> => ({
+const headersOf = ({ key, userKeys, headers }: Omit<Target, 'status'>, number: number): Record<string, string> => ({
   'content-type': 'application/json',
   'x-api-key': key ?? PLATFORM_KEY,
   ...(userKeys > 0 && { 'x-user-api-key': userKey(number % userKeys), 'x-user-provider': 'openai' }),
@@ -102,16 +102,13 @@ const pace = async (
 };
 
 /** Uploads lines as one batch, made while they are sent; resolves when it is accepted. */
-const uploadBatch = async (plan: {
-  url: string;
-  template: Template;
-  first: number;
-  lines: number;
-}): Promise<{ id: string; elapsedMs: number }> => {
+const uploadBatch = async (
+  plan: Omit<Target, 'status'> & { lines: number },
+): Promise<{ id: string; elapsedMs: number }> => {
   const startedAt = clockMs();
   const response = await fetch(`${plan.url}/v1/batches`, {
     method: 'POST',
-    headers: { 'content-type': 'application/x-ndjson', 'x-api-key': PLATFORM_KEY },
+    headers: { ...headersOf(plan, 0), 'content-type': 'application/x-ndjson' },
     body: ReadableStream.from(lineChunks(plan)),
     duplex: 'half',
   });
@@ -131,9 +128,13 @@ function* lineChunks({ template, first, lines }: { template: Template; first: nu
 }
 
 /** Posts once and answers how long that took. */
-const post = async ({ url, path }: { url: string; path: string }): Promise<{ elapsedMs: number; status: number }> => {
+const post = async ({
+  url,
+  path,
+  key = PLATFORM_KEY,
+}: Pick<Target, 'url' | 'key'> & { path: string }): Promise<{ elapsedMs: number; status: number }> => {
   const startedAt = clockMs();
-  const response = await fetch(`${url}${path}`, { method: 'POST', headers: { 'x-api-key': PLATFORM_KEY } });
+  const response = await fetch(`${url}${path}`, { method: 'POST', headers: { 'x-api-key': key } });
   await response.text();
   return { elapsedMs: clockMs() - startedAt, status: response.status };
 };

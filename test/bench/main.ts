@@ -8,11 +8,14 @@ import { describeMachine } from './machine.ts';
 import type { Measure, Row } from './measure.ts';
 import { accept } from './measures/accept.ts';
 import { batches, batchesMillion } from './measures/batches.ts';
+import { crowd } from './measures/crowd.ts';
 import { endToEnd } from './measures/end-to-end.ts';
 import { fairness } from './measures/fairness.ts';
 import { memory } from './measures/memory.ts';
 import { recovery } from './measures/recovery.ts';
+import { shares } from './measures/shares.ts';
 import { start } from './measures/start.ts';
+import { throttling } from './measures/throttling.ts';
 import { usage } from './measures/usage.ts';
 import { wait } from './measures/wait.ts';
 import { webhooks } from './measures/webhooks.ts';
@@ -30,6 +33,9 @@ const MEASURES = [
   batches,
   batchesMillion,
   fairness,
+  shares,
+  throttling,
+  crowd,
 ] satisfies Measure[];
 /** All of it takes less than half of this. */
 const LIMIT_MS = 30 * 60_000;

@@ -34,8 +34,12 @@ export const SIZED_RESULT = filled('', `${'€'.repeat(50)}é`);
 /** What the store keeps of a result of the sandbox to SIZED_RESULT. */
 export const RESULT_BYTES = 500;
 
-/** A call of 20 ms. */
-export const SHORT_CALL = filled('', 'sandbox:delay=20 ');
+/** A call that lasts so long. */
+export const callOf = (ms: number): Template => filled('', `sandbox:delay=${ms} `);
+export const SHORT_CALL = callOf(20);
+
+/** On a user's key, whose account answers 429 at once. */
+export const THROTTLED_CALL = filled('"model":"gpt-5-mini",', 'sandbox:status=429 retry-after=5 ');
 
 /** A call that the sandbox does not answer within the bench's time. */
 export const LONG_CALL = template('', 'sandbox:delay=600000 ');

@@ -1,14 +1,17 @@
 /** What an operator does over the admin interface of a gateway under test. */
 import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
-import type { Answer, TestApi, TestGateway } from './gateway.ts';
+import type { Answer } from './gateway.ts';
 
 export const ADMIN_TOKEN = 'operator-token-of-tests-0123456789abcdef';
 
 export type IssuedKey = PlatformKey & { secret: string };
 
-export const operate = (gateway: TestGateway) => {
-  const call = async (method: string, path: string, body?: unknown, api?: TestApi): Promise<Answer> => {
-    const response = await fetch(`${(api ?? gateway.apis[0])?.url ?? ''}${path}`, {
+type Api = { url: string };
+
+/** On the first API, unless another one is given. */
+export const operate = ({ apis: [first] }: { apis: readonly Api[] }) => {
+  const call = async (method: string, path: string, body?: unknown, api?: Api): Promise<Answer> => {
+    const response = await fetch(`${(api ?? first)?.url ?? ''}${path}`, {
       method,
       headers: {
         Authorization: `Bearer ${ADMIN_TOKEN}`,

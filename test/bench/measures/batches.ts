@@ -44,7 +44,7 @@ const createMeasure = (name: string, lines: number, aimSeconds: number | null): 
     const bareApi = await ground.bareApi(bareRedis);
     const providers = await ground.providers({ record: true });
     const api = await ground.api(redis, { providers });
-    const target = { url: api.url, template: ON_PLATFORM_ACCOUNT, first: 0 };
+    const target = { url: api.url, template: ON_PLATFORM_ACCOUNT, first: 0, userKeys: 0 };
     await load.call('uploadBatch', { ...target, lines: 20_000 });
     await redis.reset();
 

@@ -24,8 +24,7 @@ export const recovery: Measure = {
       await redis.reset();
       const first = next;
       next += JOBS;
-      const ours = async () =>
-        (await providers.call('starts', undefined)).filter(([number]) => number >= first && number < first + JOBS);
+      const ours = () => providers.call('starts', { first, count: JOBS });
 
       const doomed = await ground.worker(redis, providers);
       await load.call('flood', {

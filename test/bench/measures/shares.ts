@@ -1,0 +1,81 @@
+/** Whether tenants get of the workers' time what their weights say, however long their calls are. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { operate } from '../../support/operator.ts';
+import { clockMs } from '../clock.ts';
+import { type Bench, type Measure, row } from '../measure.ts';
+import { callOf } from '../request.ts';
+
+const SLOTS = 40;
+/** Numbers of one tenant's requests. */
+const APART = 200_000;
+
+type Share = { weight: number; callMs: number };
+
+const CASES: { what: string; tenants: readonly Share[] }[] = [
+  { what: 'weights 1, 2 and 3, calls of 0.5 s', tenants: [1, 2, 3].map((weight) => ({ weight, callMs: 500 })) },
+  {
+    what: 'weights 1 and 2, calls of 0.1 s and 10 s',
+    tenants: [
+      { weight: 1, callMs: 100 },
+      { weight: 2, callMs: 10_000 },
+    ],
+  },
+];
+
+export const shares: Measure = {
+  name: 'shares',
+  title: `Shares: tenants whose batches never run empty, on one worker process of ${SLOTS} slots`,
+  notes: [
+    'Slot-seconds over a minute: how long calls ran at the provider’s stand-in. Off: how far the furthest tenant lies from the part that its weight gives it, as a share of that part.',
+  ],
+  run: async (bench) => {
+    const rows = [];
+    for (const { what, tenants } of CASES) {
+      bench.progress(what);
+      const { off, calls } = await share(bench, tenants);
+      rows.push(
+        row(`${what}: off`, '%', [off], { aim: { of: 'value', is: 'at most', limit: 10 } }),
+        row('calls at once meanwhile, mean', 'calls', [calls]),
+      );
+      await bench.ground.close();
+    }
+    return rows;
+  },
+};
+
+const share = async ({ ground, quick }: Bench, tenants: readonly Share[]) => {
+  const load = ground.load();
+  const redis = await ground.redis();
+  const providers = await ground.providers({ record: true });
+  const api = await ground.api(redis, { providers });
+  await ground.worker(redis, providers, { slots: SLOTS });
+  const operator = operate({ apis: [api] });
+  const settleMs = quick ? 10_000 : 20_000;
+  const windowMs = quick ? 20_000 : 60_000;
+  for (const [index, { weight, callMs }] of tenants.entries()) {
+    const { secret: key } = await operator.issue(await operator.tenant({ weight }));
+    const lines = Math.ceil((SLOTS * (settleMs + windowMs)) / callMs) + SLOTS;
+    await load.call('uploadBatch', {
+      url: api.url,
+      key,
+      template: callOf(callMs),
+      first: index * APART,
+      userKeys: 0,
+      lines,
+    });
+  }
+  // Until the scheduler has measured the calls.
+  await delay(settleMs);
+  const sinceMs = clockMs();
+  await delay(windowMs);
+  const window = { sinceMs, untilMs: clockMs() };
+  const held: number[] = [];
+  for (const index of tenants.keys()) {
+    held.push(await providers.call('held', { first: index * APART, count: APART, ...window }));
+  }
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const heldInAll = sum(held);
+  const weights = sum(tenants.map(({ weight }) => weight));
+  const offs = tenants.map(({ weight }, index) => ((held[index] ?? 0) / heldInAll / (weight / weights) - 1) * 100);
+  return { off: Math.max(...offs.map(Math.abs)), calls: heldInAll / (window.untilMs - window.sinceMs) };
+};
