@@ -106,10 +106,7 @@ async function cutAll(proxy: FaultProxy, reset: boolean): Promise<void> {
 const pick = <T>(items: readonly T[], random: Random): T | undefined => items[random.below(items.length)];
 
 async function replaceWorker(stage: Stage, random: Random, signal: NodeJS.Signals): Promise<void> {
-  const worker = pick(
-    stage.gateway.workers.filter((each) => each !== stage.watched?.worker),
-    random,
-  );
+  const worker = pick(stage.gateway.workers, random);
   if (!worker) return;
   forget(stage.gateway.workers, worker);
   worker.signal(signal);
@@ -135,10 +132,7 @@ async function turnClock(stage: Stage, random: Random): Promise<void> {
 }
 
 async function replaceApi(stage: Stage, random: Random, signal: NodeJS.Signals): Promise<void> {
-  const api = pick(
-    stage.gateway.apis.filter((each) => each !== stage.watched?.api),
-    random,
-  );
+  const api = pick(stage.gateway.apis, random);
   if (!api) return;
   forget(stage.gateway.apis, api);
   api.signal(signal);

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { estimateUsage } from '../../shared/estimate.ts';
 import type { Job } from '../../shared/job.ts';
 import { createPrices } from '../../shared/pricing.ts';
-import { type Answer, type TestGateway, userKey } from '../support/gateway.ts';
+import { acceptedBatch, finishedBatch, readResults, upload } from '../support/batches.ts';
+import { type Answer, KEYS, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { until } from '../support/until.ts';
 import { withGateway } from '../support/with-gateway.ts';
@@ -99,6 +100,30 @@ test('where a budget applies, an answer’s length is bounded and a model withou
       async () => (await ask('x', { model: 'gpt-4o' }, { headers: userKey() })).status === 202,
       { withinMs: 5_000 },
     );
+  });
+});
+
+test('of a batch as many lines are called as the budget covers; the others fail without a call, and each has its outcome', async () => {
+  // What an answer without usage cost nobody knows: its estimate stands.
+  const line = (index: number) => ({
+    custom_id: String(index),
+    body: { ...REQUEST, messages: [{ role: 'user' as const, content: 'sandbox:fail=no-usage' }] },
+  });
+  const lines = Array.from({ length: 30 }, (_, index) => line(index));
+  await withGateway({ env: { MONTHLY_BUDGET_USD: '0.10', WORKER_CONCURRENCY: '4' } }, async (gateway) => {
+    const { id } = acceptedBatch(await upload(gateway, lines));
+    const { status, request_counts } = await finishedBatch(gateway, id);
+    expect({ status, request_counts }).toMatchObject({
+      status: 'completed',
+      request_counts: { total: 30, completed: 10, failed: 20 },
+    });
+    expect(gateway.sandbox.calls).toHaveLength(10);
+    const results = await readResults(gateway, id, { key: KEYS.acme });
+    expect(new Set(results.map(({ custom_id }) => custom_id)).size).toBe(30);
+    const failed = results.filter((result) => result.status === 'failed');
+    expect(failed).toHaveLength(20);
+    for (const { error } of failed) expect(error).toMatchObject({ code: 'budget_exceeded', retryable: false });
+    expect(await budgetOf(gateway)).toMatchObject({ budget_reserved_usd: 0, budget_threshold_percent: 100 });
   });
 });
 

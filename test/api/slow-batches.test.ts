@@ -1,0 +1,147 @@
+/** Slow clients of batches. Limits in time cannot be made shorter from outside, so these wait for them, side by side. */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ResultLine } from '../../shared/batch.ts';
+import { key, shardTag } from '../../shared/redis/keys.ts';
+import { acceptedBatch, finishedBatch, line, lines, readResults, upload } from '../support/batches.ts';
+import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+import { openConnection, request } from './raw.ts';
+import { expectRefusal } from './refusal.ts';
+
+const MIB = 1_048_576;
+const LINES = 400;
+const RESULT_BYTES = MIB / 4;
+
+let gateway: TestGateway;
+let redis: Redis;
+beforeAll(async () => {
+  gateway = await startGateway();
+  redis = new Redis(gateway.redis.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await gateway.stop();
+});
+
+const uploadOf = (tenant: keyof typeof KEYS): string =>
+  request('POST /v1/batches', [
+    `X-API-Key: ${KEYS[tenant]}`,
+    'Content-Type: application/x-ndjson',
+    'Transfer-Encoding: chunked',
+  ]);
+const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+
+/** Of gamma's batch, when lines of it are staged. */
+const stagedStem = async (): Promise<string | null> => {
+  const prefix = key(shardTag(0), 'BATCH');
+  for (const name of await redis.keys(`${prefix}*`)) {
+    const [tenant, total] = await redis.hmget(name, 'tenant', 'total');
+    if (tenant === 'gamma' && Number(total) > 0) return name.slice(prefix.length);
+  }
+  return null;
+};
+
+test.concurrent('an upload that trickles is refused when it was waited for 30 s, and leaves nothing behind', {
+  timeout: 45_000,
+}, async () => {
+  const connection = openConnection(gateway.apis[0]?.url ?? '');
+  const startMs = performance.now();
+  const staged = lines(100, {}, 'trickle').map((each) => `${JSON.stringify(each)}\n`);
+  connection.send(uploadOf('gamma') + chunk(staged.join('')));
+  const stem = await until('its first lines are staged', stagedStem);
+  const answer = await until(
+    'it is answered',
+    async () => {
+      connection.send(chunk(' '));
+      return connection.answer({ withinMs: 200 });
+    },
+    { withinMs: 40_000 },
+  );
+  expectRefusal(answer, { status: 408, code: 'request_timeout' });
+  expect(performance.now() - startMs).toBeGreaterThan(29_000);
+  expect(performance.now() - startMs).toBeLessThan(36_000);
+  await until('nothing of it is left', async () => (await redis.keys(`*${stem}*`)).length === 0);
+  await until('the connection is cut', () => {
+    connection.send(' ');
+    return connection.isCut();
+  });
+  connection.close();
+});
+
+test.concurrent('an upload that takes long is accepted where it came within the 30 s', {
+  timeout: 45_000,
+}, async () => {
+  const connection = openConnection(gateway.apis[0]?.url ?? '');
+  connection.send(uploadOf('acme'));
+  for (let number = 1; number <= 4; number++) {
+    connection.send(chunk(`${JSON.stringify(line(`patient-${number}`))}\n`));
+    await delay(6_000);
+  }
+  connection.send('0\r\n\r\n');
+  const { status, body } = await connection.answer();
+  expect({ status, body }).toMatchObject({ status: 202, body: { request_counts: { total: 4 } } });
+  connection.close();
+});
+
+const residentBytes = async (pid: number): Promise<number> =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1_024;
+
+test.concurrent('a client that stops reading its results costs the API no memory, is let go after a minute, and can go on behind the last line that it has', {
+  timeout: 100_000,
+}, async () => {
+  const [api] = gateway.apis;
+  if (!api) throw new Error('no API');
+  const { id } = acceptedBatch(await upload(gateway, lines(LINES, {}, 'large'), { key: KEYS.beta }));
+  await finishedBatch(gateway, id, { key: KEYS.beta });
+  // The sandbox answers in a few words.
+  const content = 'x'.repeat(RESULT_BYTES);
+  for (const { job_id } of await readResults(gateway, id, { key: KEYS.beta })) {
+    const result = { role: 'assistant', content, finish_reason: 'stop' };
+    await redis.set(key(shardTag(0), 'RESULT', job_id), JSON.stringify(result), 'KEEPTTL');
+  }
+
+  const before = await residentBytes(api.pid);
+  const startMs = performance.now();
+  const asked = get(`${api.url}/v1/batches/${id}/results`, { agent: false, headers: { 'X-API-Key': KEYS.beta } });
+  let isCut = false;
+  asked.on('error', () => {
+    isCut = true;
+  });
+  let text = '';
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  answer.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+    if (text.includes('\n')) answer.pause();
+  });
+  answer.on('error', () => {
+    isCut = true;
+  });
+  await until('a whole line is there', () => answer.isPaused());
+
+  let most = 0;
+  await until(
+    'the connection is cut',
+    async () => {
+      most = Math.max(most, await residentBytes(api.pid));
+      // A server that keeps the connection passes over an empty line.
+      asked.socket?.write('\r\n');
+      return isCut;
+    },
+    { withinMs: 80_000, everyMs: 200 },
+  );
+  expect(performance.now() - startMs).toBeGreaterThan(55_000);
+  expect(performance.now() - startMs).toBeLessThan(75_000);
+  expect(most - before).toBeLessThan((LINES * RESULT_BYTES) / 2);
+  asked.destroy();
+
+  const ended = text.split('\n').slice(0, -1);
+  // A cast because it is the line of a result.
+  const last = JSON.parse(ended.at(-1) ?? '') as ResultLine;
+  const rest = await readResults(gateway, id, { key: KEYS.beta, after: last.cursor });
+  expect(rest).toHaveLength(LINES - ended.length);
+});
