@@ -187,7 +187,8 @@ const openUserKey = async (
   id: string,
   claim: Claim,
 ): Promise<{ ok: true; secret: Secret | null } | { ok: false; reason: OpenFailure | 'missing' }> => {
-  if (claim.credential === 'platform') return { ok: true, secret: null };
+  // A seal says that a key was brought, whatever has become of the record.
+  if (claim.credential === 'platform' && claim.sealedKey === null) return { ok: true, secret: null };
   if (claim.sealedKey === null) return { ok: false, reason: 'missing' };
   const binding = {
     tenant: claim.tenant,

@@ -34,6 +34,7 @@ const SEAL_CHANGES: [what: string, change: (seals: Seals) => string | null][] = 
 ];
 const RECORD_CHANGES: [what: string, change: (job: Job) => Record<string, string>][] = [
   ['another provider in its record', () => ({ provider: 'anthropic' })],
+  ['the platform’s account in its record', () => ({ credential: 'platform', provider: 'bedrock' })],
   ['another tenant in its record', () => ({ tenant: 'beta' })],
   ['a later deadline in its record', (job) => ({ deadline: String(Date.parse(job.deadline_at) + 3_600_000) })],
 ];
