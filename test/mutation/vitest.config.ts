@@ -8,7 +8,6 @@ export default defineConfig({
       'test/shared/crypto/*.test.ts',
       'test/shared/{ids,platform-keys,user-key,webhook-signature}.test.ts',
       'test/api/{authenticator,scopes}.test.ts',
-      'test/contracts/kms.test.ts',
     ],
   },
 });
