@@ -78,9 +78,15 @@ const createQueueGauges = (registry: Registry) => {
   const delayed = gauge('gateway_queue_delayed', 'Waiting jobs that are in the pause before a retry.');
   const parked = gauge('gateway_queue_parked_lanes', 'Lanes that a provider’s rate limit holds back.');
   const slots = gauge('gateway_worker_slots', 'Calls that the living workers can run at once.');
+  const thresholds = new Counter({
+    name: 'gateway_budget_thresholds_total',
+    help: 'Monthly budgets of tenants that reached so many percent; 100 is the first call that did not fit. Of all processes together: do not add them up.',
+    labelNames: ['ledger', 'percent'] as const,
+    registers: [registry],
+  });
 
   return (measures: QueueMeasures | null): void => {
-    for (const each of [waiting, oldest, handedOff, delayed, parked, slots]) each.reset();
+    for (const each of [waiting, oldest, handedOff, delayed, parked, slots, thresholds]) each.reset();
     if (measures === null) {
       // A reset gauge without labels would say 0.
       for (const each of [delayed, parked, slots]) each.remove();
@@ -95,5 +101,6 @@ const createQueueGauges = (registry: Registry) => {
     delayed.set(measures.delayed);
     parked.set(measures.parkedLanes);
     slots.set(measures.workerSlots);
+    for (const { ledger, percent, told } of measures.budgetThresholds) thresholds.inc({ ledger, percent }, told);
   };
 };

@@ -159,14 +159,7 @@ const variables = z.object({
   MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
   MAX_BATCH_QUEUED: whole(1, 100_000_000, 1_000_000),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
-  METRICS_PORT: z
-    .string()
-    .refine(
-      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
-      'must be a port: a whole number from 0 to 65,535',
-    )
-    .transform(Number)
-    .optional(),
+  METRICS_PORT: wholeIn(0, 65_535).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   EXIT_WITH_PARENT: yesOrNo.default(false),
   ALIVE_FILE: z.string().optional(),
@@ -184,6 +177,9 @@ const REFUSED_VARIABLES = [
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_CUSTOM_HEADERS',
   'ANTHROPIC_AUTH_TOKEN',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
+  'AWS_ENDPOINT_URL_KMS',
 ] as const;
 
 /** These make libraries print requests, keys included. */
@@ -306,7 +302,7 @@ export const loadConfig = (environment: Environment): Config => {
   const sandbox = detectSandbox(given);
   for (const name of REFUSED_VARIABLES) {
     if (given[name])
-      problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL.`);
+      problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL or KMS_URL.`);
   }
   if (Boolean(given.AWS_ACCESS_KEY_ID) !== Boolean(given.AWS_SECRET_ACCESS_KEY)) {
     problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together.');
@@ -314,6 +310,11 @@ export const loadConfig = (environment: Environment): Config => {
   if (production) {
     for (const name of DEBUG_VARIABLES) {
       if (given[name]) problems.push(`${name} must not be set in production: it makes a library print requests.`);
+    }
+    if (given.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+      problems.push(
+        'NODE_TLS_REJECT_UNAUTHORIZED=0 must not be set in production: whoever is on the way could read users’ keys. NODE_EXTRA_CA_CERTS trusts a private authority.',
+      );
     }
     if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
     if (!given.TRUSTED_PROXIES) {

@@ -29,8 +29,8 @@ export const newDeliveryId = (): DeliveryId => `evt_${sortableUnique()}` as Deli
 /** The one delivery of the event that a job ends with; `record_event` makes the same. */
 export const deliveryOf = (job: JobId): DeliveryId => job.replace('job_', 'evt_') as DeliveryId;
 
-/** Whether a client's own `X-Request-Id` can be taken over: fit for a header and a log line as it stands. */
-export const isRequestId = (text: string): boolean => /^[A-Za-z0-9._-]{1,128}$/.test(text);
+/** Whether a client's own `X-Request-Id` can be taken over: fit for a header and a log line as it stands, and no key that was put into the wrong header. */
+export const isRequestId = (text: string): boolean => /^(?!sk-|gk_)[A-Za-z0-9._-]{1,128}$/.test(text);
 
 export const newRequestId = (): string => `req_${sortableUnique()}`;
 

@@ -59,9 +59,15 @@ export const createLog = (
 /** What may be logged of an error nobody expected: its class and the places in the code, without the message, which may hold anything. */
 export const describeError = (error: unknown): { code: string; stack: string[] } => {
   if (!(error instanceof Error)) return { code: typeof error, stack: [] };
-  const stack = (error.stack ?? '').split('\n').flatMap((line) => {
+  const { name, stack: text = '' } = error;
+  // Behind the message, whose lines may look like places; a stack without it begins with an older one.
+  const message = String(error.message);
+  const at = text.indexOf(message);
+  const behind = at < 0 ? '' : text.slice(at + message.length);
+  const stack = behind.split('\n').flatMap((line) => {
     const [, place] = /^\s+at .*?((?:[\w.@-]+\/){0,3}[\w.-]+:\d+:\d+)\)?$/.exec(line) ?? [];
     return place ? [place] : [];
   });
-  return { code: error.name, stack: stack.slice(0, 8) };
+  // A name may have come over the wire: AWS's SDK calls its errors what the server does.
+  return { code: /^[A-Za-z]{1,64}$/.test(name) ? name : 'Error', stack: stack.slice(0, 8) };
 };

@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { DeliveryId, JobId } from './ids.ts';
-import { QUEUE_NAMES, type QueueName, shardTag } from './redis/keys.ts';
+import { key, QUEUE_NAMES, type QueueName, shardTag } from './redis/keys.ts';
 
 /** `<job id>-<hand-off>` or `<delivery id>-<hand-off>`, the id of a BullMQ job. */
 export type Handoff = string;
@@ -38,8 +38,7 @@ export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }
       // A queue that is built while Redis is away stays broken for ever unless both are set.
       skipVersionCheck: true,
       skipWaitingForReady: true,
-      // No event of ours is read by anyone, and the stream would outlive the jobs.
-      streams: { events: { maxLen: 0 } },
+      skipMetasUpdate: true,
     });
     // BullMQ prints what nobody listens to.
     return queue.on('error', () => {});
@@ -48,6 +47,17 @@ export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }
     completions: open('completions', shard),
     deliveries: open('deliveries', shard),
   }));
+  // Nobody reads BullMQ's events, and their stream would outlive the jobs. BullMQ's own option for it is lost, without a word, where Redis is not ready when a queue is built.
+  const keepNoEvents = (): void => {
+    for (let shard = 0; shard < shards; shard++) {
+      for (const name of ['COMPLETIONS', 'DELIVERIES'] as const) {
+        redis.hset(key(shardTag(shard), name, 'meta'), 'opts.maxLenEvents', 0).catch(() => {});
+      }
+    }
+  };
+  redis.on('ready', keepNoEvents);
+  if (redis.status === 'ready') keepNoEvents();
+
   const addNow = async (queue: Queue, handoffs: readonly Handoff[]): Promise<void> => {
     await queue.addBulk(
       handoffs.map((handoff) => ({

@@ -33,6 +33,10 @@ const TYPED_IN = process.env.INIT_CWD ?? process.cwd();
 const clientFor = ({ url }: Options): GatewayClient => {
   const { GATEWAY_URL, GATEWAY_API_KEY, GATEWAY_USER_API_KEY, GATEWAY_USER_PROVIDER } = process.env;
   if (!GATEWAY_API_KEY) throw new CommandError('Set GATEWAY_API_KEY to your platform key.');
+  for (const [name, value = ''] of Object.entries({ GATEWAY_API_KEY, GATEWAY_USER_API_KEY, GATEWAY_USER_PROVIDER })) {
+    if (!/^[\x21-\x7e]*$/.test(value))
+      throw new CommandError(`${name} holds a space, a line break or other characters that no key has: copy it again.`);
+  }
   return createGatewayClient({
     url: (url ?? GATEWAY_URL ?? 'http://localhost:4000').replace(/\/+$/, ''),
     key: GATEWAY_API_KEY,

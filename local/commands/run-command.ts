@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { ConfigError } from '../../shared/config.ts';
+import { describeError } from '../../shared/log.ts';
 import { UnfitServer } from '../../shared/redis/server.ts';
 import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
 
@@ -45,5 +46,7 @@ const explain = (error: unknown): string => {
   if (error instanceof RedisUnavailable) return 'Redis does not answer.';
   if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
     return error.message;
-  throw error;
+  // Node would print the whole error, and a library's error may hold a key.
+  const { code, stack } = describeError(error);
+  return [`Something went wrong in the command itself: ${code}`, ...stack.map((place) => `  at ${place}`)].join('\n');
 };

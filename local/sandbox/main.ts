@@ -9,7 +9,7 @@ const { SANDBOX_PORT, SANDBOX_HOST, SANDBOX_DELAY_MS } = process.env;
 
 const wholeNumber = (name: string, value: string, max: number): number => {
   if (/^\d{1,9}$/.test(value) && Number(value) <= max) return Number(value);
-  console.error(`sandbox: ${name} must be a whole number from 0 to ${max}`);
+  console.error(`sandbox: ${name} must be a whole number from 0 to ${max}, in digits only`);
   process.exit(1);
 };
 
@@ -19,7 +19,7 @@ process.once('SIGTERM', exit);
 if (process.channel) process.once('disconnect', exit);
 
 const options = {
-  port: wholeNumber('the port', process.argv[2] ?? SANDBOX_PORT ?? '4010', 65_535),
+  port: wholeNumber('SANDBOX_PORT', process.argv[2] ?? SANDBOX_PORT ?? '4010', 65_535),
   host: SANDBOX_HOST ?? '127.0.0.1',
   delayMs: wholeNumber('SANDBOX_DELAY_MS', SANDBOX_DELAY_MS ?? '400', 600_000),
 };

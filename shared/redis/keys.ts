@@ -74,7 +74,7 @@ const NAMES = {
   /** string, beside AUDIT: the worker that seals; 3 s. */
   AUDIT_LEASE: 'audit-lease',
 
-  /** hash: virtual time, capacity, completion rate, default limits, waiting jobs by class. */
+  /** hash: virtual time, capacity, completion rate, default limits, waiting jobs by class, how often budgets' thresholds were told of. */
   SCHEDULER: 'scheduler',
   /** sorted set: tenants with something runnable → virtual start. */
   READY: 'ready',

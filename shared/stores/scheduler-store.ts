@@ -1,5 +1,6 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
+import type { CredentialKind } from '../completion.ts';
 import type { TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
@@ -25,6 +26,8 @@ export type QueueMeasures = {
   delayed: number;
   parkedLanes: number;
   workerSlots: number;
+  /** How often it was told, since this Redis was set up, that a tenant's budget was used so far, in percent. */
+  budgetThresholds: { ledger: CredentialKind; percent: 80 | 100; told: number }[];
 };
 
 export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
@@ -116,6 +119,12 @@ export const createSchedulerStore = ({
       delayed: sum(6),
       parkedLanes: sum(7),
       workerSlots: sum(8),
+      budgetThresholds: [
+        { ledger: 'platform', percent: 80, told: sum(9) },
+        { ledger: 'platform', percent: 100, told: sum(10) },
+        { ledger: 'user', percent: 80, told: sum(11) },
+        { ledger: 'user', percent: 100, told: sum(12) },
+      ],
     };
   },
 

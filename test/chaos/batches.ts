@@ -16,7 +16,7 @@ export type BatchPlan = {
   cancelAfterMs: number | null;
 };
 
-export type BatchStory = { plan: BatchPlan; batch: Batch; results: ResultLine[] };
+export type BatchStory = { plan: BatchPlan; batch: Batch; results: ResultLine[]; endedMs: number };
 
 export const planBatch = (seed: number, number: number): BatchPlan => {
   const random = createRandom(seed, 1_000_000 + number);
@@ -92,7 +92,7 @@ export const runBatch = async (stage: Stage, { ask }: Clients, plan: BatchPlan):
         await takeResults();
         if (results.length === before) break;
       }
-      return { plan, batch, results };
+      return { plan, batch, results, endedMs: performance.now() };
     }
   }
 };

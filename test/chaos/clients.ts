@@ -181,7 +181,7 @@ export const createClients = (stage: Stage, history: History, random: Random): C
       const final = await finalJob(plan, id);
       const deleted = plan.deleted && !final.attempts.some(({ outcome }) => outcome === 'unknown');
       if (deleted) await remove(plan, id);
-      history.jobs.push({ plan, id, final, cancelConfirmed, deleted });
+      history.jobs.push({ plan, id, final, endedMs: performance.now(), cancelConfirmed, deleted });
     },
   };
 };

@@ -106,7 +106,10 @@ async function cutAll(proxy: FaultProxy, reset: boolean): Promise<void> {
 const pick = <T>(items: readonly T[], random: Random): T | undefined => items[random.below(items.length)];
 
 async function replaceWorker(stage: Stage, random: Random, signal: NodeJS.Signals): Promise<void> {
-  const worker = pick(stage.gateway.workers, random);
+  const worker = pick(
+    stage.gateway.workers.filter((each) => each !== stage.watched?.worker),
+    random,
+  );
   if (!worker) return;
   forget(stage.gateway.workers, worker);
   worker.signal(signal);
@@ -132,7 +135,10 @@ async function turnClock(stage: Stage, random: Random): Promise<void> {
 }
 
 async function replaceApi(stage: Stage, random: Random, signal: NodeJS.Signals): Promise<void> {
-  const api = pick(stage.gateway.apis, random);
+  const api = pick(
+    stage.gateway.apis.filter((each) => each !== stage.watched?.api),
+    random,
+  );
   if (!api) return;
   forget(stage.gateway.apis, api);
   api.signal(signal);

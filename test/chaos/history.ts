@@ -1,5 +1,6 @@
 /** What clients asked and what they were answered: all that the checks know of the gateway's inside. */
 import type { Job } from '../../shared/job.ts';
+import type { BatchStory } from './batches.ts';
 import type { TenantName } from './stage.ts';
 
 /** How a job is meant to go; see `JOB_KINDS`. */
@@ -36,17 +37,21 @@ export type JobStory = {
   id: string;
   /** As it was when a client first saw it final; after the run, as it is then. */
   final: Job;
+  /** When that was, by `performance.now()`. */
+  endedMs: number;
   deleted: boolean;
   /** The answer to `cancel` said that it was final and cancelled. */
   cancelConfirmed: boolean;
 };
 
 export type History = {
+  /** In the order in which they ended. */
   jobs: JobStory[];
+  batches: BatchStory[];
   /** What clients saw that must never be seen. */
   violations: string[];
   /** Answers by status; 0 where there was none. */
   answers: Map<number, number>;
 };
 
-export const createHistory = (): History => ({ jobs: [], violations: [], answers: new Map() });
+export const createHistory = (): History => ({ jobs: [], batches: [], violations: [], answers: new Map() });

@@ -1,22 +1,26 @@
 /**
- * `npm run chaos [-- --minutes N --seed N --json]`: clients use a real gateway while its processes, its Redis and its network fail; afterwards everything must be explained.
+ * `npm run chaos [-- --minutes N --jobs-a-second N --seed N --json]`: clients use a real gateway while its processes, its Redis and its network fail; afterwards everything must be explained.
+ * From 60 minutes on it also watches for growth: of a worker and an API that no fault ends, and of what Redis stores.
  * The seed (random, and printed) repeats the plan of a run: what clients send and which faults come when.
  */
 import { parseArgs } from 'node:util';
 import { canTurnClocks } from '../support/faketime.ts';
+import { describeGrowth } from './growth.ts';
 import { type Outcome, runChaos } from './run.ts';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '4' },
+    'jobs-a-second': { type: 'string', default: '40' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
+const jobsASecond = Number(values['jobs-a-second']);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-if (!(minutes > 0 && minutes <= 600) || !Number.isSafeInteger(seed)) {
-  process.stderr.write('--minutes is a number up to 600, --seed a whole number.\n');
+if (!(minutes > 0 && minutes <= 600) || !(jobsASecond > 0 && jobsASecond <= 200) || !Number.isSafeInteger(seed)) {
+  process.stderr.write('--minutes is a number up to 600, --jobs-a-second one up to 200, --seed a whole number.\n');
   process.exit(2);
 }
 
@@ -44,11 +48,13 @@ provider calls  ${outcome.calls}; ${outcome.duplicates} answers beyond one for e
 webhooks        ${outcome.webhooks.received} received of ${outcome.webhooks.jobs} jobs
 taken over      ${takeovers.length} attempts; ${at(0.5)} s after they began in the middle, ${at(1)} s at most
 `);
+  for (const [of, growth] of Map.groupBy(outcome.growth ?? [], (each) => each.of))
+    say(`${of.padEnd(30)} ${growth.map(describeGrowth).join(', ')}`);
 };
 
 if (!canTurnClocks) say('Clocks stay as they are: Debian’s package faketime is not installed.');
-say(`chaos: ${minutes} minutes, seed ${seed}`);
-const outcome = await runChaos({ seed, minutes, say });
+say(`chaos: ${minutes} minutes, ${jobsASecond} jobs a second, seed ${seed}`);
+const outcome = await runChaos({ seed, minutes, jobsASecond, say });
 report(outcome);
 for (const violation of outcome.violations.slice(0, 50)) say(`VIOLATION: ${violation}`);
 say(outcome.violations.length === 0 ? 'no violation' : `${outcome.violations.length} violations`);

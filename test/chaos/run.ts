@@ -12,11 +12,13 @@ import {
   findDuplicates,
   readAgain,
 } from './check.ts';
-import { createClients, planJob } from './clients.ts';
+import { type Clients, createClients, planJob } from './clients.ts';
 import { type Fault, injectFaults, planFaults } from './faults.ts';
+import { type Growth, judgeGrowth } from './growth.ts';
 import { createHistory, type History } from './history.ts';
 import { createRandom } from './random.ts';
 import { setStage } from './stage.ts';
+import { watch } from './watch.ts';
 
 export type Outcome = {
   seed: number;
@@ -33,11 +35,17 @@ export type Outcome = {
   webhooks: { jobs: number; received: number };
   /** How long after its start each lost attempt was followed by another, in milliseconds, ascending. */
   takeovers: number[];
+  /** How everything that was watched stood early and late; null where the run was too short. */
+  growth: Growth[] | null;
   violations: string[];
 };
 
-const JOBS_A_SECOND = 40;
 const BATCHES_A_MINUTE = 6;
+/** A run of so many minutes watches for growth: what is erased leaves a stub for a quarter of an hour, and only then the same number of keys comes and goes. */
+const SOAK_MINUTES = 60;
+const SAMPLES = 90;
+/** After this, no lost attempt reports any more; and the record is far from its end. */
+const READ_AGAIN_AFTER_MS = 120_000;
 
 const count = (names: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {};
@@ -45,53 +53,89 @@ const count = (names: readonly string[]): Record<string, number> => {
   return counts;
 };
 
+/** Reads again what has been final for a while, before its record goes, until it has read all. */
+const createRereading = (history: History, clients: Clients): { finish: () => Promise<void> } => {
+  let [jobs, batches] = [0, 0];
+  const read = async (endedBefore: number): Promise<void> => {
+    const isDue = ({ endedMs }: { endedMs: number }): boolean => endedMs <= endedBefore;
+    const [dueJobs, dueBatches] = [
+      history.jobs.slice(jobs).filter(isDue),
+      history.batches.slice(batches).filter(isDue),
+    ];
+    jobs += dueJobs.length;
+    batches += dueBatches.length;
+    history.violations.push(...(await readAgain(dueJobs, clients)), ...(await readBatchesAgain(dueBatches, clients)));
+  };
+  const stopping = new AbortController();
+  const readOn = async (): Promise<void> => {
+    for (;;) {
+      await delay(5_000, null, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return read(performance.now());
+      await read(performance.now() - READ_AGAIN_AFTER_MS);
+    }
+  };
+  const done = readOn().catch((error: unknown) => void history.violations.push(`reading again: ${String(error)}`));
+  return {
+    finish: () => {
+      stopping.abort();
+      return done;
+    },
+  };
+};
+
 export const runChaos = async ({
   seed,
   minutes,
+  jobsASecond = 40,
   say,
 }: {
   seed: number;
   minutes: number;
+  jobsASecond?: number;
   say: (text: string) => void;
 }): Promise<Outcome> => {
   const durationMs = minutes * 60_000;
-  const jobCount = Math.round((durationMs / 1_000) * JOBS_A_SECOND);
+  const jobCount = Math.round((durationMs / 1_000) * jobsASecond);
   const batchCount = Math.max(1, Math.round(minutes * BATCHES_A_MINUTE));
   const startedMs = performance.now();
   const history = createHistory();
-  const stage = await setStage(createRandom(seed, -2_000_000));
+  const { violations } = history;
+  const stage = await setStage(createRandom(seed, -2_000_000), { isSoak: minutes >= SOAK_MINUTES });
   try {
     const clients = createClients(stage, history, createRandom(seed, -1_000_000));
+    const { watched, gateway } = stage;
+    const ended = (): number => history.jobs.length;
+    const watching = watched && watch(watched, gateway.redis.url, ended, { durationMs, samples: SAMPLES });
     const injecting = injectFaults(stage, seed, planFaults(seed, durationMs), say);
     const running: Promise<void>[] = [];
     const sendingBatches = Promise.all(
       Array.from({ length: batchCount }, async (_, number) => {
         await delay((number / batchCount) * durationMs);
-        return runBatch(stage, clients, planBatch(seed, number)).catch((error: unknown) => {
-          history.violations.push(`batch ${number}: ${String(error)}`);
-          return null;
-        });
+        await runBatch(stage, clients, planBatch(seed, number)).then(
+          (story) => history.batches.push(story),
+          (error: unknown) => violations.push(`batch ${number}: ${String(error)}`),
+        );
       }),
-    ).then((stories) => stories.filter((story) => story !== null));
+    );
+    const rereading = createRereading(history, clients);
     const beganMs = performance.now();
     for (let number = 0; number < jobCount; number++) {
-      await delay(Math.max(0, beganMs + (number / JOBS_A_SECOND) * 1_000 - performance.now()));
+      await delay(Math.max(0, beganMs + (number / jobsASecond) * 1_000 - performance.now()));
       const job = clients.runJob(planJob(seed, number));
-      running.push(job.catch((error: unknown) => void history.violations.push(`job ${number}: ${String(error)}`)));
+      running.push(job.catch((error: unknown) => void violations.push(`job ${number}: ${String(error)}`)));
     }
     const faults = await injecting;
     await Promise.all(running);
-    const batches = await sendingBatches;
+    await sendingBatches;
+    await rereading.finish();
+    const { batches } = history;
 
     say('everything is final; looking at all of it again');
-    const { violations } = history;
     if (history.jobs.length !== jobCount)
       violations.push(`${jobCount} jobs were sent and ${history.jobs.length} ended`);
     await expectInvariants(stage.gateway.redis.url, { allRecordsStored: false }).catch((error: unknown) =>
       violations.push(String(error)),
     );
-    violations.push(...(await readAgain(history.jobs, clients)));
-    violations.push(...(await readBatchesAgain(batches, clients)));
     violations.push(...checkJobs(history.jobs, stage.gateway.sandbox.calls, faults));
     violations.push(...checkBatches(batches, stage.gateway.sandbox.calls));
     violations.push(...(await checkLedgers(history.jobs, batches, clients)));
@@ -99,6 +143,8 @@ export const runChaos = async ({
     violations.push(...checkLogs(stage));
     violations.push(...(await checkKeys(stage)));
     violations.push(...(await checkAudit(stage)));
+    const judged = watching && judgeGrowth(await watching, durationMs);
+    violations.push(...(judged?.violations ?? []));
 
     const attempts = history.jobs.flatMap(({ final }) => final.attempts);
     return {
@@ -126,6 +172,7 @@ export const runChaos = async ({
           }),
         )
         .toSorted((a, b) => a - b),
+      growth: judged?.growth ?? null,
       violations,
     };
   } finally {

@@ -9,6 +9,7 @@ export type TenantName = (typeof TENANTS)[number];
 
 import type { Random } from './random.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
+import { WATCHABLE, type Watched } from './watch.ts';
 
 export type Stage = {
   gateway: TestGateway;
@@ -18,6 +19,8 @@ export type Stage = {
   userKeys: Record<TenantName, { openai: string; anthropic: string }>;
   /** Every process that ever ran: its output is searched in the end. */
   processes: GatewayProcess[];
+  /** A worker and an API that no fault ends, so that it can be seen whether they grow; in a soak. */
+  watched: Watched | null;
   /** Starts another worker, without waiting until it is ready. */
   addWorker: (env?: Record<string, string>) => GatewayProcess;
   stop: () => Promise<void>;
@@ -26,7 +29,10 @@ export type Stage = {
 /** One attempt ends after so long, so that calls on a dead connection end within the run. */
 const TIMEOUT_SECONDS = 15;
 
-export const setStage = async (random: Random): Promise<Stage> => {
+/** So short that in a soak records come to their end; what is final is read again before. */
+const RESULT_TTL_SECONDS = 300;
+
+export const setStage = async (random: Random, { isSoak }: { isSoak: boolean }): Promise<Stage> => {
   const gateway = await startGateway({
     apis: 0,
     workers: 0,
@@ -35,6 +41,7 @@ export const setStage = async (random: Random): Promise<Stage> => {
       JOB_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
       JOB_DEADLINE_SECONDS: '600',
       MAX_ATTEMPTS: '8',
+      RESULT_TTL_SECONDS: String(RESULT_TTL_SECONDS),
       RATE_LIMIT_RPM: '1000000',
       WEBHOOK_ALLOW_PRIVATE: 'true',
       // So many that none is used up.
@@ -67,6 +74,7 @@ export const setStage = async (random: Random): Promise<Stage> => {
       // The cast says what the three names just made.
     ) as Stage['userKeys'],
     processes: [],
+    watched: null,
     addWorker: (env = {}) => {
       const worker = startProcess('worker/main.ts', { ...gateway.env, ...env });
       gateway.workers.push(worker);
@@ -80,6 +88,11 @@ export const setStage = async (random: Random): Promise<Stage> => {
   };
   try {
     for (let count = 0; count < 2; count++) stage.processes.push(await gateway.addWorker(), await gateway.addApi());
+    if (isSoak) {
+      const watched = { worker: await gateway.addWorker(WATCHABLE), api: await gateway.addApi(WATCHABLE) };
+      stage.processes.push(watched.worker, watched.api);
+      stage.watched = watched;
+    }
   } catch (error) {
     await stage.stop();
     throw error;

@@ -1,5 +1,5 @@
 /** The sandbox's own promises: the steering that people use by hand, and what it takes and records. */
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -97,4 +97,18 @@ test('as a process it says where it listens, and ends with its parent', async ()
   const ended = once(child, 'exit');
   child.disconnect();
   expect(await ended).toEqual([0, null]);
+});
+
+test.each([
+  ['SANDBOX_PORT', '65535'],
+  ['SANDBOX_DELAY_MS', '600000'],
+])('as a process it says what is wrong with %s, and does not start', (name, most) => {
+  for (const value of ['-1', '0.5', String(Number(most) + 1)]) {
+    const env = { ...process.env, [name]: value };
+    const { status, stderr } = spawnSync(process.execPath, ['local/sandbox/main.ts'], { env, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([
+      1,
+      `sandbox: ${name} must be a whole number from 0 to ${most}, in digits only\n`,
+    ]);
+  }
 });

@@ -42,6 +42,7 @@ beforeAll(async () => {
       MAX_ATTEMPTS: '2',
       WEBHOOK_ALLOW_PRIVATE: 'true',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      METRICS_PORT: '0',
       LOG_LEVEL: 'debug',
     },
   });
@@ -128,11 +129,93 @@ const refusals = (name: Provider): [string, RequestInit][] => {
     post({ 'X-User-API-Key': key, 'X-User-Provider': name }),
     post({ ...own(name), 'X-API-Key': key }),
     post({ ...own(name), Authorization: `Bearer ${key}` }),
-    [`/v1/jobs/${key}`, { headers: tenantHeaders }],
+    [`/v1/jobs/${key}`, { headers: { ...tenantHeaders, 'If-None-Match': key, Accept: key } }],
     [`/v1/jobs?after=${key}&${key}=1`, { headers: tenantHeaders }],
     [`/v1/${key}?key=${key}`, { headers: tenantHeaders }],
-    [`/v1/usage`, { headers: { ...tenantHeaders, 'If-None-Match': key, Accept: key } }],
     ['/admin/tenants', { headers: { Authorization: `Bearer ${key}` } }],
+    post({ ...own(name), Authorization: `Basic ${key}` }),
+    post({ ...own(name), Authorization: `Bearer ${CANARIES.platform.key} ${key}` }),
+    post({ ...own(name), 'Content-Type': `application/json; charset=${key}` }),
+    post({ ...own(name), 'Content-Encoding': key }),
+    post(
+      { ...own(name), 'Idempotency-Key': `${key}é` },
+      JSON.stringify({ messages: [{ role: 'user', content: 'Hi.' }] }),
+    ),
+    post({ ...own(name), 'X-Request-Id': key, 'User-Agent': key, Referer: `http://${key}/`, Cookie: `key=${key}` }),
+    post({ ...own(name), 'X-Forwarded-For': key, 'X-Forwarded-Proto': key, Forwarded: `for=${key}`, tracestate: key }),
+    // Letters that look alike, and bytes that are none.
+    post(own(name, `${key}é`)),
+    post(own(name, `\u00a0${key}`)),
+    post(own(name, Buffer.from(`${key}ѕк`).toString('latin1'))),
+    post(own(name), JSON.stringify({ api_key: key, user_api_key: key, 'X-User-API-Key': key })),
+    post(own(name), JSON.stringify({ model: `${key} `, messages: [{ role: 'user', content: 'Hi.' }] })),
+    post(own(name), `{"${key}": {"${key}": [`),
+    [`/v1/complete?api_key=${key}&X-User-API-Key=${key}`, { method: 'POST', headers: own(name), body: '{}' }],
+    [`/v1/complete?${key}&${key}`, { method: 'POST', headers: own(name), body: '{}' }],
+    ...['status', 'batch_id', 'limit', 'after', 'wait'].map(ask('/v1/jobs', key)),
+    ...['from', 'to', 'group_by', 'batch_id'].map(ask('/v1/usage', key)),
+    ...['status', 'job_id', 'limit', 'after'].map(ask('/v1/webhooks/deliveries', key)),
+    [`/v1/batches/${key}/results?after=${key}`, { headers: tenantHeaders }],
+    [`/v1/batches/${key}/retry`, { method: 'POST', headers: own(name), body: JSON.stringify({ only: [key] }) }],
+    [`/v1/webhooks/deliveries/${key}/redeliver`, { method: 'POST', headers: tenantHeaders }],
+    ['/v1/webhooks/test', { method: 'POST', headers: own(name), body: JSON.stringify({ url: key }) }],
+    ['/v1/webhooks/secret/rotate', { method: 'POST', headers: own(name), body: JSON.stringify({ [key]: key }) }],
+    ...batches(name),
+    ...operators(key),
+  ];
+};
+
+const ask =
+  (path: string, key: string) =>
+  (name: string): [string, RequestInit] => [`${path}?${name}=${key}`, { headers: tenantHeaders }];
+
+/** Batches of nothing but bad lines, in both forms. */
+const batches = (name: Provider): [string, RequestInit][] => {
+  const { key } = CANARIES[name];
+  const body = { model: 'm', messages: [{ role: 'user', content: 'Hi.' }] };
+  const lines = [
+    { custom_id: key, body: { ...body, [key]: key } },
+    { custom_id: key, body: { ...body, messages: key } },
+    { custom_id: key, [key]: key },
+    { custom_id: key, body: { ...body, model: `${key} ` } },
+    { custom_id: { [key]: key }, body },
+    key,
+  ].map((line) => JSON.stringify(line));
+  const send = (type: string, text: string, query = ''): [string, RequestInit] => [
+    `/v1/batches${query}`,
+    { method: 'POST', headers: { ...own(name), 'Content-Type': type }, body: text },
+  ];
+  const ndjson = 'application/x-ndjson';
+  return [
+    send(ndjson, [...lines, `{"${key}`, key.repeat(3)].join('\n')),
+    send('application/json', `{"requests":[${lines.join(',')}],"metadata":{"${key}":"${key}"}}`),
+    send('application/json', `{"${key}":"${key}","requests":[]}`),
+    send('application/json', `{"requests":[${key}`),
+    ...['webhook_url', 'webhook_events', 'deadline_seconds', 'on_invalid', key].map((parameter) =>
+      send(ndjson, lines.join('\n'), `?${parameter}=${key}`),
+    ),
+  ];
+};
+
+/** The operator's calls, with a key where a name, a number or an id belongs. */
+const operators = (key: string): [string, RequestInit][] => {
+  const send = (method: string, path: string, body?: object): [string, RequestInit] => [
+    path,
+    {
+      method,
+      headers: { Authorization: `Bearer ${CANARIES.admin.key}`, 'Content-Type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    },
+  ];
+  return [
+    send('POST', '/admin/tenants', { [key]: key }),
+    send('POST', '/admin/tenants', { name: 'x', limits: { requests_per_minute: key }, allowed_models: [`${key} `] }),
+    send('GET', `/admin/tenants/${key}?${key}=${key}`),
+    send('PATCH', `/admin/tenants/${key}`, { weight: key }),
+    send('POST', `/admin/tenants/${key}/keys`, { name: 'x', scopes: [key], expires_at: key }),
+    send('POST', `/admin/tenants/${key}/keys/${key}/rotate`, { overlap_seconds: key }),
+    send('DELETE', `/admin/tenants/${key}/keys/${key}`),
+    send('GET', `/admin/audit?tenant=${key}&after=${key}`),
   ];
 };
 
@@ -144,6 +227,15 @@ const rawRefusals = ({ key }: { key: string }): string[] => {
     request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `X-User-API-Key: ${key}`]),
     request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `X-Filler: ${key.repeat(1_000)}`]),
     request(`POST /${key}\0`, [...begin, `X-User-API-Key : ${key}`]),
+    request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `X-User-Provider: ${key}`]),
+    request('POST /v1/complete', [...begin, `X-API-Key: ${key}`]),
+    request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `Transfer-Encoding: ${key}`]),
+    request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `Content-Length: ${key}`]),
+    request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}`, `Host: ${key}`]),
+    request('POST /v1/complete', [...begin, `X-User-API-Key: ${key}\r\n ${key}`]),
+    request(`POST http://${key}:${key}@${key}/v1/${key}`, [...begin, `Expect: ${key}`, `Upgrade: ${key}`]),
+    request(`TRACE /v1/complete`, [...begin, `X-User-API-Key: ${key}`]),
+    request(`${key} /v1/complete`, begin),
     `${key}\r\n\r\n`,
   ];
 };
@@ -212,12 +304,13 @@ describe('no six characters of a key are in any output or store', () => {
       PROVIDERS.map((name) => add(['cancelled'], 'one that is cancelled', 'hang', name)),
     );
     const lost = await Promise.all(PROVIDERS.map((name) => add(['completed'], 'one whose worker dies', 'hang', name)));
-    await sinks.lookIntoRedis();
+    await sinks.look();
 
     for (const name of PROVIDERS) {
       for (const [path, init] of refusals(name)) {
         const { status } = await sinks.ask(path, init);
-        expect(status === 202, path).toBe(false);
+        expect(status, path).toBeGreaterThanOrEqual(400);
+        expect(status, path).toBeLessThan(500);
       }
       for (const text of rawRefusals(CANARIES[name])) {
         const connection = openConnection(gateway.apis[0]?.url ?? '');
@@ -243,8 +336,10 @@ describe('no six characters of a key are in any output or store', () => {
 
     // Their workers die; Redis is away for a while; and the provider comes to itself.
     provider.recover();
+    await sinks.look();
     for (const worker of gateway.workers) worker.signal('SIGKILL');
-    await sinks.lookIntoRedis();
+    await Promise.all(gateway.workers.map(({ exited }) => exited));
+    await sinks.look();
     await gateway.redis.kill();
     const away = await sinks.ask('/v1/complete', {
       method: 'POST',
@@ -258,11 +353,12 @@ describe('no six characters of a key are in any output or store', () => {
     await failToBoot();
     for (const path of lost) expect(await finished(path), jobs.get(path)).toBe('completed');
 
-    for (const path of [...jobs.keys(), '/v1/jobs?limit=100', '/v1/usage', '/v1/webhooks/deliveries', '/metrics']) {
-      await sinks.ask(path, { headers: tenantHeaders });
+    for (const path of [...jobs.keys(), '/v1/jobs?limit=100', '/v1/usage', '/v1/webhooks/deliveries']) {
+      expect((await sinks.ask(path, { headers: tenantHeaders })).status, path).toBe(200);
     }
     for (const path of ['/admin/tenants', '/admin/queues', '/admin/audit?limit=100']) {
-      await sinks.ask(path, { headers: { Authorization: `Bearer ${CANARIES.admin.key}` } });
+      const { status } = await sinks.ask(path, { headers: { Authorization: `Bearer ${CANARIES.admin.key}` } });
+      expect(status, path).toBe(200);
     }
     await until('every end was told', () => new Set(receiver.received.map(({ id }) => id)).size === jobs.size, {
       withinMs: 20_000,
@@ -312,7 +408,8 @@ describe('the oracle sees', () => {
     // Spans leave their process after a while.
     await until('it was traced', () => collector.received().includes(part(0)));
     const all = await sinks.collect();
-    const found = findLeaks([canary], all).map(({ sink }) => sink);
+    // Nothing that a client writes gets into the metrics, so what stands there anyway is looked for.
+    const found = findLeaks([canary, { key: '', tail: 'gateway_redis_seconds' }], all).map(({ sink }) => sink);
     expect([...all.keys()].filter((sink) => !found.includes(sink))).toEqual([]);
   });
 

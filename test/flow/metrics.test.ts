@@ -85,6 +85,24 @@ describe('a gateway that tells of itself', () => {
     await gateway.finished(running.id);
   });
 
+  test('a budget that does not cover a call is counted under its ledger', async () => {
+    const told = async () => {
+      const samples = parse(await scrape(api));
+      const of = (ledger: string): unknown[] =>
+        [80, 100].map((percent) =>
+          samples.get(`gateway_budget_thresholds_total{ledger="${ledger}",percent="${percent}"}`),
+        );
+      return { platform: of('platform'), user: of('user') };
+    };
+    expect(await told()).toEqual({ platform: [0, 0], user: [0, 0] });
+    const poor = await gateway.addApi({ MONTHLY_BUDGET_USD: '0.01' });
+    await until('it is ready', async () => (await gateway.call('GET', '/readyz', { api: poor })).status === 200);
+    const body = { max_tokens: 100_000, messages: [{ role: 'user', content: 'Hello!' }] };
+    const { status } = await gateway.call('POST', '/v1/complete', { api: poor, body });
+    expect(status).toBe(402);
+    expect(await told()).toEqual({ platform: [0, 1], user: [0, 0] });
+  });
+
   test('a thousand tenants, models, paths and methods add no series, and nothing that a client wrote is shown', async () => {
     const model = (index: number): string => `canary-model-${index}`;
     const ask = async (index: number): Promise<void> => {

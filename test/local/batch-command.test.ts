@@ -104,6 +104,12 @@ describe('a mistake is explained, with exit code 1:', () => {
     ['a bad line', ['submit', 'bad.ndjson'], /cannot be run, .*\n {2}line 1: The line is not valid JSON in UTF-8\.\n$/],
     ['no key', ['status', 'batch_0'], /^Set GATEWAY_API_KEY to your platform key\.\n$/, { GATEWAY_API_KEY: '' }],
     ['a wrong key', ['status', 'batch_0'], /^This platform key is not valid\.\n$/, { GATEWAY_API_KEY: 'wrong' }],
+    [
+      'a key that was copied wrongly',
+      ['status', 'batch_0'],
+      /^GATEWAY_USER_API_KEY holds a space, a line break or other characters that no key has: copy it again\.\n$/,
+      { GATEWAY_USER_API_KEY: `${OPENAI_KEY}\n` },
+    ],
     ['no batch', ['status', 'batch_0'], /^There is nothing here\.\n$/],
     ['another file', ['results', 'batch_0', '--output', 'bad.ndjson'], /holds something other than results/],
   ])('%s', async (_, args, message, env) => {

@@ -257,6 +257,12 @@ describe('thresholds', () => {
     await engine.submit('acme', withBudget(ESTIMATE, 12_000));
     await engine.end(await start(), cost(1_000));
     expect((await told()).slice(2)).toEqual([['acme', 'platform', month, 80, 11_000, 12_000]]);
+    expect((await engine.scheduler.measure(1)).budgetThresholds).toEqual([
+      { ledger: 'platform', percent: 80, told: 2 },
+      { ledger: 'platform', percent: 100, told: 1 },
+      { ledger: 'user', percent: 80, told: 0 },
+      { ledger: 'user', percent: 100, told: 0 },
+    ]);
   });
 });
 

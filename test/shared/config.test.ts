@@ -106,6 +106,78 @@ describe('a wrong value is explained with what is allowed', () => {
   });
 });
 
+describe('a number is refused outside its limits, by a sentence that names it, both limits and what to write:', () => {
+  /** Every other variable must be a number, so that a new one is tried here or is put here on purpose. */
+  const NO_NUMBERS = new Set([
+    ...['NODE_ENV', 'HOST', 'REDIS_URL', 'REDIS_ALLOW_INSECURE', 'EPHEMERAL_REDIS_URL', 'DATA_DIR', 'ALIVE_FILE'],
+    ...['SANDBOX', 'SANDBOX_URL', 'PLATFORM_API_KEYS', 'ADMIN_TOKEN', 'TRUSTED_PROXIES', 'KEY_PEPPERS', 'KMS_KEY_ID'],
+    ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'PROVIDER_OPENAI_URL', 'AWS_REGION'],
+    ...['PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL', 'BEDROCK_MODEL_ID', 'PRICE_FILE', 'WEBHOOK_ALLOW_PRIVATE'],
+    ...['WEBHOOK_RETRY_SCHEDULE_SECONDS', 'LOG_LEVEL', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'EXIT_WITH_PARENT'],
+  ]);
+  const numbers = VARIABLE_NAMES.filter((name) => !NO_NUMBERS.has(name));
+  const SENTENCE =
+    /^(?<name>[A-Z_]+): must be (?:a whole number from (?<from>[\d,]+) to (?<to>[\d,]+), in digits only|an amount from (?<least>0\.01) to (?<most>[\d,]+), such as 250 or 99\.50)\.$/;
+
+  test.each(numbers)('%s', (name) => {
+    const [sentence = ''] = problemsOf(local({ [name]: 'x' }));
+    const said = SENTENCE.exec(sentence)?.groups ?? {};
+    expect(said.name, sentence).toBe(name);
+    const limit = (text = ''): number => Number(text.replaceAll(',', ''));
+    const [from, to] = [limit(said.from ?? said.least), limit(said.to ?? said.most)];
+    expect(from).toBeLessThan(to);
+
+    const step = said.from ? 1 : 0.01;
+    const outside = [from - step, to + step, to * 1_000, 10 ** 15, 2 ** 53, -1, -from].filter(
+      (value) => value < from || value > to,
+    );
+    const wrong = [
+      ...outside.map(String),
+      '0.5',
+      '1.001',
+      '1.',
+      '.5',
+      '+1',
+      '1e3',
+      '0x10',
+      '1,000',
+      '1_000',
+      ' 1',
+      '١',
+    ];
+    const huge = [
+      '9'.repeat(15),
+      '9'.repeat(16),
+      '9'.repeat(400),
+      'Infinity',
+      'NaN',
+      '-0',
+      'null',
+      'true',
+      'unlimited',
+    ];
+    for (const value of [...wrong, ...huge]) {
+      if (said.least && value === '0.5') continue;
+      expect(problemsOf(local({ [name]: value })), value).toEqual([sentence]);
+    }
+    for (const value of [from, to]) loadConfig(local({ [name]: String(value) }));
+  });
+
+  test('and so is each number of a schedule', () => {
+    for (const wait of ['0', '-1', '1.5', '604801', '9'.repeat(16), '1e3', '', ' 5', 'x']) {
+      for (const schedule of [wait, `5,${wait}`, `${wait},5`]) {
+        if (schedule === '') continue;
+        expect(problemsOf(local({ WEBHOOK_RETRY_SCHEDULE_SECONDS: schedule })), schedule).toEqual([
+          'WEBHOOK_RETRY_SCHEDULE_SECONDS: must be 1 to 20 whole numbers from 1 to 604,800, separated by commas.',
+        ]);
+      }
+    }
+    expect(problemsOf(local({ WEBHOOK_RETRY_SCHEDULE_SECONDS: Array(21).fill('5').join(',') }))).toHaveLength(1);
+    const { webhooks } = loadConfig(local({ WEBHOOK_RETRY_SCHEDULE_SECONDS: '1,604800' }));
+    expect(webhooks.retryScheduleMs).toEqual([1_000, 604_800_000]);
+  });
+});
+
 describe('REDIS_URL', () => {
   test.each([
     'redis://host',
@@ -274,6 +346,12 @@ describe('in production', () => {
     ]);
     loadConfig(local({ [name]: 'x' }));
   });
+  test('certificates are checked', () => {
+    expect(problemsOf({ ...PRODUCTION, NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([
+      expect.stringMatching(/^NODE_TLS_REJECT_UNAUTHORIZED=0 must not be set in production: .*NODE_EXTRA_CA_CERTS/),
+    ]);
+    loadConfig({ ...PRODUCTION, NODE_TLS_REJECT_UNAUTHORIZED: '1' });
+  });
 });
 
 test.each([
@@ -284,6 +362,9 @@ test.each([
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_CUSTOM_HEADERS',
   'ANTHROPIC_AUTH_TOKEN',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
+  'AWS_ENDPOINT_URL_KMS',
 ])('%s, which an SDK would obey for every tenant, is refused everywhere', (name) => {
   expect(problemsOf(local({ [name]: 'x' }))).toEqual([expect.stringContaining(`${name} must not be set`)]);
   expect(problemsOf({ ...PRODUCTION, [name]: 'x' })).toEqual([expect.stringContaining(`${name} must not be set`)]);

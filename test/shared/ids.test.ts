@@ -3,7 +3,11 @@ import { describe, expect, test } from 'vitest';
 import {
   createBatchIds,
   createJobIds,
+  deliveryOf,
+  isBatchId,
   isDeliveryId,
+  isJobId,
+  isManagedTenantId,
   isPlatformKeyId,
   isRequestId,
   isTenantId,
@@ -11,7 +15,9 @@ import {
   newDeliveryId,
   newPlatformKeyId,
   newRequestId,
+  newTenantId,
   stemOf,
+  toBase32,
 } from '../../shared/ids.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 import { tenant } from './tenants.ts';
@@ -103,6 +109,9 @@ test('our own request ids are unique and pass our own rule for request ids', () 
 test('a request id is taken over only if it is 1 to 128 safe characters', () => {
   for (const id of ['a', 'A.b_c-9', 'x'.repeat(128)]) expect(isRequestId(id)).toBe(true);
   for (const id of ['', 'x'.repeat(129), 'a b', 'a\n', 'a\0', 'é', 'a, b', '{}']) expect(isRequestId(id)).toBe(false);
+  // A key in the wrong header is not echoed, nor logged.
+  for (const id of ['sk-proj-4dZq8Xw2Lk9TbN3v', 'sk-ant-api03-4dZq', 'gk_01m8']) expect(isRequestId(id)).toBe(false);
+  for (const id of ['task-12', 'a.sk-1', 'sk', 'gk-1']) expect(isRequestId(id)).toBe(true);
 });
 
 test('a tenant id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -', () => {
@@ -137,6 +146,37 @@ describe('batch ids', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !batches.isGenuine(acme, text)));
   });
 
+  test('stay genuine while their pepper is in the list, and are made under the first', () => {
+    const newer = ringText('b');
+    const rotated = createBatchIds({ peppers: peppersOf(`${newer},${pepper}`) });
+    const [before, after] = [batches.next(acme), rotated.next(acme)];
+    expect([rotated.isGenuine(acme, before), rotated.isGenuine(acme, after)]).toEqual([true, true]);
+    const dropped = createBatchIds({ peppers: peppersOf(newer) });
+    expect([dropped.isGenuine(acme, before), dropped.isGenuine(acme, after)]).toEqual([false, true]);
+    expect(batches.isGenuine(acme, after)).toBe(false);
+  });
+
+  test('stay genuine from one release to the next, and so do the ids of their lines', () => {
+    const fixed = createBatchIds({ peppers: peppersOf(FIXED_RING) });
+    const id = 'batch_01m83qaf90hmabhfxyvg5z0000y1x7aqr9';
+    if (!fixed.isGenuine(acme, id)) throw new Error('not genuine');
+    expect(fixed.line(acme, id, MAX_LINES)).toBe('job_01m83qaf90hmabhfxyvg5zygj0v8k5ssx0');
+  });
+
+  test('begin with a UUID of version 8, and other ids with one of version 7: no batch can have the stem of a job', () => {
+    const versionOf = (text: string): bigint =>
+      (text
+        .slice(text.indexOf('_') + 1)
+        .slice(0, 22)
+        .split('')
+        .reduce((sum, character) => sum * 32n + BigInt(BASE32.indexOf(character)), 0n) >>
+        56n) &
+      15n;
+    for (let count = 0; count < 50; count++) {
+      expect([versionOf(batches.next(acme)), versionOf(ids.next(acme))]).toEqual([8n, 7n]);
+    }
+  });
+
   test('give each line a genuine job id, with the number of the line after their stem', () => {
     const id = batches.next(acme);
     for (const [line, text] of [
@@ -153,13 +193,57 @@ describe('batch ids', () => {
   });
 });
 
-test.each([
-  ['delivery', isDeliveryId, newDeliveryId],
-  ['platform key', isPlatformKeyId, newPlatformKeyId],
-] as const)('the id of a %s is known by its whole form', (_, is, next) => {
-  const id = next();
-  expect(is(id)).toBe(true);
-  for (const text of ['', `x${id}`, `${id}!`, id.toUpperCase(), id.slice(0, 8), `${id}${id}`, ids.next(acme)]) {
-    expect(is(text)).toBe(false);
-  }
+describe('the form of an id is known whole, without a look at whose it is:', () => {
+  const batches = createBatchIds({ peppers: peppersOf(pepper) });
+  test.each([
+    ['tenant', isManagedTenantId, newTenantId],
+    ['platform key', isPlatformKeyId, newPlatformKeyId],
+    ['job', isJobId, () => ids.next(acme)],
+    ['batch', isBatchId, () => batches.next(acme)],
+    ['delivery', isDeliveryId, newDeliveryId],
+  ] as const)('that of a %s', (kind, is, next) => {
+    const id = next();
+    const prefix = id.slice(0, id.indexOf('_') + 1);
+    expect([is(id), next() === id]).toEqual([true, false]);
+    for (const text of [
+      '',
+      prefix,
+      `x${id}`,
+      `${id}!`,
+      `${id}\n`,
+      id.slice(prefix.length),
+      id.replace(prefix, 'ids_'),
+      id.toUpperCase(),
+      id.slice(0, -1),
+      `${id}${id.slice(prefix.length)}`,
+    ]) {
+      expect(is(text), text).toBe(false);
+    }
+    if (kind === 'delivery') return;
+    // 26 characters hold 130 bits, and a UUID has 128; and base32 has no i, l, o, u.
+    for (const first of '01234567') expect(is(prefix + first + id.slice(prefix.length + 1))).toBe(true);
+    for (const first of '89az') expect(is(prefix + first + id.slice(prefix.length + 1))).toBe(false);
+    for (const other of 'ilouA-_ é') expect(is(id.slice(0, -1) + other)).toBe(false);
+    expect(is(`${id}0`)).toBe(false);
+  });
+
+  test('that of a delivery, which may be the one of a job’s end', () => {
+    const job = ids.next(acme);
+    expect(deliveryOf(job)).toBe(job.replace('job_', 'evt_'));
+    expect(isDeliveryId(deliveryOf(job))).toBe(true);
+    expect(isDeliveryId(`${deliveryOf(job)}0`)).toBe(false);
+  });
+});
+
+test('base32 writes bytes as one number, with the first character filled up from the left', () => {
+  const of = (...bytes: number[]): string => toBase32(Buffer.from(bytes));
+  expect([of(), of(0), of(31), of(255), of(1, 0)]).toEqual(['', '00', '0z', '7z', '0080']);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (array) => {
+      const text = toBase32(Buffer.from(array));
+      const value = text.split('').reduce((sum, character) => sum * 32n + BigInt(BASE32.indexOf(character)), 0n);
+      expect(text).toHaveLength(Math.ceil((array.length * 8) / 5));
+      expect(value).toBe(BigInt(`0x0${Buffer.from(array).toString('hex')}`));
+    }),
+  );
 });

@@ -8,11 +8,11 @@ const KEY_ID = '1234abcd-12ab-34cd-56ef-1234567890ab';
 const OTHER_KEY_ID = 'fedcba98-12ab-34cd-56ef-1234567890ab';
 
 type Operation = 'GenerateDataKey' | 'Decrypt';
-type Call = { operation: Operation; KeyId: string; EncryptionContext: Record<string, string> };
+type Call = { operation: Operation; KeyId: string; EncryptionContext: Record<string, string>; signedBy: string };
 
 /** What becomes of a call: an error by AWS's name of it, a wrong answer, none, or the right one after a while. */
 type Trouble =
-  | { error: string; status?: number }
+  | { error: string; status?: number; delayMs?: number }
   | { answer: unknown }
   | { text: string }
   | 'cut'
@@ -80,7 +80,8 @@ export const startFakeKms = async (): Promise<FakeKms> => {
     // The SDK is the only one that calls.
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Omit<Call, 'operation'> & { CiphertextBlob?: string };
     const operation = String(request.headers['x-amz-target']).split('.').at(-1) as Operation;
-    const call = { operation, KeyId: body.KeyId, EncryptionContext: body.EncryptionContext };
+    const [signedBy = ''] = String(request.headers.authorization).split(' ');
+    const call = { operation, KeyId: body.KeyId, EncryptionContext: body.EncryptionContext, signedBy };
     calls.push(call);
     const trouble = judge(call);
     if (trouble === null) return answer(response, call, body);
@@ -91,10 +92,10 @@ export const startFakeKms = async (): Promise<FakeKms> => {
       response.write('{"Plaintext":"');
       return void setImmediate(() => request.socket.destroy());
     }
-    if ('error' in trouble) return refuse(response, trouble.error, trouble.status);
     if ('answer' in trouble) return reply(response, 200, trouble.answer);
     if ('text' in trouble) return reply(response, 200, trouble.text);
-    await delay(trouble.delayMs, null, { signal: closing.signal }).catch(() => {});
+    if (trouble.delayMs !== undefined) await delay(trouble.delayMs, null, { signal: closing.signal }).catch(() => {});
+    if ('error' in trouble) return refuse(response, trouble.error, trouble.status);
     answer(response, call, body);
   };
   // A call that its client broke off leaves nothing to do.

@@ -9,8 +9,10 @@ import { everyKey } from './keys-holding.ts';
 import type { GatewayProcess } from './process.ts';
 import type { Receiver } from './receiver.ts';
 import { withRedis } from './redis.ts';
+import { until } from './until.ts';
 
 type Watched = {
+  /** Each of its processes serves its metrics on a port of its own. */
   gateway: TestGateway;
   receiver: Receiver;
   collector: Collector;
@@ -23,8 +25,8 @@ export type Sinks = {
   ask: (path: string, init?: RequestInit) => Promise<{ status: number; body: string }>;
   /** An answer that came another way. */
   keepAnswer: (text: string) => void;
-  /** Keeps what Redis holds at this moment. */
-  lookIntoRedis: () => Promise<void>;
+  /** Keeps what Redis holds, and what the gateway's own processes tell Prometheus, at this moment. Rejects where one of them does not. */
+  look: () => Promise<void>;
   /** Listens to what Redis is told, from now until it ends. */
   monitor: () => Promise<void>;
   /** All that came together so far, bytes as latin1. */
@@ -36,6 +38,7 @@ export const watchSinks = ({ gateway, receiver, collector, others }: Watched): S
   let answers = '';
   let values = '';
   let told = '';
+  let metrics = '';
   let listening: ReturnType<typeof connect> | null = null;
   const processes = () => [...gateway.apis, ...gateway.workers, ...others];
   const printed = (stream: 'stdout' | 'stderr'): string =>
@@ -47,6 +50,17 @@ export const watchSinks = ({ gateway, receiver, collector, others }: Watched): S
     withRedis(gateway.redis.url, async (redis) => {
       values += (await everyKey(redis)).map(({ text }) => text).join('\n');
     });
+
+  const scrape = async ({ log, exited }: GatewayProcess): Promise<void> => {
+    if ((await Promise.race([exited, Promise.resolve(null)])) !== null) return;
+    const line = await until('it serves metrics', () => log.find(({ msg }) => msg === 'metrics_listening'));
+    const answer = await fetch(`http://127.0.0.1:${String(line.port)}/metrics`);
+    if (answer.status !== 200) throw new Error(`/metrics answered ${answer.status}`);
+    metrics += `${JSON.stringify([...answer.headers])} ${await answer.text()}\n`;
+  };
+  const look = async (): Promise<void> => {
+    await Promise.all([lookIntoRedis(), ...[...gateway.apis, ...gateway.workers].map(scrape)]);
+  };
 
   /** What Redis wrote to its folder: a snapshot made now, and its log. */
   const files = (): Promise<{ rdb: string; aof: string }> =>
@@ -76,7 +90,7 @@ export const watchSinks = ({ gateway, receiver, collector, others }: Watched): S
     keepAnswer: (text) => {
       answers += `${text}\n`;
     },
-    lookIntoRedis,
+    look,
     monitor: async () => {
       const socket = connect({ host: '127.0.0.1', port: Number(new URL(gateway.redis.url).port) });
       listening?.destroy();
@@ -90,7 +104,7 @@ export const watchSinks = ({ gateway, receiver, collector, others }: Watched): S
       await once(socket, 'data');
     },
     collect: async () => {
-      await lookIntoRedis();
+      await look();
       const { rdb, aof } = await files();
       const delivered = receiver.received.map(
         ({ path, headers, body }) => `${path} ${JSON.stringify(headers)} ${body}`,
@@ -105,6 +119,7 @@ export const watchSinks = ({ gateway, receiver, collector, others }: Watched): S
         ['webhooks', delivered.join('\n')],
         ['answers', answers],
         ['spans', collector.received()],
+        ['metrics', metrics],
       ]);
     },
     close: () => listening?.destroy(),

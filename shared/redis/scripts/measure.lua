@@ -1,6 +1,6 @@
 -- measure: how a shard's queue stands.
 --
--- Out: {waiting, ms that the oldest in a lane has waited (0 none), handed off; the same of batches; delayed, parked lanes, worker slots}
+-- Out: {waiting, ms that the oldest in a lane has waited (0 none), handed off; the same of batches; delayed, parked lanes, worker slots; how often budgets were told of: 80 % and 100 % of the platform's account's, the same of users' keys}
 -- WAITING_LANES says since when a lane is not empty, which is never later than its first id. Here the lanes that come first are corrected until the first is right, a bounded number.
 
 local ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -31,7 +31,8 @@ local function oldest(class)
   return tonumber(call('ZRANGE', WAITING_LANES .. class, 0, 0, 'WITHSCORES')[2])
 end
 
-local row = call('HMGET', SCHEDULER, 'waiting:interactive', 'waiting:batch', 'batch_inflight')
+local row = call('HMGET', SCHEDULER, 'waiting:interactive', 'waiting:batch', 'batch_inflight',
+  'told:platform:80', 'told:platform:100', 'told:user:80', 'told:user:100')
 local batch = number(row[3], 0)
 local function age(since)
   return since == 0 and 0 or math.max(0, now - since)
@@ -40,4 +41,5 @@ return {
   number(row[1], 0), age(oldest('interactive')), call('HLEN', INFLIGHT) - batch,
   number(row[2], 0), age(oldest('batch')), batch,
   call('ZCARD', DELAYED), call('ZCARD', PARKED), read_capacity(),
+  number(row[4], 0), number(row[5], 0), number(row[6], 0), number(row[7], 0),
 }

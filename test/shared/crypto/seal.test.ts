@@ -9,6 +9,7 @@ import {
   KeyServiceUnavailable,
   type PeriodSecrets,
   type Shredding,
+  USER_KEY_PURPOSE,
 } from '../../../shared/crypto/seal.ts';
 import { Secret } from '../../../shared/crypto/secret.ts';
 import { tenant } from '../tenants.ts';
@@ -158,7 +159,9 @@ test('expiry is judged before anything of the seal is looked at', async () => {
 
 test('nothing is sealed without a definite expiry', async () => {
   for (const expiresAtMs of [Number.NaN, Number.POSITIVE_INFINITY, 0.5]) {
-    await expect(sealer.seal(new Secret(KEY), { ...binding, expiresAtMs })).rejects.toThrow(RangeError);
+    await expect(sealer.seal(new Secret(KEY), { ...binding, expiresAtMs })).rejects.toThrow(
+      new RangeError('expiresAtMs must be a whole number'),
+    );
   }
 });
 
@@ -174,11 +177,54 @@ test('a seal does not open under another name of the same key', async () => {
   expect(await refused(sealed.replace('.test.', '.renamed.'), binding, sealerOf(renamed))).toBe('corrupt');
 });
 
-test('a seal made by an earlier release opens: this one was stored', async () => {
-  const stored =
-    'v1.test.iQjVmCWBKxKt6wBCwnDykg.VcYt2kvg2s5anfM71FW6JmZ8IMUx3Tr7mtmDYZY03mMKaPjAIVmxl7hckvCFi0eTCum2MQ';
-  const opened = await sealerOf(FIXED_RING).open(stored, binding, NOW);
-  expect(opened.ok && opened.secret.reveal()).toBe(KEY);
+describe('a seal made by an earlier release opens:', () => {
+  test.each([
+    [
+      'one of another purpose',
+      'user_key',
+      'v1.test.iQjVmCWBKxKt6wBCwnDykg.VcYt2kvg2s5anfM71FW6JmZ8IMUx3Tr7mtmDYZY03mMKaPjAIVmxl7hckvCFi0eTCum2MQ',
+    ],
+    [
+      'a user’s key',
+      USER_KEY_PURPOSE,
+      'v1.test.8YKF8PtcHb8hc2nPMuCl-g.LwmysWekpapR93KFKz6qVgMLX_VGDw1u_wnsWrj6xCQkk4ZPxQcsxGh_5bqmts8UfHloxw',
+    ],
+    [
+      'a user’s key under strict shredding',
+      USER_KEY_PURPOSE,
+      'v2.test.ztBMoFvlKJmjcyABjMpr_Q.F9mKY35aPyPQ0zb9M_7wGb9XFIxqXg9eE2TO_ngnuQUzIefmwSh8_AspYvJ96eWk7o5jKw',
+    ],
+  ])('%s', async (_, purpose, stored) => {
+    const secret = Buffer.from('tests only: the secret of an hour');
+    const secrets: PeriodSecrets = { draw: async () => secret, find: async () => ({ ok: true, secret }) };
+    const opened = await sealerOf(FIXED_RING, purpose, { secrets, strict: false }).open(stored, binding, NOW);
+    expect(opened.ok && opened.secret.reveal()).toBe(KEY);
+  });
+});
+
+test('an empty secret is one too: it opens as such, and what is shorter still is no seal', async () => {
+  const sealed = await sealer.seal(new Secret(''), binding);
+  const opened = await sealer.open(sealed, binding, NOW);
+  expect(opened.ok && opened.secret.reveal()).toBe('');
+  const [version, id, wrapped, body = ''] = sealed.split('.');
+  const shorter = Buffer.from(body, 'base64url').subarray(1).toString('base64url');
+  expect(await refused([version, id, wrapped, shorter].join('.'))).toBe('corrupt');
+});
+
+test('a seal names its key by 1 to 16 of a-z, 0-9 and "-"; another name is no key that was lost, but no seal', async () => {
+  const sealed = await sealer.seal(new Secret(KEY), binding);
+  const named = (id: string): string => sealed.replace('.new.', `.${id}.`);
+  for (const id of ['a', '-', 'z9-'.padEnd(16, 'a')]) expect(await refused(named(id))).toBe('unknown_key');
+  for (const id of ['', 'a'.repeat(17), 'New', 'n_w', 'n w', 'né']) expect(await refused(named(id))).toBe('corrupt');
+});
+
+test('a seal is current while a new one would be under the same key', async () => {
+  const sealed = await sealerOf(oldKey).seal(new Secret(KEY), binding);
+  expect(sealerOf(`${oldKey},${newKey}`).isCurrent(sealed)).toBe(true);
+  expect(sealerOf(`${newKey},${oldKey}`).isCurrent(sealed)).toBe(false);
+  for (const text of ['', 'old', sealed.slice(1), sealed.replace('v1', 'v3')]) {
+    expect(sealerOf(oldKey).isCurrent(text)).toBe(false);
+  }
 });
 
 test('no two seals share a data key or a nonce', async () => {
@@ -264,6 +310,10 @@ describe('under strict shredding', () => {
     const sealed = await sealedIn(storage);
     storage.setAway(true);
     await expect(sealedIn(storage)).rejects.toThrow(KeyServiceUnavailable);
+    await expect(sealedIn(storage)).rejects.toMatchObject({
+      name: 'KeyServiceUnavailable',
+      message: 'the key service does not answer, or refuses',
+    });
     const opener = sealerOf(FIXED_RING, 'user_key', storage.strict);
     expect(await refused(sealed, binding, opener)).toBe('unavailable');
     storage.setAway(false);

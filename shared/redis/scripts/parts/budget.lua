@@ -20,6 +20,7 @@ local function tell_threshold(tenant, ledger, budget, month, percent, used, cap)
   local cap_text = string.format('%.0f', cap)
   if call('HGET', budget, field) ~= cap_text then
     call('HSET', budget, field, cap_text)
+    call('HINCRBY', SCHEDULER, 'told:' .. ledger .. ':' .. percent, 1)
     audit('budget_threshold', tenant, ledger, month, percent, used, cap)
   end
 end

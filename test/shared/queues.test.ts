@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import type { JobId } from '../../shared/ids.ts';
+import { createQueues } from '../../shared/queues.ts';
+import { connectForRequests } from '../../shared/redis/client.ts';
+import { key } from '../../shared/redis/keys.ts';
+import { startSharedRedis } from '../support/shared-redis.ts';
+import { until } from '../support/until.ts';
+
+const TAG = '{s0}';
+
+test('queues that are built before Redis is ready keep no events of jobs that are gone', async () => {
+  const server = await startSharedRedis();
+  const redis = connectForRequests(server.url);
+  const queues = createQueues({ redis, shards: 1 });
+  try {
+    await until('Redis is ready', () => redis.status === 'ready');
+    for (const name of ['COMPLETIONS', 'DELIVERIES'] as const) {
+      const most = (): Promise<string | null> => redis.hget(key(TAG, name, 'meta'), 'opts.maxLenEvents');
+      await until('the length is set', async () => (await most()) === '0');
+    }
+    for (let round = 0; round < 20; round++) {
+      const ids = Array.from({ length: 64 }, (_, index) => `job_${round}_${index}` as JobId);
+      await queues.add(
+        0,
+        ids.map((id) => `${id}-1`),
+      );
+    }
+    // Redis forgets a hundred at a time.
+    expect(await redis.xlen(key(TAG, 'COMPLETIONS', 'events'))).toBeLessThan(300);
+  } finally {
+    await queues.close();
+    redis.disconnect();
+    await server.stop();
+  }
+});
