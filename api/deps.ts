@@ -16,7 +16,7 @@ import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
-import { type UnfitServer, usedShare, verifyServer } from '../shared/redis/server.ts';
+import { type UnfitServer, usedShare, verifyMode, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
@@ -72,6 +72,7 @@ export const startApi = async (
   const admission = createAdmission({
     verify: async () => {
       await verifyServer(redis, shards);
+      await verifyMode(redis, config);
       await clock.sync();
     },
     usedShare: async () => {

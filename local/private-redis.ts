@@ -26,17 +26,21 @@ const stopLimitMs = 10_000;
 // After a launcher that was killed, its API and worker still hand back what they hold: leave them Redis for that long.
 const orphanGraceSeconds = 3;
 
+/** Where `npm start` keeps its Redis: the sandbox's data apart, so that real providers never see its jobs. */
+export const redisDir = (dataDir: string, { sandbox }: { sandbox: boolean }): string =>
+  join(dataDir, sandbox ? 'sandbox-redis' : 'redis');
+
 /**
- * Starts a Redis server of our own on 127.0.0.1 with its data under `<dataDir>/redis`; installs one when the machine has none (see `installRedis`).
+ * Starts a Redis server of our own on 127.0.0.1 with its data in `dir`; installs one when the machine has none (see `installRedis`).
  * Without `port`: the one used with this folder before, else any free one. A folder has one server at a time: one that an earlier, killed launcher left is stopped first; throws when its launcher still runs.
  * The server ends when this process does, even by SIGKILL.
  */
 export const startPrivateRedis = async (options: {
-  dataDir: string;
+  dir: string;
   port?: number;
   log?: (line: string) => void;
 }): Promise<PrivateRedis> => {
-  const dir = join(options.dataDir, 'redis');
+  const { dir } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const program = (await findRedisServer(packagesDir)) ?? (await installRedis(packagesDir, options.log ?? (() => {})));
   const record = await openRecord(dir, options.port);
@@ -57,8 +61,7 @@ export const startPrivateRedis = async (options: {
 };
 
 /** The URL of the server that runs on this folder now; null where none does. */
-export const findPrivateRedis = async (dataDir: string): Promise<string | null> => {
-  const dir = join(dataDir, 'redis');
+export const findPrivateRedis = async (dir: string): Promise<string | null> => {
   const text = await readFile(recordPath(dir), 'utf8').catch(() => '');
   const record = parseRecord(text);
   if (record === null) return null;

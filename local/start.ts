@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { detectSandbox, loadConfig } from '../shared/config.ts';
 import { type Part, startProcess } from './child-process.ts';
-import { findFreePort, startPrivateRedis } from './private-redis.ts';
+import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
 import { describeGateway } from './welcome.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -70,10 +70,10 @@ const waitUntilReady = async (url: string): Promise<void> => {
   throw new Error(`the gateway did not get ready within ${readyLimitMs / 1_000} seconds (${url})`);
 };
 
-const startRedis = async (dataDir: string): Promise<string> => {
-  const redis = await startPrivateRedis({ dataDir, log: say });
+const startRedis = async (dir: string): Promise<string> => {
+  const redis = await startPrivateRedis({ dir, log: say });
   keep({ name: 'Redis', exited: redis.exited, stop: redis.stop, kill: () => process.kill(redis.pid, 'SIGKILL') });
-  say(`Redis ${redis.version} on port ${redis.port}, data in ${join(dataDir, 'redis')}`);
+  say(`Redis ${redis.version} on port ${redis.port}, data in ${dir}`);
   return redis.url;
 };
 
@@ -102,7 +102,7 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
     throw new Error(`port ${port} is in use; stop what listens there, or set PORT to another one`);
   }
 
-  const redisUrl = env.REDIS_URL || (await startRedis(env.DATA_DIR || '.data'));
+  const redisUrl = env.REDIS_URL || (await startRedis(redisDir(env.DATA_DIR || '.data', { sandbox })));
   const sandboxUrl = env.SANDBOX_URL || (sandbox ? await startSandbox(env) : undefined);
   const shared = {
     ...settings,

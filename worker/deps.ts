@@ -17,7 +17,7 @@ import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
-import { verifyServer } from '../shared/redis/server.ts';
+import { verifyMode, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
@@ -68,6 +68,7 @@ export const startWorker = async (
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   await verifyServer(redis, shards);
+  await verifyMode(redis, config);
   const clock = createRedisClock(redis);
   await clock.sync();
   const news = connectForNews(config.redis.url);

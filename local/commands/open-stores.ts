@@ -10,7 +10,7 @@ import { createDeliveryStore, type DeliveryStore } from '../../shared/stores/del
 import { createJobStore, type JobStore } from '../../shared/stores/job-store.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
-import { findPrivateRedis } from '../private-redis.ts';
+import { findPrivateRedis, redisDir } from '../private-redis.ts';
 import { CommandError } from './run-command.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
@@ -26,10 +26,14 @@ type Stores = {
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
 const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
-  const { redis: settings, peppers, jobs } = loadConfig(environment);
+  const { redis: settings, peppers, jobs, sandbox } = loadConfig(environment);
   const { shards } = settings;
-  const url = environment.REDIS_URL ? settings.url : await findPrivateRedis(environment.DATA_DIR || '.data');
-  if (url === null) throw new CommandError('No gateway runs here: start one with npm start, or set REDIS_URL.');
+  const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
+  const url = environment.REDIS_URL ? settings.url : await findPrivateRedis(dir);
+  if (url === null) {
+    const what = sandbox ? 'gateway in sandbox mode' : 'gateway on real providers';
+    throw new CommandError(`No ${what} runs here: start one with npm start, or set REDIS_URL.`);
+  }
 
   const redis = connectForRequests(url);
   const { promise: ready, resolve } = Promise.withResolvers<boolean>();

@@ -118,6 +118,8 @@ const NAMES = {
   UPKEEP_LEASE: 'upkeep-lease',
   /** string: the number of shards of this installation (only under the first shard's tag). */
   SHARDS: 'shards',
+  /** string: `sandbox` or `live`, what this installation's jobs are for (only under the first shard's tag). */
+  MODE: 'mode',
 
   /** hash, in the registry: a tenant's name, limits, allowed models, weight and whether it is disabled; until it is deleted. */
   TENANT_RECORD: 'tenant-record:',

@@ -58,6 +58,21 @@ export const verifyServer = async (redis: Redis, shards: number): Promise<void> 
   }
 };
 
+/** Throws UnfitServer where the data is of the sandbox and this process is not, or the other way round; records which at first boot. */
+export const verifyMode = async (redis: Redis, { sandbox }: { sandbox: boolean }): Promise<void> => {
+  const mode = sandbox ? 'sandbox' : 'live';
+  const modeKey = key(shardTag(0), 'MODE');
+  await answerOf(redis.set(modeKey, mode, 'NX'));
+  const recorded = await answerOf(redis.get(modeKey));
+  if (recorded !== mode) {
+    throw new UnfitServer(
+      sandbox
+        ? 'SANDBOX is on, but the data in this Redis is not the sandbox’s: users’ real keys would be sent to a stand-in. Set SANDBOX=false and the settings of a real provider, or use an empty Redis (REDIS_URL).'
+        : 'SANDBOX is off, but the data in this Redis is the sandbox’s: its jobs would be sent to real providers, and its costs be billed. Use an empty Redis (REDIS_URL), or set SANDBOX=true.',
+    );
+  }
+};
+
 /** Throws UnfitServer unless the server keeps what it holds in its memory and nowhere else, and drops nothing before its time. */
 export const verifyMemoryOnly = async (redis: Redis): Promise<void> => {
   const info = readInfo(await answerOf(redis.info()));

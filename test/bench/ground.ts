@@ -134,7 +134,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
 
   return {
     redis: async () => {
-      const server = await startPrivateRedis({ dataDir: await temporaryDir() });
+      const server = await startPrivateRedis({ dir: await temporaryDir() });
       const client = new Redis(server.url, { maxRetriesPerRequest: null });
       client.on('error', () => {});
       closers.push(server.stop, () => client.disconnect());

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
+import { key, shardTag } from '../../shared/redis/keys.ts';
 import type { Answer, TestApi, TestGateway } from '../support/gateway.ts';
 import { outcomes } from '../support/job-facts.ts';
 import { type GatewayProcess, startProcess } from '../support/process.ts';
@@ -352,13 +353,17 @@ describe('a Redis that the gateway must not run on', { timeout: 60_000 }, () => 
     }
   };
 
-  test.concurrent('because it may drop jobs, holds the data of another number of shards, or lacks the database, ends both processes with 1 and says what to do', async () => {
+  test.concurrent('because it may drop jobs, holds the data of another number of shards or of the sandbox, or lacks the database, ends both processes with 1 and says what to do', async () => {
     await withGateway({ apis: 1, workers: 1 }, async ({ env, redis: { url } }) => {
       await withRedis(url, (redis) => redis.config('SET', 'maxmemory-policy', 'allkeys-lru'));
       await expectRefusal(env, /Redis has maxmemory-policy allkeys-lru.*Set maxmemory-policy noeviction/);
       await withRedis(url, (redis) => redis.config('SET', 'maxmemory-policy', 'noeviction'));
       await expectRefusal({ ...env, REDIS_URL: `${url}/99` }, /Redis has no database 99/);
       await expectRefusal({ ...env, SHARDS: '2' }, /SHARDS is 2, but the data .* was written with SHARDS=1/);
+      const inSandbox = { ...env, SANDBOX: 'true' };
+      await expectRefusal(inSandbox, /SANDBOX is on, but the data .* is not the sandbox’s.*Set SANDBOX=false/);
+      await withRedis(url, (redis) => redis.set(key(shardTag(0), 'MODE'), 'sandbox'));
+      await expectRefusal(env, /SANDBOX is off, but the data .* is the sandbox’s.*Use an empty Redis/);
     });
   });
 });

@@ -8,22 +8,22 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findFreePort, type PrivateRedis, startPrivateRedis } from '../../local/private-redis.ts';
 import { isAlive } from './processes.ts';
 
-let dataDir = '';
+let dir = '';
 const servers: PrivateRedis[] = [];
 const launchers: ChildProcess[] = [];
 
 beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'private-redis-'));
+  dir = await mkdtemp(join(tmpdir(), 'private-redis-'));
 });
 
 afterEach(async () => {
   for (const launcher of launchers.splice(0)) launcher.kill('SIGKILL');
   for (const server of servers.splice(0)) await server.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true });
 });
 
 const start = async (port?: number): Promise<PrivateRedis> => {
-  const server = await startPrivateRedis({ dataDir, ...(port !== undefined && { port }) });
+  const server = await startPrivateRedis({ dir, ...(port !== undefined && { port }) });
   servers.push(server);
   return server;
 };
@@ -42,7 +42,7 @@ const startElsewhere = async (): Promise<{ launcher: ChildProcess; pid: number; 
   const file = join(import.meta.dirname, '..', '..', 'local', 'private-redis.ts');
   const script = `
     const { startPrivateRedis } = await import(${JSON.stringify(file)});
-    const { pid, port } = await startPrivateRedis({ dataDir: ${JSON.stringify(dataDir)} });
+    const { pid, port } = await startPrivateRedis({ dir: ${JSON.stringify(dir)} });
     process.send({ pid, port });`;
   const launcher = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -120,7 +120,7 @@ test('a port that a stranger holds is refused when it was asked for, and passed 
   const first = await start();
   await first.stop();
   const other = await mkdtemp(join(tmpdir(), 'private-redis-'));
-  const stranger = await startPrivateRedis({ dataDir: other, port: first.port });
+  const stranger = await startPrivateRedis({ dir: other, port: first.port });
   try {
     await expect(start(first.port)).rejects.toThrow(`port ${first.port} is in use`);
     const server = await start();

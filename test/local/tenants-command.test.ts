@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type PrivateRedis, startPrivateRedis } from '../../local/private-redis.ts';
+import { type PrivateRedis, redisDir, startPrivateRedis } from '../../local/private-redis.ts';
 import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
 import { runCommand } from '../support/command.ts';
 import { keysHolding } from '../support/keys-holding.ts';
@@ -13,7 +13,7 @@ let dataDir = '';
 let server: PrivateRedis;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'gateway-command-'));
-  server = await startPrivateRedis({ dataDir });
+  server = await startPrivateRedis({ dir: redisDir(dataDir, { sandbox: true }) });
 });
 afterAll(async () => {
   await server.stop();
@@ -115,7 +115,12 @@ describe('a mistake is explained in a line, with exit code 1:', () => {
     ['no Redis', ['list'], /^Redis did not answer within 5 seconds\.\n$/, { REDIS_URL: 'redis://127.0.0.1:1' }],
     ['a bad setting', ['list'], /SHARDS: must be a whole number/, { SHARDS: 'x' }],
     ['another number of shards', ['list'], /SHARDS is 2, but/, { SHARDS: '2' }],
-    ['no gateway here', ['list'], /^No gateway runs here: /, { DATA_DIR: join(tmpdir(), 'gateway-nowhere') }],
+    [
+      'no gateway here',
+      ['list'],
+      /^No gateway in sandbox mode runs here: /,
+      { DATA_DIR: join(tmpdir(), 'gateway-nowhere') },
+    ],
   ])('%s', async (_, args, message, env) => {
     const { code, stdout, stderr } = await run(args, env);
     expect(stderr).toMatch(message);

@@ -17,8 +17,8 @@ export type TestRedis = {
 
 /** Starts a server of its own, which a test may kill. */
 export const startOwnRedis = async (): Promise<TestRedis> => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
-  let server = await startPrivateRedis({ dataDir });
+  const dir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+  let server = await startPrivateRedis({ dir });
   const { port } = server;
   return {
     url: server.url,
@@ -28,11 +28,11 @@ export const startOwnRedis = async (): Promise<TestRedis> => {
     },
     signal: (signal) => process.kill(server.pid, signal),
     restart: async () => {
-      server = await startPrivateRedis({ dataDir, port });
+      server = await startPrivateRedis({ dir, port });
     },
     stop: async () => {
       await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true });
     },
   };
 };
