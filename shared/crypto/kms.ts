@@ -58,6 +58,8 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
       connectionTimeout: ATTEMPT_MS,
       requestTimeout: ATTEMPT_MS,
       throwOnRequestTimeout: true,
+      // Said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
+      httpsAgent: { rejectUnauthorized: true },
     }),
   });
   const byName = new Map(keyIds.map((keyId) => [nameOf(keyId), keyId]));

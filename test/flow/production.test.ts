@@ -9,7 +9,7 @@ import { ringText } from '../shared/crypto/rings.ts';
 import { KEYS, OPENAI_KEY, startGateway, type TestApi, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import { startOwnRedis, withRedis } from '../support/redis.ts';
-import { makeCertificate } from '../worker/delivery/certificate.ts';
+import { makeCertificate } from '../support/certificate.ts';
 
 const PASSWORD = 'a-password-of-redis';
 const MOST_FAILURES = 3;

@@ -185,7 +185,8 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
       requestTimeout: 0,
       socketTimeout: 0,
       httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+      // The last said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
+      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, rejectUnauthorized: true },
     }),
   });
   return {

@@ -15,7 +15,8 @@ export const createProviderAgent = (): Agent =>
   new Agent({
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: 10_000 },
+    // Said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
+    connect: { timeout: 10_000, rejectUnauthorized: true },
     keepAliveTimeout: 10_000,
     // With HTTP/2 one broken connection would take all its calls along, and a cancelled call would not close its socket.
     allowH2: false,

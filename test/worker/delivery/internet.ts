@@ -7,7 +7,7 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { Network } from '../../../worker/delivery/network.ts';
 import { until } from '../../support/until.ts';
-import { makeCertificate } from './certificate.ts';
+import { makeCertificate } from '../../support/certificate.ts';
 
 /** Where `HOST` leads. Public addresses of nobody that the tests could disturb, because nothing here dials them. */
 export const PUBLIC_V4 = '93.184.216.34';

@@ -1,0 +1,65 @@
+/** Whoever is on the way to a provider, or to KMS, gets no key: certificates are checked, whatever the environment says. */
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createKmsDataKeys } from '../../shared/crypto/kms.ts';
+import { KeyServiceUnavailable } from '../../shared/crypto/seal.ts';
+import { Secret } from '../../shared/crypto/secret.ts';
+import { createLog } from '../../shared/log.ts';
+import { createAnthropicAdapter } from '../../worker/providers/anthropic.ts';
+import { createBedrockAdapter } from '../../worker/providers/bedrock.ts';
+import { createOpenAIAdapter } from '../../worker/providers/openai.ts';
+import type { ProviderAdapter } from '../../worker/providers/provider.ts';
+import { makeCertificate } from '../support/certificate.ts';
+
+let requests = 0;
+/** Its certificate is its own word, for the right name. */
+const server = createServer(makeCertificate(['localhost', '127.0.0.1']), (_request, response) => {
+  requests += 1;
+  response.end('{}');
+});
+let url = '';
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `https://localhost:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+beforeEach(() => {
+  requests = 0;
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test-access-key');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test-secret-key');
+});
+afterEach(() => vi.unstubAllEnvs());
+
+const adapters: [string, string | null, () => ProviderAdapter][] = [
+  ['OpenAI', 'sk-user-0123456789', () => createOpenAIAdapter({ baseUrl: `${url}/v1` })],
+  ['Anthropic', 'sk-ant-user-0123456789', () => createAnthropicAdapter({ baseUrl: url })],
+  ['Bedrock', null, () => createBedrockAdapter({ baseUrl: url, region: 'us-east-1', auth: { kind: 'default_chain' } })],
+];
+test.each(adapters)('%s is not called behind a certificate that nobody vouches for', async (_, key, create) => {
+  const adapter = create();
+  const outcome = await adapter.complete({
+    request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+    userKey: key === null ? null : new Secret(key),
+    traceparent: null,
+    timeoutMs: 5_000,
+    signal: new AbortController().signal,
+  });
+  await adapter.close();
+  expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable' });
+  expect(requests).toBe(0);
+});
+
+test('KMS is not asked behind one', async () => {
+  const log = createLog({ level: 'silent', process: 'test' });
+  const kms = createKmsDataKeys({ keyIds: ['k'], region: 'us-east-1', url, elapsed: () => performance.now(), log });
+  await expect(kms.issue()).rejects.toThrow(KeyServiceUnavailable);
+  kms.close();
+  expect(requests).toBe(0);
+});
