@@ -164,6 +164,10 @@ const tooManyRequests = ({ requests_per_minute }: Caller['limits'], waitMs: numb
     message: `This tenant may send ${requests_per_minute} requests a minute, and a batch is one; try again after the time in Retry-After.`,
   });
 
+/** `param` is where the id stands, if not in the path. */
+export const noBatch = (param?: string): RequestError =>
+  new RequestError('not_found', { ...(param && { param }), message: 'No batch of this tenant has this id.' });
+
 export const batchGone = (): RequestError =>
   new RequestError('result_expired', {
     message: 'This batch is no longer stored: it was deleted, or its retention has ended.',

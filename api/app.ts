@@ -76,7 +76,9 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
   app.onError(respondWithError(needs.log));
   app.notFound(() => {
-    throw new RequestError('not_found', { message: 'There is no such path; the README lists what exists.' });
+    throw new RequestError('not_found', {
+      message: 'There is no such path; /docs and /openapi.json list what exists.',
+    });
   });
 
   app.use(requestId, countRequest(needs.metrics));

@@ -21,7 +21,7 @@ export const createEstimateJob =
     const budget = budgetNano(limits, credential);
     if (budget === null) return { request, tokens, cost: null };
     const { costNano } = prices.of(provider, request.model, { ...usage, cachedInputTokens: 0, cacheWriteTokens: 0 });
-    if (costNano === null) throw new RequestError('model_unpriced', { param: 'model' });
+    if (costNano === null) throw unpriced(request.model, provider);
     return {
       // Without a limit of its own an answer may cost more than was estimated.
       request: { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS },
@@ -29,3 +29,12 @@ export const createEstimateJob =
       cost: { estimateNano: costNano, budgetNano: budget },
     };
   };
+
+const unpriced = (model: string, provider: Provider): RequestError => {
+  // A key that was put into the wrong field is not repeated.
+  const shown = /^(?:sk-|gk_)/.test(model) ? 'this model' : model;
+  return new RequestError('model_unpriced', {
+    param: 'model',
+    message: `No price is known for ${shown} on ${provider}, and this tenant has a budget: use another model, or have whoever runs the gateway give it a price in PRICE_FILE.`,
+  });
+};

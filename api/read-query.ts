@@ -1,8 +1,9 @@
 /** A request's query: only parameters that the route knows, and each of them once. */
 import { z } from 'zod';
 import { RequestError } from '../shared/errors.ts';
+import { shownName } from '../shared/explain-issue.ts';
 import type { ApiContext } from './context.ts';
-import { parseOr, shownName } from './explain-issue.ts';
+import { parseOr } from './parse-or.ts';
 
 export const readQuery = <T extends z.ZodType>(c: ApiContext, schema: T): z.infer<T> => {
   const query = parseOr('invalid_query', schema, c.req.query());
@@ -14,6 +15,17 @@ export const readQuery = <T extends z.ZodType>(c: ApiContext, schema: T): z.infe
 
 /** For a route that takes no parameter. */
 export const noQuery = z.strictObject({});
+
+/** Some of these names, with commas between them. */
+export const listText = <const T extends string>(names: readonly T[]) =>
+  z
+    .string()
+    .refine(
+      (text) => text.split(',').every((name) => names.some((each) => each === name)),
+      `must be some of ${names.join(', ')}, with commas between them`,
+    )
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(names)).max(names.length));
 
 export const wholeNumber = (least: number, most: number) =>
   z

@@ -1,9 +1,16 @@
+import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
-import { checkWebhookUrl, type WebhookUrlPolicy } from '../shared/webhooks/webhook-url.ts';
+import { checkWebhookUrl } from '../shared/webhooks/webhook-url.ts';
 
 /** The URL where it is one that we deliver to; throws `webhook_url_refused` under the name `param` otherwise. */
-export const takenWebhookUrl = (url: string, param: string, policy: WebhookUrlPolicy): string => {
-  const refusal = checkWebhookUrl(url, policy);
-  if (refusal !== null) throw new RequestError('webhook_url_refused', { param, message: refusal });
-  return url;
+export const takenWebhookUrl = (
+  url: string,
+  param: string,
+  { production, webhooks }: Pick<Config, 'production' | 'webhooks'>,
+): string => {
+  const refusal = checkWebhookUrl(url, webhooks);
+  if (refusal === null) return url;
+  const isOpenToDevelopers = !production && checkWebhookUrl(url, { allowPrivate: true }) === null;
+  const advice = ' To try it on this machine, start the gateway with WEBHOOK_ALLOW_PRIVATE=true.';
+  throw new RequestError('webhook_url_refused', { param, message: `${refusal}${isOpenToDevelopers ? advice : ''}` });
 };

@@ -3,13 +3,16 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { detectSandbox, loadConfig } from '../shared/config.ts';
+import { detectSandbox, findsAwsCredentials, loadConfig } from '../shared/config.ts';
 import { type Part, startProcess } from './child-process.ts';
 import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
+import { reachRedis } from './reach-redis.ts';
 import { describeGateway } from './welcome.ts';
 
 const root = join(import.meta.dirname, '..');
 const readyLimitMs = 60_000;
+/** Under npm one Ctrl-C arrives twice within moments, from the terminal and from npm; what comes later is impatience. */
+const echoMs = 250;
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -18,20 +21,21 @@ const say = (text: string): void => {
 /** In the order of starting; stopped from the end: the API takes no more, the worker hands back what it holds, and Redis goes last. */
 const parts: Part[] = [];
 let stoppingSince: number | undefined;
+let dataPlace = 'Redis';
 
 const stopAll = async (exitCode: number): Promise<void> => {
   if (stoppingSince !== undefined) return;
   stoppingSince = Date.now();
   for (const part of parts.toReversed()) await part.stop();
+  if (exitCode === 0) say(`Stopped; the data is in ${dataPlace}.`);
   process.exit(exitCode);
 };
 
 const onSignal = (signal: NodeJS.Signals): void => {
-  // One Ctrl-C arrives twice under npm: from the terminal and from npm. Only a later one means impatience.
   if (stoppingSince === undefined) {
     say(`\n${signal}: stopping (once more ends it at once)`);
     void stopAll(0);
-  } else if (Date.now() - stoppingSince > 1_000) {
+  } else if (Date.now() - stoppingSince > echoMs) {
     for (const part of parts) part.kill();
     process.exit(1);
   }
@@ -74,7 +78,14 @@ const startRedis = async (dir: string): Promise<string> => {
   const redis = await startPrivateRedis({ dir, log: say });
   keep({ name: 'Redis', exited: redis.exited, stop: redis.stop, kill: () => process.kill(redis.pid, 'SIGKILL') });
   say(`Redis ${redis.version} on port ${redis.port}, data in ${dir}`);
+  dataPlace = dir;
   return redis.url;
+};
+
+const findRedis = async (url: string): Promise<string> => {
+  const redis = await reachRedis(url);
+  redis.disconnect();
+  return url;
 };
 
 const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: NodeJS.ProcessEnv): Promise<string> => {
@@ -102,7 +113,9 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
     throw new Error(`port ${port} is in use; stop what listens there, or set PORT to another one`);
   }
 
-  const redisUrl = env.REDIS_URL || (await startRedis(redisDir(env.DATA_DIR || '.data', { sandbox })));
+  const redisUrl = env.REDIS_URL
+    ? await findRedis(env.REDIS_URL)
+    : await startRedis(redisDir(env.DATA_DIR || '.data', { sandbox }));
   const sandboxUrl = env.SANDBOX_URL || (sandbox ? await startSandbox(env) : undefined);
   const shared = {
     ...settings,
@@ -119,8 +132,15 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
   await waitUntilReady(`http://${reachable(http.host, '127.0.0.1')}:${port}/readyz`);
   if (stoppingSince !== undefined) return;
   const address = `${reachable(http.host, 'localhost')}:${port}`;
-  const hasPlatformKeys = Boolean(env.PLATFORM_API_KEYS);
-  say(describeGateway({ address, sandbox, redis: new URL(redisUrl).host, hasPlatformKeys }));
+  say(
+    describeGateway({
+      address,
+      sandbox,
+      redis: new URL(redisUrl).host,
+      hasPlatformKeys: Boolean(env.PLATFORM_API_KEYS),
+      hasPlatformAccount: sandbox || findsAwsCredentials(env),
+    }),
+  );
 };
 
 /** How this machine reaches a server that listens on `host`. */

@@ -274,20 +274,24 @@ export class ConfigError extends Error {
   }
 }
 
-/** Whether these settings mean the sandbox: said so, or nothing points at a real provider account outside production. Asks no network. */
-export const detectSandbox = (environment: Environment): boolean => {
-  const given = (name: string): boolean => Boolean(environment[name]);
-  if (given('SANDBOX')) return z.stringbool().safeParse(environment.SANDBOX).data ?? false;
+/** Whether the AWS SDK finds credentials here without asking the network. */
+export const findsAwsCredentials = (environment: Environment): boolean => {
   const home = environment.HOME ?? homedir();
   const profiles = [
     environment.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials'),
     environment.AWS_CONFIG_FILE || join(home, '.aws', 'config'),
   ];
+  return AWS_VARIABLES.some((name) => environment[name]) || profiles.some((path) => existsSync(path));
+};
+
+/** Whether these settings mean the sandbox: said so, or nothing points at a real provider account outside production. Asks no network. */
+export const detectSandbox = (environment: Environment): boolean => {
+  const given = (name: string): boolean => Boolean(environment[name]);
+  if (given('SANDBOX')) return z.stringbool().safeParse(environment.SANDBOX).data ?? false;
   return !(
     environment.NODE_ENV === 'production' ||
     ['PROVIDER_OPENAI_URL', 'PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL'].some(given) ||
-    AWS_VARIABLES.some(given) ||
-    profiles.some((path) => existsSync(path))
+    findsAwsCredentials(environment)
   );
 };
 

@@ -50,7 +50,12 @@ export const REQUEST_ERRORS = {
     type: 'authentication_error',
     message: 'Send your platform key in the X-API-Key header.',
   },
-  invalid_api_key: { status: 401, type: 'authentication_error', message: 'This platform key is not valid.' },
+  invalid_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    message:
+      'This platform key is not valid. It is unknown, revoked or expired; ask whoever runs the gateway for a new one.',
+  },
   budget_exceeded: {
     status: 402,
     type: 'budget_error',
@@ -63,7 +68,7 @@ export const REQUEST_ERRORS = {
     message: 'This tenant is disabled; whoever runs the gateway can enable it again.',
   },
   model_not_allowed: { status: 403, type: 'permission_error', message: 'This tenant may not use this model.' },
-  not_found: { status: 404, type: 'not_found_error', message: 'There is nothing here.' },
+  not_found: { status: 404, type: 'not_found_error', message: 'No such path, or nothing of this tenant has this id.' },
   method_not_allowed: { status: 405, type: 'invalid_request_error', message: 'This path does not take this method.' },
   request_timeout: {
     status: 408,

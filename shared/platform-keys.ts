@@ -8,6 +8,8 @@ import { isManagedTenantId, isTenantId, type TenantId } from './ids.ts';
 /** The documented sample of README and quick start. In sandbox mode it is added to `PLATFORM_API_KEYS`; elsewhere anybody could guess it. */
 const DEMO_KEY = 'your-platform-key';
 export const DEMO_PLATFORM_KEYS = `demo:${DEMO_KEY}`;
+/** With the one that the README shows where a key of one's own belongs. */
+const SAMPLE_KEYS = [DEMO_KEY, 'paste-a-long-random-key-here'];
 
 // Printable ASCII without space and comma. `gk_` is the form of managed keys, which are looked up elsewhere.
 const KEY_FORM = /^(?!gk_)[\x21-\x2b\x2d-\x7e]{16,}$/;
@@ -19,7 +21,7 @@ type Parsed = { ok: true; entries: PlatformKeyEntry[] } | { ok: false; problems:
 
 /**
  * Entries of `tenant:key,tenant:key`; a key may hold colons, and a tenant may have several keys.
- * `allowSample` takes the documented demo key too; only for sandbox mode and development.
+ * `allowSample` takes the documented sample keys too; only for sandbox mode and development.
  */
 export const parsePlatformKeys = (text: string, { allowSample }: { allowSample: boolean }): Parsed => {
   const entries: PlatformKeyEntry[] = [];
@@ -35,8 +37,8 @@ export const parsePlatformKeys = (text: string, { allowSample }: { allowSample: 
 
     if (!KEY_FORM.test(key)) {
       report('must end in a key of 16 or more printable ASCII characters without space that does not start with "gk_"');
-    } else if (key === DEMO_KEY && !allowSample) {
-      report('is the documented sample key, which anybody can guess');
+    } else if (SAMPLE_KEYS.includes(key) && !allowSample) {
+      report('is a sample key of the README, which anybody can guess; make one with openssl rand -hex 24');
     } else if (owners.has(key) && owners.get(key) !== tenant) {
       report('has the key of an earlier entry, but another tenant');
     }

@@ -53,7 +53,11 @@ const KEY_KINDS: readonly KeyKind[] = [
   { provider: 'openai', begins: /^sk-/ },
 ];
 
-const PROVIDER_NAMES = { openai: 'OpenAI', anthropic: 'Anthropic' } as const satisfies Record<UserProvider, string>;
+/** How refusals name a provider, and what they tell of the form of its keys; `sample` is one that the sandbox takes. */
+const SHOWN = {
+  openai: { name: 'OpenAI', begins: 'sk-', sample: 'sk-user-openai-key' },
+  anthropic: { name: 'Anthropic', begins: 'sk-ant-', sample: 'sk-ant-user-anthropic-key' },
+} as const satisfies Record<UserProvider, { name: string; begins: string; sample: string }>;
 
 export type UserCredential = { provider: UserProvider; key: Secret };
 
@@ -86,14 +90,16 @@ const refusalOf = (key: string, provider: UserProvider, sandbox: boolean): strin
   const wellFormed = key.length >= MIN_CHARACTERS && key.length <= MAX_CHARACTERS && ALPHABET.test(key);
   const kind = wellFormed ? KEY_KINDS.find(({ begins }) => begins.test(key)) : undefined;
   if (kind === undefined) {
-    return `does not have the form of an ${PROVIDER_NAMES[provider]} key: send exactly one, of ${MIN_CHARACTERS} to ${MAX_CHARACTERS} letters, digits, "-" and "_"`;
+    const { name, begins, sample } = SHOWN[provider];
+    const example = sandbox ? `, such as ${sample}` : '';
+    return `does not have the form of an ${name} key: send exactly one, which begins with ${begins} and has ${MIN_CHARACTERS} to ${MAX_CHARACTERS} letters, digits, "-" and "_"${example}`;
   }
   if (sandbox && kind.sample !== true) {
     return 'looks like a real key, and this gateway runs in sandbox mode, which takes only sample keys: sk-user-… for openai, sk-ant-user-… for anthropic. Real keys need a gateway that was started with SANDBOX=false';
   }
   if (kind.refusal !== undefined) return kind.refusal;
   if (kind.provider !== provider) {
-    return `has the form of an ${PROVIDER_NAMES[kind.provider]} key, but ${PROVIDER_HEADER} is ${provider}`;
+    return `has the form of an ${SHOWN[kind.provider].name} key, but ${PROVIDER_HEADER} is ${provider}`;
   }
   return null;
 };

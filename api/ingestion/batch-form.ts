@@ -1,13 +1,14 @@
 /** The two forms in which a batch is sent, and what each says besides its lines. */
 import { z } from 'zod';
+import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
+import { shownName } from '../../shared/explain-issue.ts';
 import type { Webhook } from '../../shared/webhooks/webhook.ts';
 import { BATCH_EVENTS } from '../../shared/webhooks/webhook-event.ts';
-import type { WebhookUrlPolicy } from '../../shared/webhooks/webhook-url.ts';
 import { metadata } from '../completion-body.ts';
-import { parseOr, shownName } from '../explain-issue.ts';
 import { parseJson } from '../parse-json.ts';
-import { wholeNumber } from '../read-query.ts';
+import { parseOr } from '../parse-or.ts';
+import { listText, wholeNumber } from '../read-query.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
 import { batchLine } from './check-line.ts';
 import { splitDocument } from './split-document.ts';
@@ -22,11 +23,7 @@ const events = z.array(z.enum(BATCH_EVENTS)).min(1).max(BATCH_EVENTS.length);
 /** Of `application/x-ndjson`. */
 export const batchQuery = z.strictObject({
   webhook_url: z.string().optional(),
-  webhook_events: z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(events)
-    .optional(),
+  webhook_events: listText(BATCH_EVENTS).optional(),
   deadline_seconds: wholeNumber(1, LONGEST_SECONDS).default(DEFAULT_SECONDS),
   on_invalid: onInvalid,
 });
@@ -60,10 +57,10 @@ export type BatchForm = {
   besides: string;
 };
 
-type FormNeeds = { limitBytes: number; webhooks: WebhookUrlPolicy };
+type FormNeeds = { limitBytes: number; config: Pick<Config, 'production' | 'webhooks'> };
 
 /** Throws RequestError 400 where the query is not valid. */
-export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, webhooks }: FormNeeds): BatchForm => {
+export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, config }: FormNeeds): BatchForm => {
   const { webhook_url, webhook_events, deadline_seconds, on_invalid } = query;
   if (webhook_url === undefined && webhook_events !== undefined) {
     throw new RequestError('invalid_query', {
@@ -76,7 +73,7 @@ export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, webh
     webhook:
       webhook_url === undefined
         ? null
-        : { url: takenWebhookUrl(webhook_url, 'webhook_url', webhooks), events: webhook_events ?? BATCH_EVENTS },
+        : { url: takenWebhookUrl(webhook_url, 'webhook_url', config), events: webhook_events ?? BATCH_EVENTS },
     durationMs: deadline_seconds * 1_000,
     onInvalid: on_invalid,
   };
@@ -89,7 +86,7 @@ export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, webh
 };
 
 /** What stands besides `requests` may also come behind it. */
-export const jsonForm = ({ limitBytes, webhooks }: FormNeeds): BatchForm => {
+export const jsonForm = ({ limitBytes, config }: FormNeeds): BatchForm => {
   const members: Record<string, unknown> = {};
   const onMember = (text: Buffer): void => {
     const parsed = parseJson(Buffer.concat([Buffer.from('{'), text, Buffer.from('}')]), 'The body');
@@ -107,7 +104,7 @@ export const jsonForm = ({ limitBytes, webhooks }: FormNeeds): BatchForm => {
       return {
         metadata: rest.metadata,
         webhook: webhook
-          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', webhooks), events: webhook.events ?? BATCH_EVENTS }
+          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? BATCH_EVENTS }
           : null,
         durationMs: rest.deadline_seconds * 1_000,
         onInvalid: rest.on_invalid,

@@ -5,8 +5,8 @@ import { RequestError } from '../../shared/errors.ts';
 import type { NewLine } from '../../shared/stores/batch-staging.ts';
 import { chooseModel, completionBody, type ModelChoice } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
-import { parseOr } from '../explain-issue.ts';
 import { parseJson } from '../parse-json.ts';
+import { parseOr } from '../parse-or.ts';
 
 export const batchLine = z.strictObject({
   custom_id: z

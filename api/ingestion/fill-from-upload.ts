@@ -49,10 +49,10 @@ export const fillFromUpload = ({ form, chunks, rules, mostLines }: Upload): Pick
 };
 
 const refusal = ({ errors, wrong }: LineCheck): RequestError => {
-  const many =
-    errors.length === MOST_ERRORS ? `${MOST_ERRORS} lines or more` : `${wrong()} line${wrong() === 1 ? '' : 's'}`;
+  const many = errors.length === MOST_ERRORS ? `${MOST_ERRORS} lines or more` : `${wrong()} lines`;
+  const [what, them] = wrong() === 1 ? ['1 line of this batch is', 'it'] : [`${many} of this batch are`, 'them'];
   return new RequestError('invalid_body', {
     lines: errors,
-    message: `Of this batch ${many} cannot be run, so none was accepted: correct them, or leave them out with on_invalid=skip.`,
+    message: `${what} not valid, so nothing was accepted: correct ${them}, or leave ${them} out with on_invalid=skip.`,
   });
 };

@@ -8,8 +8,8 @@ import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { clientGone } from '../client-gone.ts';
 import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
-import { parseOr } from '../explain-issue.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
+import { parseOr } from '../parse-or.ts';
 import { tellRate } from '../rate-limit-headers.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
@@ -46,7 +46,7 @@ export const addCompleteRoute = (
     config,
   }: {
     submitJob: (submission: Submission) => Promise<Submitted>;
-    config: Pick<Config, 'sandbox' | 'http' | 'platformModel' | 'webhooks'>;
+    config: Pick<Config, 'production' | 'sandbox' | 'http' | 'platformModel' | 'webhooks'>;
   },
 ): void => {
   route(app, '/v1/complete', {
@@ -74,7 +74,7 @@ export const addCompleteRoute = (
         request: { model: chooseModel(model, { allowedModels, defaultModel }), ...request },
         metadata,
         webhook: webhook
-          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config.webhooks), events: webhook.events ?? JOB_EVENTS }
+          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }
           : null,
         timeoutMs: timeout_seconds === undefined ? null : timeout_seconds * 1_000,
         deadlineMs: deadline_seconds === undefined ? null : deadline_seconds * 1_000,

@@ -7,7 +7,7 @@ import { describeError, type Log } from '../../shared/log.ts';
 import type { Queues } from '../../shared/queues.ts';
 import type { BatchStore } from '../../shared/stores/batch-store.ts';
 import type { JobStore } from '../../shared/stores/job-store.ts';
-import { batchGone } from '../accept-batch.ts';
+import { batchGone, noBatch } from '../accept-batch.ts';
 import { answerState, waitQuery } from '../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import type { ApiMetrics } from '../metrics.ts';
@@ -27,6 +27,8 @@ export const jobsQuery = pageQuery(isPlace).extend({
 /** Weak: the place in the queue may differ between two answers of the same tag. */
 const etagOf = (view: JobView): string => `W/"${view.id}.${statusOf(view)}.${attemptsOf(view)}"`;
 
+const noJob = () => new RequestError('not_found', { message: 'No job of this tenant has this id.' });
+
 type Needs = {
   jobs: JobStore;
   jobIds: JobIds;
@@ -44,7 +46,7 @@ export const addJobRoutes = (
 ): void => {
   const genuineId = (c: ApiContext): JobId => {
     const id = c.req.param('id') ?? '';
-    if (!jobIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
+    if (!jobIds.isGenuine(c.get('tenant'), id)) throw noJob();
     c.get('logged').job_id = id;
     return id;
   };
@@ -106,7 +108,7 @@ export const addJobRoutes = (
         return c.json(jobPage(views, next));
       }
       if (!batchIds.isGenuine(tenant, batch_id)) {
-        throw new RequestError('not_found', { param: 'batch_id', message: 'There is no batch of this id.' });
+        throw noBatch('batch_id');
       }
       const lines = await batches.lines({
         tenant,

@@ -4,11 +4,11 @@ import { RequestError } from '../../shared/errors.ts';
 import type { BatchIds, TenantId } from '../../shared/ids.ts';
 import type { BudgetStore } from '../../shared/stores/budget-store.ts';
 import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
-import { batchGone } from '../accept-batch.ts';
+import { batchGone, noBatch } from '../accept-batch.ts';
 import type { ApiEnv } from '../context.ts';
 import { limitsReport } from '../limits-report.ts';
 import { prefersCsv } from '../prefers-csv.ts';
-import { readQuery } from '../read-query.ts';
+import { listText, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 import { usageCsv } from '../usage-csv.ts';
 import { createUsageReport, GROUPS, type UsageReport } from '../usage-report.ts';
@@ -21,11 +21,7 @@ const day = z.iso.date();
 export const usageQuery = z.strictObject({
   from: day.optional(),
   to: day.optional(),
-  group_by: z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(GROUPS)))
-    .default([...GROUPS]),
+  group_by: listText(GROUPS).default([...GROUPS]),
   batch_id: z.string().optional(),
 });
 
@@ -72,7 +68,7 @@ type Needs = { usage: UsageStore; budgets: BudgetStore; batchIds: BatchIds; now:
 export const addUsageRoute = (app: Hono<ApiEnv>, { usage, budgets, batchIds, now }: Needs): void => {
   const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
     if (!batchIds.isGenuine(tenant, id)) {
-      throw new RequestError('not_found', { param: 'batch_id', message: 'There is no batch of this id.' });
+      throw noBatch('batch_id');
     }
     const ledger = await usage.ofBatch(tenant, id);
     if (ledger === null) throw batchGone();

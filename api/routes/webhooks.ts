@@ -11,7 +11,7 @@ import type { WebhookSecretStore, WebhookSecrets } from '../../shared/stores/web
 import { DELIVERY_STATUSES, type Delivery } from '../../shared/webhooks/delivery.ts';
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
-import { parseOr } from '../explain-issue.ts';
+import { parseOr } from '../parse-or.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
@@ -74,7 +74,7 @@ type Needs = {
   webhookSecrets: WebhookSecretStore;
   queues: Queues;
   waitingRoom: WaitingRoom;
-  config: Pick<Config, 'http' | 'webhooks'>;
+  config: Pick<Config, 'production' | 'http' | 'webhooks'>;
   log: Log;
 };
 
@@ -150,7 +150,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
     POST: async (c) => {
       readQuery(c, noQuery);
       const { url } = parseOr('invalid_body', testBody, await body(c));
-      takenWebhookUrl(url, 'url', config.webhooks);
+      takenWebhookUrl(url, 'url', config);
       const tenant = c.get('tenant');
       const id = newDeliveryId();
       handOff(await deliveries.test(tenant, { id, url, watcher: waitingRoom.id }));

@@ -5,8 +5,8 @@ import { CommandError } from '../commands/run-command.ts';
 
 const TRIES = 6;
 const FIRST_PAUSE_MS = 500;
-/** Answers after which the same request may succeed; the uploads carry an Idempotency-Key. */
-const PASSING = [409, 429, 502, 503, 504];
+/** Answers after which the same request may succeed; what makes a batch carries an Idempotency-Key. */
+const PASSING = [429, 502, 503, 504];
 
 export type GatewayClient = ReturnType<typeof createGatewayClient>;
 
@@ -31,7 +31,8 @@ export const createGatewayClient = ({
         redirect: 'error',
       }).catch(() => null);
       if (response?.ok || response?.status === 304) return response;
-      const isPassing = response === null || PASSING.includes(response.status);
+      // Of conflicts only that with a request that is still being accepted passes, and only it says when.
+      const isPassing = response === null || PASSING.includes(response.status) || response.headers.has('retry-after');
       if (!isPassing || attempt === TRIES) throw await problem(response);
       await response?.body?.cancel();
       const asked = Number(response?.headers.get('retry-after') ?? 0) * 1_000;
@@ -44,7 +45,8 @@ export const createGatewayClient = ({
     if (body === null) return new CommandError(`The gateway answered ${response.status}.`);
     const { message, errors = [] } = body.error;
     const lines = errors.map((error) => `  line ${error.line}: ${error.message}`);
-    return new CommandError([message, ...lines].join('\n'));
+    // Its options are those of the command here.
+    return new CommandError([message.replace('on_invalid=skip', '--on-invalid skip'), ...lines].join('\n'));
   };
   // The casts: what the contract says of these answers.
   const batchIn = async (response: Response): Promise<Batch> => (await response.json()) as Batch;
@@ -57,6 +59,16 @@ export const createGatewayClient = ({
           method: 'POST',
           headers: { 'Content-Type': 'application/x-ndjson', 'Idempotency-Key': idempotencyKey, ...user },
           body: file,
+        }),
+      ),
+
+    /** `only`: of which states; undefined leaves it to the gateway. */
+    retry: async (id: string, only: readonly string[] | undefined, idempotencyKey: string): Promise<Batch> =>
+      batchIn(
+        await send(`/v1/batches/${id}/retry`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', 'Idempotency-Key': idempotencyKey, ...user },
+          body: JSON.stringify({ only }),
         }),
       ),
 

@@ -1,4 +1,4 @@
-/** `npm run batch -- …`: sends a file of lines to a gateway, follows the batch and brings its results. A client of the public interface only. */
+/** `npm run batch -- …`: sends a file of lines to a gateway, follows the batch, fetches its results, cancels it and runs again what failed. A client of the public interface only. */
 import { randomUUID } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { resolve } from 'node:path';
@@ -18,6 +18,7 @@ type Options = {
   deadlineSeconds?: string;
   onInvalid?: string;
   idempotencyKey?: string;
+  only?: string;
 };
 
 const program = new Command('npm run batch --')
@@ -76,8 +77,8 @@ const batchText = (batch: Batch, { json }: Options): string => {
   return tableText(['field', 'value'], Object.entries(shown));
 };
 
-/** Follows it to its end where that is wished, brings the results, and says where they are. */
-const bringResults = async (client: GatewayClient, id: string, options: Options): Promise<void> => {
+/** Follows it to its end where that is wished, fetches the results, and says where they are. */
+const fetchResults = async (client: GatewayClient, id: string, options: Options): Promise<void> => {
   // Standard output is for what was asked for.
   if (options.wait) await client.follow(id, createProgress(process.stderr));
   const path = resolve(TYPED_IN, options.output ?? `${id}.results.ndjson`);
@@ -85,6 +86,13 @@ const bringResults = async (client: GatewayClient, id: string, options: Options)
   const batch = await client.read(id);
   say(batchText(batch, options));
   process.stderr.write(`${lines} results in ${path}\n`);
+};
+
+/** Of a batch that was just accepted: as it stands, or with --wait its results. */
+const showAccepted = async (client: GatewayClient, batch: Batch, options: Options): Promise<void> => {
+  if (!options.wait) return say(batchText(batch, options));
+  process.stderr.write(`${batch.id} accepted; after an interruption: npm run batch -- results ${batch.id} --wait\n`);
+  await fetchResults(client, batch.id, options);
 };
 
 const withUrl = (command: Command): Command =>
@@ -95,7 +103,7 @@ const withResults = (command: Command): Command =>
     .option('--output <file>', 'for the results; a file that was cut short is continued');
 
 withResults(
-  program.command('submit <file>').description('sends a file of lines of JSON; with --wait it brings the results too'),
+  program.command('submit <file>').description('sends a file of lines of JSON; with --wait it fetches the results too'),
 )
   .option('--deadline-seconds <seconds>', 'of the whole batch')
   .option('--on-invalid <reject|skip>', 'what becomes of a batch with bad lines')
@@ -108,21 +116,34 @@ withResults(
     });
     const blob = await openFile(file);
     const batch = await client.submit(blob, query, options.idempotencyKey ?? randomUUID());
-    if (!options.wait) return say(batchText(batch, options));
-    process.stderr.write(`${batch.id} accepted; after an interruption: npm run batch -- results ${batch.id} --wait\n`);
-    await bringResults(client, batch.id, options);
+    await showAccepted(client, batch, options);
   });
 
 withUrl(program.command('status <id>').description('shows a batch as it stands')).action(
   async (id: string, options: Options) => say(batchText(await clientFor(options).read(id), options)),
 );
 
-withResults(
-  program.command('results <id>').description('brings the results that are there, behind those in the file already'),
-).action((id: string, options: Options) => bringResults(clientFor(options), id, options));
+withResults(program.command('results <id>').description('appends the results that are ready to the file')).action(
+  (id: string, options: Options) => fetchResults(clientFor(options), id, options),
+);
 
 withUrl(program.command('cancel <id>').description('cancels what has not ended')).action(
   async (id: string, options: Options) => say(batchText(await clientFor(options).cancel(id), options)),
 );
+
+withResults(
+  program
+    .command('retry <id>')
+    .description(
+      'runs lines that failed or expired again, as a batch of their own; with --wait it fetches the results',
+    ),
+)
+  .option('--only <failed,expired>', 'which of them; both when left out')
+  .option('--idempotency-key <key>', 'to ask for the same again after an interruption')
+  .action(async (id: string, options: Options) => {
+    const client = clientFor(options);
+    const batch = await client.retry(id, options.only?.split(','), options.idempotencyKey ?? randomUUID());
+    await showAccepted(client, batch, options);
+  });
 
 await runCommand(program);

@@ -2,7 +2,6 @@
 import { type AuditSeals, createAuditSeals } from '../../shared/audit/audit-seals.ts';
 import { type Environment, loadConfig } from '../../shared/config.ts';
 import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
-import { connectForRequests } from '../../shared/redis/client.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import { verifyServer } from '../../shared/redis/server.ts';
 import { type AuditStore, createAuditStore } from '../../shared/stores/audit-store.ts';
@@ -11,9 +10,8 @@ import { createJobStore, type JobStore } from '../../shared/stores/job-store.ts'
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
 import { findPrivateRedis, redisDir } from '../private-redis.ts';
+import { reachRedis } from '../reach-redis.ts';
 import { CommandError } from './run-command.ts';
-
-const CONNECT_LIMIT_MS = 5_000;
 
 type Stores = {
   tenants: TenantStore;
@@ -35,14 +33,8 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
     throw new CommandError(`No ${what} runs here: start one with npm start, or set REDIS_URL.`);
   }
 
-  const redis = connectForRequests(url);
-  const { promise: ready, resolve } = Promise.withResolvers<boolean>();
-  redis.once('ready', () => resolve(true));
-  const limit = setTimeout(() => resolve(false), CONNECT_LIMIT_MS);
-  const isReady = await ready;
-  clearTimeout(limit);
+  const redis = await reachRedis(url);
   try {
-    if (!isReady) throw new CommandError(`Redis did not answer within ${CONNECT_LIMIT_MS / 1_000} seconds.`);
     await verifyServer(redis, shards);
   } catch (error) {
     redis.disconnect();

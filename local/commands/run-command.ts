@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { ConfigError } from '../../shared/config.ts';
+import { explainIssue } from '../../shared/explain-issue.ts';
 import { describeError } from '../../shared/log.ts';
 import { UnfitServer } from '../../shared/redis/server.ts';
 import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
@@ -20,12 +21,11 @@ export const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-/** Checks what was typed against a schema, which for what the HTTP interface takes too is the same. */
+/** Checks what was typed against a schema, which for what the HTTP interface takes too is the same, in the same words. */
 export const check = <T extends z.ZodType>(schema: T, value: unknown): z.infer<T> => {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'input'}: ${message}`);
-  throw new CommandError(problems.join('\n'));
+  throw new CommandError(explainIssue(parsed.error.issues, 'What was typed').message);
 };
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON instead of a table');

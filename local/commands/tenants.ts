@@ -121,7 +121,9 @@ const withSettings = (command: Command): Command => {
 withSettings(program.command('create <name>').description('creates a tenant')).action(
   (name: string, options: Options) =>
     withStores(process.env, async ({ tenants }) => {
-      say(tenantText(await tenants.create(check(newTenant, { name, ...settingsIn(options) })), options));
+      const tenant = await tenants.create(check(newTenant, { name, ...settingsIn(options) }));
+      say(tenantText(tenant, options));
+      if (!options.json) say(`\nNext, a platform key: npm run tenants -- keys issue ${tenant.id} --name production`);
     }),
 );
 
@@ -201,8 +203,10 @@ withJson(keys.command('list <tenant>').description('lists its platform keys, new
     }),
 );
 
-withJson(keys.command('rotate <tenant> <key>').description('makes a key in the place of another and prints it once'))
-  .option('--overlap-seconds <seconds>', 'how long the old one stays valid', '86400')
+withJson(
+  keys.command('rotate <tenant> <key>').description('replaces a key; the old one stays valid for --overlap-seconds'),
+)
+  .option('--overlap-seconds <seconds>', 'at most 604800', '86400')
   .action((tenant: string, key: string, options: Options) =>
     withStores(process.env, async ({ keys: store }) => {
       const { overlap_seconds } = check(keyRotation, { overlap_seconds: Number(options.overlapSeconds) });

@@ -23,6 +23,7 @@
  * | `finish=length` | the finish reason: `stop`, `length`, `content_filter` or `other` |
  */
 import { z } from 'zod';
+import { Refusal } from './wire.ts';
 
 export const FAILURES = [
   'quota',
@@ -52,13 +53,20 @@ const directives = z.strictObject({
 });
 export type Directives = z.infer<typeof directives>;
 
-/** The directives in a prompt, none if it holds none; null where one of them does not exist or has a value that does not fit. */
-export const parseDirectives = (prompt: string): Directives | null => {
+/** The directives in a prompt, none if it holds none; throws a `Refusal` that names the first that does not exist or has a value that does not fit. */
+export const parseDirectives = (prompt: string): Directives => {
   const steering = /\bsandbox:((?:[a-z][a-z-]*=[\w.-]+ ?)+)/.exec(prompt)?.[1];
   if (steering === undefined) return {};
   const pairs = steering
     .trim()
     .split(' ')
     .map((pair) => pair.split('=', 2));
-  return directives.safeParse(Object.fromEntries(pairs)).data ?? null;
+  for (const [name = '', value] of pairs) {
+    if (!Object.hasOwn(directives.shape, name)) throw refusal(`does not know the directive ${name}`);
+    if (!directives.safeParse({ [name]: value }).success) throw refusal(`does not take this value of ${name}`);
+  }
+  return directives.parse(Object.fromEntries(pairs));
 };
+
+const refusal = (problem: string): Refusal =>
+  new Refusal(400, `The sandbox ${problem}; the README lists all under "Trying failures".`);

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { answerTo } from './answer.ts';
 import { type Directives, type Failure, parseDirectives } from './directives.ts';
 import type { Manner, Sendable } from './send-reply.ts';
-import { type Answer, type Ask, Refusal, type Reply, type Wire } from './wire.ts';
+import type { Answer, Ask, Reply, Wire } from './wire.ts';
 
 /** How many texts with `times=` are remembered; the oldest is forgotten first. */
 const COUNTED_TEXTS = 1_000;
@@ -87,9 +87,6 @@ export const createReplyPlanner = ({ delayMs }: { delayMs: number }) => {
   /** Throws a `Refusal` for directives that do not exist. */
   return (wire: Wire, ask: Ask, headers: IncomingHttpHeaders, id: string): Sendable => {
     const directives = parseDirectives(ask.prompt);
-    if (directives === null) {
-      throw new Refusal(400, 'A sandbox: directive is unknown or its value does not fit; the README lists them.');
-    }
     const answer = answerTo(wire.provider, ask, directives, id);
     const waitMs = directives.delay ?? usualWaitMs(delayMs, answer.tokens.output);
     if (!stillFails(ask.prompt, directives.times)) return sendable(wire.answer(answer), waitMs);

@@ -39,7 +39,7 @@ export const parseWebhookUrl = (text: string, { allowPrivate }: WebhookUrlPolicy
   }
   if (!NAME.test(host)) return refuse('The webhook URL does not hold a valid host name.');
   if (!allowPrivate && (!host.includes('.') || LOCAL_NAME.test(host)))
-    return refuse('The webhook URL must hold a host name that the whole internet knows.');
+    return refuse('The webhook URL must name a public host, with a full domain name.');
   return { ok: true, url, host };
 };
 

@@ -114,7 +114,7 @@ describe('a vendor’s own SDK reads our errors:', () => {
       code: 'invalid_api_key',
       type: 'authentication_error',
       param: 'Authorization',
-      message: '401 This platform key is not valid.',
+      message: expect.stringMatching(/^401 This platform key is not valid\. It is unknown, revoked or expired; ask/),
       requestID: expect.stringMatching(/^req_/),
     });
   });
@@ -127,7 +127,9 @@ describe('a vendor’s own SDK reads our errors:', () => {
     expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
     expect(error).toMatchObject({
       status: 401,
-      error: { error: { type: 'authentication_error', message: 'This platform key is not valid.' } },
+      error: {
+        error: { type: 'authentication_error', message: expect.stringMatching(/^This platform key is not valid\./) },
+      },
     });
   });
 });

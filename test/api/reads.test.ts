@@ -72,9 +72,13 @@ describe('a query is refused, and told how it must be:', () => {
       [`/v1/usage?from=${date}`, 'from', /a date such as/],
       [`/v1/usage?to=${date}`, 'to', /a date such as/],
     ]),
-    ['/v1/usage?group_by=tenant', 'group_by[0]', /day, provider, model, credential/],
-    ['/v1/usage?group_by=', 'group_by[0]', /day, provider/],
-    ['/v1/usage?group_by=day,,model', 'group_by[1]', /day, provider/],
+    [
+      '/v1/usage?group_by=tenant',
+      'group_by',
+      /^group_by must be some of day, provider, model, credential, with commas between them\.$/,
+    ],
+    ['/v1/usage?group_by=', 'group_by', /day, provider/],
+    ['/v1/usage?group_by=day,,model', 'group_by', /day, provider/],
     ['/v1/usage?tenant=beta', 'tenant', /not known/],
     ['/v1/usage?to=2026-01-01&to=2026-01-02', 'to', /only once/],
   ])('GET %s', async (path, param, message) => {
@@ -126,7 +130,12 @@ describe('an id tells nobody anything but its owner:', () => {
     ] as const) {
       for (const each of ids) {
         const answer = await gateway.call(method, `/v1/jobs/${each}${suffix}`);
-        expectRefusal(answer, { status: 404, code: 'not_found', param: null, message: /^There is nothing here\.$/ });
+        expectRefusal(answer, {
+          status: 404,
+          code: 'not_found',
+          param: null,
+          message: /^No job of this tenant has this id\.$/,
+        });
         expect(answer.headers.has('etag')).toBe(false);
       }
     }

@@ -34,16 +34,19 @@ describe('directives', () => {
     ['sandbox:status=429 retry-after=2 times=1', { status: 429, 'retry-after': 2, times: 1 }],
     ['Please sandbox:fail=cut and tell a=b', { fail: 'cut' }],
     ['sandbox:delay=5000\nfinish=length', { delay: 5000 }],
-    ['sandbox:status=200', null],
-    ['sandbox:fail=often', null],
-    ['sandbox:speed=1', null],
   ])('%j means %o', (prompt, expected) => {
     expect(parseDirectives(prompt)).toEqual(expected);
   });
 });
 
-test('a directive that does not exist is refused, not passed over', async () => {
-  expect((await say(await start(), 'sandbox:fial=cut')).status).toBe(400);
+test.each([
+  ['sandbox:status=200', 'does not take this value of status'],
+  ['sandbox:status=429 fail=often', 'does not take this value of fail'],
+  ['sandbox:fial=cut', 'does not know the directive fial'],
+])('%s is refused by name, not passed over', async (prompt, problem) => {
+  const answer = await say(await start(), prompt);
+  expect(answer.status).toBe(400);
+  expect(await answer.text()).toContain(`The sandbox ${problem};`);
 });
 
 test('times=2 fails two calls with the same text, lets the third pass, and begins anew', async () => {

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../local/private-redis.ts';
 import { expectRefusal, type Received } from '../api/refusal.ts';
 import { ringText } from '../shared/crypto/rings.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { KEYS, OPENAI_KEY, startGateway, type TestApi, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import { startOwnRedis, withRedis } from '../support/redis.ts';
-import { makeCertificate } from '../support/certificate.ts';
 
 const PASSWORD = 'a-password-of-redis';
 const MOST_FAILURES = 3;

@@ -89,6 +89,26 @@ test('the same Idempotency-Key is the same batch; status and cancel show it', as
   expect(JSON.parse(stdout)).toMatchObject({ status: 'cancelled' });
 });
 
+test('what failed is run again as a batch of its own, and a batch without such lines is told so at once', async () => {
+  const file = write('e.ndjson', [line('good', 'Hello!'), line('bad', 'sandbox:status=400')]);
+  const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'e.out']);
+  const { id } = JSON.parse(stdout) as Batch;
+  const retry = await run(['retry', id, '--only', 'failed', '--wait', '--json', '--output', 'f.out']);
+  expect(JSON.parse(retry.stdout)).toMatchObject({ parent_id: id, request_counts: { total: 1, failed: 1 } });
+  expect(resultsIn('f.out').map(({ custom_id }) => custom_id)).toEqual(['bad']);
+  const startMs = performance.now();
+  expect(await run(['retry', id, '--only', 'expired'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'No line of this batch has expired: there is nothing to run again.\n',
+  });
+  // It is not asked again as if it would pass.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  expect((await run(['retry', id, '--only', 'completed'])).stderr).toMatch(
+    /^only\[0\] must be one of failed, expired\.\n$/,
+  );
+});
+
 test('a user’s key comes from the environment and goes to its provider', async () => {
   const file = write('d.ndjson', lines(2, { model: 'gpt-4o' }, 'cli-user'));
   const env = { GATEWAY_USER_API_KEY: OPENAI_KEY, GATEWAY_USER_PROVIDER: 'openai' };
@@ -101,16 +121,20 @@ test('a user’s key comes from the environment and goes to its provider', async
 describe('a mistake is explained, with exit code 1:', () => {
   test.each<[string, string[], RegExp, Record<string, string>?]>([
     ['no file', ['submit', 'nowhere.ndjson'], /^nowhere\.ndjson cannot be read\.\n$/],
-    ['a bad line', ['submit', 'bad.ndjson'], /cannot be run, .*\n {2}line 1: The line is not valid JSON in UTF-8\.\n$/],
+    [
+      'a bad line',
+      ['submit', 'bad.ndjson'],
+      /^1 line of this batch is not valid, so nothing was accepted: correct it, or leave it out with --on-invalid skip\.\n {2}line 1: The line is not valid JSON in UTF-8\.\n$/,
+    ],
     ['no key', ['status', 'batch_0'], /^Set GATEWAY_API_KEY to your platform key\.\n$/, { GATEWAY_API_KEY: '' }],
-    ['a wrong key', ['status', 'batch_0'], /^This platform key is not valid\.\n$/, { GATEWAY_API_KEY: 'wrong' }],
+    ['a wrong key', ['status', 'batch_0'], /^This platform key is not valid\. .*\n$/, { GATEWAY_API_KEY: 'wrong' }],
     [
       'a key that was copied wrongly',
       ['status', 'batch_0'],
       /^GATEWAY_USER_API_KEY holds a space, a line break or other characters that no key has: copy it again\.\n$/,
       { GATEWAY_USER_API_KEY: `${OPENAI_KEY}\n` },
     ],
-    ['no batch', ['status', 'batch_0'], /^There is nothing here\.\n$/],
+    ['no batch', ['status', 'batch_0'], /^No batch of this tenant has this id\.\n$/],
     ['another file', ['results', 'batch_0', '--output', 'bad.ndjson'], /holds something other than results/],
   ])('%s', async (_, args, message, env) => {
     writeFileSync(join(folder, 'bad.ndjson'), 'hello\n');

@@ -99,6 +99,9 @@ test(
     launcher.process.kill('SIGINT');
     launcher.process.kill('SIGINT');
     expect(await launcher.exited, launcher.output()).toBe(0);
+    expect(launcher.output().trim().split('\n').at(-1)).toBe(
+      `Stopped; the data is in ${join(dataDir, 'sandbox-redis')}.`,
+    );
     expect(children.length).toBeGreaterThanOrEqual(4);
     expect(children.filter(isAlive)).toEqual([]);
   },
@@ -135,6 +138,22 @@ test('a mistake in the configuration is said before anything is started', limit,
   expect(launcher.output()).toMatch(/PORT.*\n.*SHARDS/);
   expect((await readdir(dataDir)).filter((name) => name.includes('redis'))).toEqual([]);
 });
+
+test.each([
+  ['where nobody listens', 'redis://:canary-4dZq8Xw2@127.0.0.1:1', 'No Redis answers at 127.0.0.1:1 (REDIS_URL)'],
+])(
+  'a REDIS_URL %s is said within seconds, without its password, before anything is started',
+  limit,
+  async (_, url, said) => {
+    const startMs = performance.now();
+    const launcher = launch({ REDIS_URL: url });
+    expect(await launcher.exited).toBe(1);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
+    expect(launcher.output()).toContain(said);
+    expect(launcher.output()).not.toContain('canary');
+    expect(await readdir(dataDir)).not.toContain('redis');
+  },
+);
 
 test('a port that is taken is said before anything is started', limit, async () => {
   const holder = createServer().listen(0, '127.0.0.1');

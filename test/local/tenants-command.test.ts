@@ -93,6 +93,12 @@ test('a tenant goes from its creation over keys to its end', async () => {
   expect(await json('list')).toEqual([]);
 });
 
+test('a tenant that is created is told its next step, which works as it is printed', async () => {
+  const { stdout } = await run(['create', 'Next']);
+  const [, next = ''] = /^Next, a platform key: npm run tenants -- (.+)$/m.exec(stdout) ?? [];
+  expect((await run(next.split(' '))).stdout).toContain('gk_');
+});
+
 test('a key that is issued without --json is printed once, on a line of its own', async () => {
   const { id } = await json<Tenant>('create', 'Other');
   const { stdout } = await run(['keys', 'issue', id, '--name', 'ci']);
@@ -107,12 +113,22 @@ describe('a mistake is explained in a line, with exit code 1:', () => {
     ['a key for nobody', ['keys', 'issue', ABSENT, '--name', 'x'], /^There is no tenant of this id\.\n$/],
     ['no id', ['disable', 'acme'], /^A tenant id looks like ten_/],
     ['no id of a key', ['keys', 'revoke', ABSENT, 'gk_x'], /^The id of a platform key looks like key_/],
-    ['a bad limit', ['create', 'x', '--max-queued', '0'], /^limits\.max_queued: /],
-    ['a limit in words', ['create', 'x', '--max-queued', 'many'], /^limits\.max_queued: /],
-    ['an unknown scope', ['keys', 'issue', ABSENT, '--name', 'x', '--scopes', 'admin'], /^scopes\.0: /],
-    ['a bad time', ['keys', 'issue', ABSENT, '--name', 'x', '--expires-at', 'soon'], /^expires_at: must be a time/],
+    ['a bad limit', ['create', 'x', '--max-queued', '0'], /^limits\.max_queued must be 1 or more\.\n$/],
+    ['a limit in words', ['create', 'x', '--max-queued', 'many'], /^limits\.max_queued must be a /],
+    [
+      'an unknown scope',
+      ['keys', 'issue', ABSENT, '--name', 'x', '--scopes', 'admin'],
+      /^scopes\[0\] must be one of jobs:write, jobs:read, usage:read, webhooks:manage\.\n$/,
+    ],
+    [
+      'a budget below a cent',
+      ['create', 'x', '--monthly-budget-usd', '0.0001'],
+      /^limits\.monthly_budget_usd must be 0\.01 or more\.\n$/,
+    ],
+    ['a weight beyond all', ['create', 'x', '--weight', '5000'], /^weight must be 1000 or less\.\n$/],
+    ['a bad time', ['keys', 'issue', ABSENT, '--name', 'x', '--expires-at', 'soon'], /^expires_at must be a time/],
     ['an unknown command', ['destroy'], /unknown command 'destroy'/],
-    ['no Redis', ['list'], /^Redis did not answer within 5 seconds\.\n$/, { REDIS_URL: 'redis://127.0.0.1:1' }],
+    ['no Redis', ['list'], /^No Redis answers at 127\.0\.0\.1:1 \(REDIS_URL\): /, { REDIS_URL: 'redis://127.0.0.1:1' }],
     ['a bad setting', ['list'], /SHARDS: must be a whole number/, { SHARDS: 'x' }],
     ['another number of shards', ['list'], /SHARDS is 2, but/, { SHARDS: '2' }],
     [

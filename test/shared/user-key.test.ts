@@ -103,8 +103,11 @@ test('no control or other foreign character passes, at any place of a key', () =
 
 test('an empty key is called empty, and a malformed one is told its form', () => {
   expect(refusal({ key: '', provider: 'openai' }).message).toBe('X-User-API-Key is empty.');
+  expect(refusal({ key: 'helloworldhelloworld', provider: 'openai' }, true).message).toMatch(
+    /which begins with sk- and .*, such as sk-user-openai-key\.$/,
+  );
   expect(refusal({ key: 'xx', provider: 'anthropic' }).message).toMatch(
-    /form of an Anthropic key: send exactly one, of 16 to 400/,
+    /form of an Anthropic key: send exactly one, which begins with sk-ant- and has 16 to 400 .*"_"\.$/,
   );
 });
 
@@ -180,8 +183,8 @@ test('no refusal holds any 6 characters of the key', () => {
       }
       fc.pre(error !== undefined);
       const said = inspect(error) + JSON.stringify(error);
-      // The sandbox message names the public prefixes of sample keys; there the key's own part is what must not show.
-      const hidden = sandbox ? ends : key;
+      // Messages name the public prefixes of keys; the key's own part is what must not show.
+      const hidden = ends + wrong + ends;
       for (let at = 0; at + 6 <= hidden.length; at++) expect(said).not.toContain(hidden.slice(at, at + 6));
     }),
     { numRuns: 1_000 },

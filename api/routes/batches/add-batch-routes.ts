@@ -5,7 +5,7 @@ import type { BatchId, BatchIds } from '../../../shared/ids.ts';
 import { describeError, type Log } from '../../../shared/log.ts';
 import type { Queues } from '../../../shared/queues.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
-import { batchGone } from '../../accept-batch.ts';
+import { batchGone, noBatch } from '../../accept-batch.ts';
 import { answerState, waitQuery } from '../../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../../context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../page.ts';
@@ -34,7 +34,7 @@ export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
 
   const genuineId = (c: ApiContext): BatchId => {
     const id = c.req.param('id') ?? '';
-    if (!batchIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
+    if (!batchIds.isGenuine(c.get('tenant'), id)) throw noBatch();
     c.get('logged').batch_id = id;
     return id;
   };

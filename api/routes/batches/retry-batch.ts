@@ -10,8 +10,8 @@ import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
 import { chooseModel } from '../../completion-body.ts';
 import type { ApiContext } from '../../context.ts';
 import type { EstimateJob } from '../../estimate-job.ts';
-import { parseOr } from '../../explain-issue.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
+import { parseOr } from '../../parse-or.ts';
 import { tellRate } from '../../rate-limit-headers.ts';
 import { readJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
@@ -44,7 +44,7 @@ export const retryBatch = async (
   const parent = await readParent();
   demandSameAccount(parent, user);
   if (!isFinalBatch(batchStatusOf(parent))) {
-    throw new RequestError('conflict', { message: 'Only a batch that has ended can be repeated; wait for its end.' });
+    throw new RequestError('conflict', { message: 'Only a batch that has ended can be run again; wait for its end.' });
   }
   const caller = c.get('caller');
   const estimated = (line: Line): NewLine => {
@@ -66,7 +66,7 @@ export const retryBatch = async (
     }
     if (found > 0) return contents;
     throw new RequestError('conflict', {
-      message: `No line of this batch is ${only.join(' or ')}: nothing to repeat.`,
+      message: `No line of this batch has ${only.join(' or ')}: there is nothing to run again.`,
     });
   };
   const accepted = await acceptBatch({

@@ -19,7 +19,7 @@ export type SubmitNeeds = {
   acceptBatch: AcceptBatch;
   uploadSlots: UploadSlots;
   estimateJob: EstimateJob;
-  config: Pick<Config, 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
+  config: Pick<Config, 'production' | 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
 };
 
 export const submitBatch = async (
@@ -69,8 +69,8 @@ export const submitBatch = async (
   }
 };
 
-const formOf = (c: ApiContext, { http, webhooks }: SubmitNeeds['config']): BatchForm => {
-  const needs = { limitBytes: http.maxBodyBytes, webhooks };
+const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
+  const needs = { limitBytes: config.http.maxBodyBytes, config };
   switch (declaredType(c, ['application/x-ndjson', 'application/json'])) {
     case 'application/x-ndjson':
       return ndjsonForm(readQuery(c, batchQuery), needs);

@@ -7,8 +7,8 @@ import { createLog } from '../../../shared/log.ts';
 import { checkWebhookUrl } from '../../../shared/webhooks/webhook-url.ts';
 import { createNetwork, type Network } from '../../../worker/delivery/network.ts';
 import { createSendWebhook, DELIVERY_LIMITS } from '../../../worker/delivery/send-webhook.ts';
-import { until } from '../../support/until.ts';
 import { makeCertificate } from '../../support/certificate.ts';
+import { until } from '../../support/until.ts';
 import { createInternet, HOST, PUBLIC_V4, PUBLIC_V6, URL_OF_HOST } from './internet.ts';
 import { REFUSED_ANSWERS, REFUSED_URLS } from './ssrf-table.ts';
 

@@ -6,8 +6,8 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { Network } from '../../../worker/delivery/network.ts';
-import { until } from '../../support/until.ts';
 import { makeCertificate } from '../../support/certificate.ts';
+import { until } from '../../support/until.ts';
 
 /** Where `HOST` leads. Public addresses of nobody that the tests could disturb, because nothing here dials them. */
 export const PUBLIC_V4 = '93.184.216.34';

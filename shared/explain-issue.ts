@@ -1,6 +1,5 @@
 /** What zod found, in our own words: its own would echo names and values that the client sent. */
 import type { z } from 'zod';
-import { RequestError } from '../shared/errors.ts';
 
 const SAFE_NAME = /^[A-Za-z_]{1,32}$/;
 
@@ -71,22 +70,11 @@ const deepest = (issue: Issue): Issue => {
   return furthest ? { ...furthest, path: [...issue.path, ...furthest.path] } : issue;
 };
 
-/** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. `what` names the value as a whole. */
-export const parseOr = <T extends z.ZodType>(
-  code: 'invalid_body' | 'invalid_query',
-  schema: T,
-  value: unknown,
-  what = 'The body',
-): z.infer<T> => {
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  const [first] = parsed.error.issues;
-  if (!first) throw new RequestError(code);
+/** The first thing that is wrong, in a sentence, and the path to it, '' for the value as a whole, which `what` names. Wants issues that were found with `reportInput`. */
+export const explainIssue = ([first]: readonly Issue[], what: string): { param: string; message: string } => {
+  if (first === undefined) return { param: '', message: `${what} does not have the documented form.` };
   const issue = deepest(first);
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const param = pathText([...issue.path, ...unknown]);
-  throw new RequestError(code, {
-    ...(param === '' ? {} : { param }),
-    message: `${param === '' ? what : param} ${explain(issue)}.`,
-  });
+  return { param, message: `${param === '' ? what : param} ${explain(issue)}.` };
 };
