@@ -56,6 +56,7 @@ type Options = { headers?: Record<string, string>; body?: unknown; text?: string
 
 /** A job that is not final after so long is lost. */
 const PATIENCE_MS = 240_000;
+const FIRST_PAUSE_MS = 150;
 /** Longer than the longest `?wait=`, so that a frozen API does not hold a client for ever. */
 const ANSWER_LIMIT_MS = 15_000;
 
@@ -94,7 +95,7 @@ export const createClients = (stage: Stage, history: History, random: Random): C
 
   const ask: Clients['ask'] = async (tenant, method, path, options = {}) => {
     const giveUpAt = performance.now() + PATIENCE_MS;
-    for (;;) {
+    for (let unanswered = 0; ; ) {
       const api = gateway.apis[random.below(gateway.apis.length)];
       const answer = await once(api, tenant, method, path, options).catch(() => null);
       const status = answer?.status ?? 0;
@@ -107,7 +108,11 @@ export const createClients = (stage: Stage, history: History, random: Random): C
         return answer;
       }
       if (performance.now() > giveUpAt) throw new Error(`${method} ${path} was not answered for ${PATIENCE_MS} ms`);
-      await delay(150 + 100 * random.next());
+      // Clients that came back at once would keep down what a fault, or a busy machine, has slowed.
+      const askedMs = answer
+        ? Number(answer.headers.get('retry-after')) * 1_000
+        : FIRST_PAUSE_MS * 2 ** Math.min(unanswered++, 5);
+      await delay(Math.max(FIRST_PAUSE_MS, askedMs) * random.between(1, 1.5));
     }
   };
 

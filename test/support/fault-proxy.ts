@@ -28,7 +28,7 @@ export type FaultProxy = {
   close: () => Promise<void>;
 };
 
-const KEPT_CHARACTERS = 65_536;
+const KEPT_BYTES = 65_536;
 
 export const startFaultProxy = async (target: { port: number; host?: string }): Promise<FaultProxy> => {
   const connections: ProxiedConnection[] = [];
@@ -50,11 +50,12 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
   const server = createServer((client: Socket) => {
     const upstream = connect(target.port, target.host ?? '127.0.0.1');
     const [there, back] = [createLine(), createLine()];
-    let sent = '';
+    const sent: Buffer[] = [];
+    let sentBytes = 0;
     let isFrozen = false;
     let isDeaf = false;
     const connection: ProxiedConnection = {
-      sent: () => sent,
+      sent: () => Buffer.concat(sent).toString('latin1').slice(-KEPT_BYTES),
       freeze: () => {
         isFrozen = true;
       },
@@ -68,9 +69,10 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
     connections.push(connection);
 
     client.on('data', (bytes) => {
-      const text = bytes.toString('latin1');
-      sent = (sent + text).slice(-KEPT_CHARACTERS);
-      const verdict = rule?.(text, connection) ?? 'pass';
+      sent.push(bytes);
+      sentBytes += bytes.length;
+      while (sentBytes - (sent[0]?.length ?? 0) >= KEPT_BYTES) sentBytes -= sent.shift()?.length ?? 0;
+      const verdict = rule?.(bytes.toString('latin1'), connection) ?? 'pass';
       if (verdict === 'freeze') isFrozen = true;
       if (verdict === 'deafen') isDeaf = true;
       if (!isFrozen) there(() => void upstream.write(bytes));
