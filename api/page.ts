@@ -13,8 +13,8 @@ export const pageQuery = <Place extends string>(isPlace: (text: string) => text 
       .optional(),
   });
 
-/** In a list that is read from a stream of Redis. */
-export const isStreamPlace = (text: string): text is string => /^\d{1,16}-\d{1,16}$/.test(text);
+/** In a list that is read from a stream of Redis, which refuses to look before its very first place, 0-0. */
+export const isStreamPlace = (text: string): text is string => /^(?=.*[1-9])\d{1,16}-\d{1,16}$/.test(text);
 
 /** `next` is where the next page begins; null at the end. */
 export const pageJson = (data: readonly object[], next: string | null) => ({

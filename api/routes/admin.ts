@@ -10,7 +10,7 @@ import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../../shared/stores/tenant-store.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
-import { pageJson, pageQuery } from '../page.ts';
+import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { parseOr } from '../parse-or.ts';
 import { readJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
@@ -27,7 +27,7 @@ type Needs = {
 export const tenantsQuery = pageQuery(isManagedTenantId);
 export const keysQuery = pageQuery(isPlatformKeyId);
 const isAuditPlace = (text: string): text is `${string}:${string}` =>
-  /^(s\d{1,2}|registry):\d{1,16}-\d{1,16}$/.test(text);
+  /^(s\d{1,2}|registry):/.test(text) && isStreamPlace(text.slice(text.indexOf(':') + 1));
 export const auditQuery = pageQuery(isAuditPlace).extend({
   tenant: z.string().refine(isTenantId, 'must be the id of a tenant').optional(),
 });

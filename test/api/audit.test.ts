@@ -180,6 +180,7 @@ describe('the log of all shards', () => {
     ['limit', '101'],
     ['after', 'x'],
     ['after', Buffer.from('s0:1-0x').toString('base64url')],
+    ['after', Buffer.from('s0:0-0').toString('base64url')],
     ['before', 'x'],
   ])('refuses a query with %s=%s', async (param, value) => {
     expectRefusal(await operator.call('GET', `/admin/audit?${param}=${value}`), {

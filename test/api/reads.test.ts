@@ -32,7 +32,11 @@ const BAD_WAITS = [
   'wait=0x5',
   'wait=%2B5',
 ];
-const BAD_CURSORS = ['', 'x', '0', 'LTE', 'MA', 'MS41', 'a b', '%00', '../..', 'a'.repeat(5_000)];
+const cursor = (place: string): string => Buffer.from(place).toString('base64url');
+const BAD_CURSORS = [
+  ...['', 'x', '0', 'LTE', 'MA', 'MS41', 'a b', '%00', '../..', 'a'.repeat(5_000)],
+  ...['0-0', '00-000', '1-', '1-2-3', '99999999999999999-0'].map(cursor),
+];
 
 describe('a query is refused, and told how it must be:', () => {
   test.each([
@@ -40,7 +44,10 @@ describe('a query is refused, and told how it must be:', () => {
     ...['0', '101', 'abc', '', '-5', '1.5', '99999999999999999999', '5%00', '٥'].map(
       (limit): [string, string, RegExp] => [`/v1/jobs?limit=${encodeURIComponent(limit)}`, 'limit', /from 1 to 100/],
     ),
-    ...BAD_CURSORS.map((cursor): [string, string, RegExp] => [`/v1/jobs?after=${cursor}`, 'after', /next_cursor/]),
+    ...BAD_CURSORS.flatMap((after): [string, string, RegExp][] => [
+      [`/v1/jobs?after=${after}`, 'after', /next_cursor/],
+      [`/v1/batches?after=${after}`, 'after', /next_cursor/],
+    ]),
     ['/v1/jobs?status=done', 'status', /queued, in_progress, completed/],
     ['/v1/jobs?status=', 'status', /queued/],
     ['/v1/jobs?status=QUEUED', 'status', /queued/],
