@@ -56,6 +56,7 @@ export const startWorker = async (
   const { shards } = config.redis;
   const retentionMs = config.jobs.retentionMs;
   const slotsAShard = Math.ceil(config.workerConcurrency / shards);
+  const deliverySlotsAShard = Math.ceil(DELIVERIES_AT_ONCE / shards);
   const worker = randomUUID().slice(0, 8);
 
   const registry = createMetricsRegistry('worker');
@@ -149,11 +150,11 @@ export const startWorker = async (
     queue: 'deliveries',
     redis,
     shards,
-    slotsAShard: Math.ceil(DELIVERIES_AT_ONCE / shards),
+    slotsAShard: deliverySlotsAShard,
     run: deliverWebhook,
     log,
   });
-  const moving = keepMoving({ scheduler, deliveries, queues, metrics, worker, shards, log });
+  const moving = keepMoving({ scheduler, deliveries, queues, metrics, worker, shards, deliverySlotsAShard, log });
   lifecycle.onStop('upkeep', moving.stop);
   const sealing = sealAudit({
     audit: createAuditStore({ redis, run, shards }),

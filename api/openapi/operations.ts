@@ -266,7 +266,13 @@ export const OPERATIONS = {
     POST: {
       summary: 'Sends a `webhook.test` event and waits for what comes of it',
       body: { schema: testBody, name: 'WebhookTestRequest' },
-      answers: { 200: { description: 'What came of it.', json: 'WebhookTest' } },
+      answers: {
+        200: { description: 'What came of it.', json: 'WebhookTest' },
+        202: {
+          description: 'It has not ended within 20 seconds; the list of deliveries will show what came of it.',
+          json: 'WebhookDelivery',
+        },
+      },
       errors: ['webhook_url_refused'],
     },
   },

@@ -108,8 +108,14 @@ const NAMES = {
   ENDPOINT: 'endpoint:',
   /** list: deliveries that wait for room at their endpoint. */
   ENDPOINT_LINE: 'endpoint-line:',
-  /** sorted set: endpoints that are left alone → until, ms. */
+  /** sorted set: `<endpoint> <tenant>` of endpoints that are left alone → until, ms. */
   PAUSED_ENDPOINTS: 'paused-endpoints',
+  /** sorted set: a tenant's endpoints with a line, which wait for the tenant's room → turn. */
+  ENDPOINT_TURNS: 'endpoint-turns:',
+  /** sorted set: tenants with endpoints in turn → when to look again, ms. */
+  WAITING_TENANTS: 'waiting-tenants',
+  /** hash: deliveries handed off and not settled, `of:<tenant>` and `all`; `slots`, how many the workers have under way at once; `turn`, the last one given. */
+  OUTGOING: 'outgoing',
   /** string: a URL that answered 410, `<tenant>:<SHA-1 of it>`; 30 days. */
   DISABLED_URL: 'disabled-url:',
   /** hash: a tenant's webhook secrets, sealed; until 14 days after the tenant is deleted. */

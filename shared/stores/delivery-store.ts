@@ -168,9 +168,9 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
       return { became, handoffs };
     },
 
-    /** Looks after what is due: retries, lost hand-offs, paused endpoints, what is to be forgotten; a bounded number. */
-    tend: async (shard: number) => {
-      const [more, handoffs] = (await run('tend', shardTag(shard), [])) as [number, Handoff[]];
+    /** Looks after what is due: retries, lost hand-offs, paused endpoints, room that grew, what is to be forgotten; a bounded number. `slots`: deliveries that a worker has under way at once on this shard. */
+    tend: async (shard: number, slots: number) => {
+      const [more, handoffs] = (await run('tend', shardTag(shard), [slots])) as [number, Handoff[]];
       return { more: more === 1, handoffs };
     },
   };

@@ -228,6 +228,25 @@ describe('a test event', () => {
       body: { error: { code: 'webhook_url_refused', param: 'url' } },
     });
   });
+
+  test('that has not ended when nobody can wait any longer answers with its delivery, and is delivered all the same', async () => {
+    let answer = (): void => {};
+    const receiver = await receive((_, response) => {
+      answer = () => response.writeHead(204).end();
+      return undefined;
+    });
+    const api = await gateway.addApi();
+    gateway.apis.splice(gateway.apis.indexOf(api), 1);
+    await until('it is ready', async () => (await gateway.call('GET', '/readyz', { api })).status === 200);
+    const asked = post('test', { url: receiver.url }, { api });
+    await arrived(receiver);
+    await api.stop();
+    const { status, body } = await asked;
+    const { id } = body as Delivery;
+    expect({ status, body }).toMatchObject({ status: 202, body: { type: 'webhook.test', status: 'pending' } });
+    answer();
+    await until('it is delivered', async () => (await list('?status=delivered')).some((each) => each.id === id));
+  });
 });
 
 describe('the secret', () => {
@@ -342,6 +361,20 @@ test('the two ways to verify that the README shows work as they stand there', as
     );
     expect(run).toMatchObject({ status: 0, stdout: 'webhook.test\n' });
   }
+});
+
+test('a tenant whose many endpoints never answer holds half of a worker’s deliveries, and up no other tenant’s', async () => {
+  const silent = await Promise.all(Array.from({ length: 8 }, () => receive(() => 0)));
+  const underWay = (): number => silent.reduce((sum, { received }) => sum + received.length, 0);
+  await Promise.all(silent.flatMap((each) => Array.from({ length: 10 }, () => gateway.submit('wait', told(each)))));
+  await until('as many as may are under way', () => underWay() === 50);
+  const receiver = await receive();
+  const jobs = await Promise.all(
+    Array.from({ length: 10 }, () => gateway.submit('meanwhile', { ...told(receiver), key: KEYS.beta })),
+  );
+  await arrived(receiver, jobs.length);
+  // None of those before them has ended, or its place would have been taken: an attempt without an answer takes 15 seconds.
+  expect(underWay()).toBe(50);
 });
 
 test('an endpoint that never answers holds up neither another tenant’s deliveries nor any completion', async () => {

@@ -1,6 +1,6 @@
 /** Deliveries without processes: the real scripts on a real Redis, driven step by step by a test that plays the workers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DeliveryId, JobId, TenantId } from '../../shared/ids.ts';
+import { type DeliveryId, type JobId, newDeliveryId, type TenantId } from '../../shared/ids.ts';
 import { parseDeliveryHandoff } from '../../shared/queues.ts';
 import { key } from '../../shared/redis/keys.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
@@ -12,6 +12,7 @@ import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 
 const ACME = 'acme' as TenantId;
+const BETA = 'beta' as TenantId;
 const URL = 'https://example.com/hook';
 const TO_ONE = { webhook: { url: URL, events: ['job.completed', 'job.cancelled'] as const } };
 const ROOM = 20;
@@ -21,11 +22,14 @@ let engine: Engine;
 let deliveries: ReturnType<typeof createDeliveryStore>;
 /** Hand-offs of deliveries that no worker has taken, oldest first. */
 let handed: string[];
+/** How many deliveries the only worker has under way at once. */
+let slots: number;
 beforeEach(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
   deliveries = createDeliveryStore({ redis: engine.redis, run: createScripts(engine.redis), shards: 1 });
   handed = [];
+  slots = 100;
   await engine.scheduler.heartbeat(0, 'test', 1_000);
 });
 afterEach(async () => {
@@ -36,9 +40,9 @@ afterEach(async () => {
 });
 
 /** Submits jobs and completes them. */
-const complete = async (count = 1, job: object = TO_ONE): Promise<JobId[]> => {
+const complete = async (count = 1, job: object = TO_ONE, tenant = ACME): Promise<JobId[]> => {
   const ids: JobId[] = [];
-  for (let index = 0; index < count; index++) ids.push(await engine.submit('acme', job));
+  for (let index = 0; index < count; index++) ids.push(await engine.submit(tenant, job));
   const waiting = engine.handoffs.filter((handoff) => handoff.startsWith('job_'));
   while (waiting.length > 0 || engine.handoffs.some((handoff) => handoff.startsWith('job_'))) {
     const running = await engine.start();
@@ -75,7 +79,7 @@ const settle = async (
 const DELIVERED = { code: 'delivered', status: 200, next: { kind: 'delivered' } } as const;
 const SILENT = { code: 'timeout', next: { kind: 'retry', waitMs: 60_000 } } as const;
 const tend = async (): Promise<void> => {
-  const { handoffs } = await deliveries.tend(0);
+  const { handoffs } = await deliveries.tend(0, slots);
   collect(handoffs);
 };
 /** The time of a delivery's next step has come. */
@@ -227,10 +231,11 @@ describe('an endpoint', () => {
     await complete();
     expect(handed).toEqual([]);
 
-    const endpoint = must((await engine.redis.zrange(key(TAG, 'PAUSED_ENDPOINTS'), '0', '-1'))[0]);
+    const paused = must((await engine.redis.zrange(key(TAG, 'PAUSED_ENDPOINTS'), '0', '-1'))[0]);
+    const [endpoint = ''] = paused.split(' ');
     const pauseIsOver = async () => {
       await engine.redis.hset(key(TAG, 'ENDPOINT', endpoint), 'paused_until', 1);
-      await engine.redis.zadd(key(TAG, 'PAUSED_ENDPOINTS'), 1, endpoint);
+      await engine.redis.zadd(key(TAG, 'PAUSED_ENDPOINTS'), 1, paused);
       await tend();
     };
     const waitMs = async () =>
@@ -261,6 +266,104 @@ describe('an endpoint', () => {
     expect(await read(last)).toMatchObject({ status: 'failed', reason: 'waited_too_long', attempts: [] });
     while (handed.length > 0) await settle(must(await claim()), DELIVERED);
     expect(handed).toEqual([]);
+  });
+});
+
+describe('a tenant', () => {
+  const deliverTo = (host: string, count: number, tenant = ACME): Promise<JobId[]> =>
+    complete(count, { webhook: { url: `https://${host}.example.com/`, events: ['job.completed'] } }, tenant);
+  const hostsOf = async (handoffs: readonly string[]): Promise<string> => {
+    const urls = await Promise.all(
+      handoffs.map((each) => engine.redis.hget(key(TAG, 'DELIVERY', must(parseDeliveryHandoff(each)).id), 'url')),
+    );
+    return urls.map((url) => url?.at('https://'.length)).join('');
+  };
+  const lookAgain = async (tenant: TenantId): Promise<void> => {
+    await engine.redis.zadd(key(TAG, 'WAITING_TENANTS'), 'XX', 1, tenant);
+    await tend();
+  };
+  const hold = async (count: number): Promise<void> => {
+    slots = count;
+    await tend();
+  };
+
+  test('that is alone gets half of what the workers deliver at once, whatever its endpoints; who comes next finds room', async () => {
+    await hold(12);
+    for (const host of ['a', 'b', 'c', 'd']) await deliverTo(host, 4);
+    expect(handed).toHaveLength(6);
+    await deliverTo('x', 4, BETA);
+    expect(handed).toHaveLength(6 + 3);
+    await deliverTo('y', 1, 'gamma' as TenantId);
+    expect(await hostsOf(handed)).toBe('aaaabbxxxy');
+    let settled = 0;
+    for (; handed.length > 0; settled++) await settle(must(await claim()), DELIVERED);
+    expect(settled).toBe(16 + 4 + 1);
+  });
+
+  test('always gets one under way, also where others hold all', async () => {
+    await hold(1);
+    for (const name of ['acme', 'beta', 'gamma']) await deliverTo(name, 2, name as TenantId);
+    expect(await hostsOf(handed)).toBe('abg');
+    while (handed.length > 0) await settle(must(await claim()), DELIVERED);
+  });
+
+  test('has its endpoints served in turn, each in the order of its events', async () => {
+    await hold(4);
+    const ids = await deliverTo('a', 4);
+    ids.push(...(await deliverTo('b', 2)), ...(await deliverTo('c', 2)));
+    let hosts = '';
+    const order: DeliveryId[] = [];
+    while (handed.length > 0) {
+      hosts += await hostsOf(handed.slice(0, 1));
+      const attempt = must(await claim());
+      order.push(attempt.id);
+      await settle(attempt, DELIVERED);
+    }
+    expect(hosts).toBe('aaabcabc');
+    expect(order.toSorted()).toEqual(ids.map(eventOf).toSorted());
+    const ofA = ids.slice(0, 4).map(eventOf);
+    expect(order.filter((id) => ofA.includes(id))).toEqual(ofA);
+  });
+
+  test('that waits gets the room that others gave back, and that of a worker which came', async () => {
+    await hold(4);
+    await deliverTo('x', 2, BETA);
+    await deliverTo('a', 4);
+    expect(await hostsOf(handed)).toBe('xxa');
+    for (let each = 0; each < 2; each++) await settle(must(await claim()), DELIVERED);
+    await lookAgain(ACME);
+    expect(await hostsOf(handed)).toBe('aa');
+    await engine.scheduler.heartbeat(0, 'second', 1_000);
+    await lookAgain(ACME);
+    expect(await hostsOf(handed)).toBe('aaaa');
+    while (handed.length > 0) await settle(must(await claim()), DELIVERED);
+    await lookAgain(ACME);
+    expect(await engine.redis.hgetall(key(TAG, 'OUTGOING'))).toMatchObject({ all: '0', slots: '8' });
+    expect(await engine.redis.exists(key(TAG, 'WAITING_TENANTS'))).toBe(0);
+  });
+});
+
+describe('a test event', () => {
+  const sendTest = async (): Promise<void> =>
+    collect((await deliveries.test(ACME, { id: newDeliveryId(), url: URL, watcher: 'api' })).handoffs);
+
+  test('waits for room as any other: many of them hold no more than their endpoint may', async () => {
+    for (let each = 0; each < ROOM + 5; each++) await sendTest();
+    expect(handed).toHaveLength(ROOM);
+    let settled = 0;
+    for (; handed.length > 0; settled++) await settle(must(await claim()), DELIVERED);
+    expect(settled).toBe(ROOM + 5);
+  });
+
+  test('is sent also where its endpoint is paused or its URL is disabled', async () => {
+    await complete(6);
+    for (let silent = 1; silent <= 5; silent++) await settle(must(await claim()), SILENT);
+    await settle(must(await claim()), { code: 'status', status: 410, next: { kind: 'disable' } });
+    await complete();
+    expect(handed).toEqual([]);
+    await sendTest();
+    expect(handed).toHaveLength(1);
+    await settle(must(await claim()), DELIVERED);
   });
 });
 

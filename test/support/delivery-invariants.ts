@@ -45,6 +45,8 @@ export const findDeliveryViolations = async (
     }
   }
   const handed = new Map<string, number>();
+  const outgoing = new Map<string, number>();
+  const add = (counts: Map<string, number>, name: string): unknown => counts.set(name, (counts.get(name) ?? 0) + 1);
   // BullMQ keeps the lock of a job beside it.
   const known = under('DELIVERIES').filter((name) => name.startsWith('evt_') && !name.includes(':'));
   for (const [id, { status, at, endpoint = '', tenant = '', handoff, ...row }] of deliveries) {
@@ -52,7 +54,11 @@ export const findDeliveryViolations = async (
     const places = ['handed', 'waiting', 'due'];
     if (status === 'pending' && !places.includes(at ?? '')) violations.push(`pending ${id} stands at ${at}`);
     if (status !== 'pending' && at) violations.push(`${status} ${id} stands at ${at}`);
-    if (at === 'handed') handed.set(endpoint, (handed.get(endpoint) ?? 0) + 1);
+    if (at === 'handed') {
+      add(handed, endpoint);
+      add(outgoing, `of:${tenant}`);
+      add(outgoing, 'all');
+    }
     const line = lines.get(id) ?? [];
     if (at === 'waiting' && (line.length !== 1 || line[0] !== endpoint)) {
       violations.push(`waiting ${id} stands in ${line.length} lines`);
@@ -71,11 +77,37 @@ export const findDeliveryViolations = async (
     const failed = await redis.zscore(key(tag, 'FAILED_DELIVERIES', tenant), id);
     if (failed !== null && status !== 'failed') violations.push(`${status} ${id} is listed as failed`);
   }
-  for (const endpoint of under('ENDPOINT')) {
+  for (const endpoint of new Set([...under('ENDPOINT'), ...handed.keys()])) {
     const { inflight = '0' } = await redis.hgetall(key(tag, 'ENDPOINT', endpoint));
     const count = handed.get(endpoint) ?? 0;
     if (Number(inflight) !== count)
       violations.push(`endpoint ${endpoint} counts ${inflight} in flight, and ${count} are`);
+  }
+
+  const { slots: _, turn: __, ...counted } = await redis.hgetall(key(tag, 'OUTGOING'));
+  for (const name of new Set([...Object.keys(counted), ...outgoing.keys()])) {
+    const are = outgoing.get(name) ?? 0;
+    // A tenant without any has no count.
+    const right = are === 0 && name !== 'all' ? undefined : String(are);
+    if (counted[name] !== right) violations.push(`outgoing ${name} is ${counted[name]}, and ${are} are`);
+  }
+
+  // Something brings the next turn of each line.
+  const paused = new Set(await redis.zrange(key(tag, 'PAUSED_ENDPOINTS'), '0', '-1'));
+  const inTurn = new Map<string, string>();
+  const withLine = new Set(under('ENDPOINT_LINE'));
+  for (const tenant of under('ENDPOINT_TURNS')) {
+    for (const endpoint of await redis.zrange(key(tag, 'ENDPOINT_TURNS', tenant), '0', '-1')) {
+      inTurn.set(endpoint, tenant);
+      if (!withLine.has(endpoint)) violations.push(`${endpoint} is in turn without a line`);
+    }
+    const looked = await redis.zscore(key(tag, 'WAITING_TENANTS'), tenant);
+    if (looked === null) violations.push(`nobody looks after the turns of ${tenant}`);
+  }
+  for (const [id, { at, endpoint = '', tenant = '' }] of deliveries) {
+    const brought =
+      inTurn.get(endpoint) === tenant || paused.has(`${endpoint} ${tenant}`) || (handed.get(endpoint) ?? 0) > 0;
+    if (at === 'waiting' && !brought) violations.push(`${id} waits at ${endpoint}, whose turn nothing brings`);
   }
   return violations;
 };

@@ -19,6 +19,7 @@ export const keepMoving = ({
   metrics,
   worker,
   shards,
+  deliverySlotsAShard,
   log,
 }: {
   scheduler: SchedulerStore;
@@ -27,6 +28,7 @@ export const keepMoving = ({
   metrics: Pick<WorkerMetrics, 'jobsFinished'>;
   worker: string;
   shards: number;
+  deliverySlotsAShard: number;
   log: Log;
 }): Repeating => {
   const cursors = Array.from({ length: shards }, () => ({ reconcile: '0', tenants: '0' }));
@@ -45,7 +47,7 @@ export const keepMoving = ({
     }
 
     for (let piece = 0; piece < PIECES_A_TURN; piece++) {
-      const tended = await deliveries.tend(shard);
+      const tended = await deliveries.tend(shard, deliverySlotsAShard);
       await queues.add(shard, tended.handoffs);
       if (!tended.more) break;
     }

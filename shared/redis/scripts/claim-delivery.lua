@@ -18,9 +18,9 @@ if last and last.code == '' and not again then
   close_delivery_attempt(id, attempt, last, '', 'unknown', '')
   failures = call('HINCRBY', DELIVERY .. id, 'failures', 1)
   if failures >= tonumber(ARGV[4]) then
-    leave_endpoint(id, delivery)
+    give_back_room(id, delivery)
     finish_delivery(id, delivery, 'failed')
-    serve_line(delivery[D.endpoint])
+    serve_lines(delivery[D.tenant], delivery[D.endpoint])
     return { 'refused', deliveries }
   end
 end

@@ -21,8 +21,8 @@ if delivery[D.status] ~= 'pending' or not (current or next_step == 'delivered') 
   return { 'late', {} }
 end
 
-local endpoint = delivery[D.endpoint]
-leave_endpoint(id, delivery)
+local tenant, endpoint = delivery[D.tenant], delivery[D.endpoint]
+give_back_room(id, delivery)
 local became = 'failed'
 if next_step == 'hand_back' then
   enter_delivery(id, delivery)
@@ -30,10 +30,10 @@ if next_step == 'hand_back' then
 else
   -- A mistake of our own says nothing of the endpoint.
   if ARGV[9] == '' and ARGV[5] ~= 'internal_error' then
-    judge_endpoint(endpoint, status ~= '')
+    judge_endpoint(tenant, endpoint, status ~= '')
   end
   if next_step == 'delivered' then
-    call('DEL', disabled_url(delivery[D.tenant], delivery[D.url]))
+    call('DEL', disabled_url(tenant, delivery[D.url]))
     finish_delivery(id, delivery, 'delivered')
     became = 'delivered'
   elseif next_step == 'retry' then
@@ -43,10 +43,10 @@ else
     became = 'pending'
   else
     if next_step == 'disable' then
-      call('SET', disabled_url(delivery[D.tenant], delivery[D.url]), now, 'PX', DISABLED_LIFE_MS)
+      call('SET', disabled_url(tenant, delivery[D.url]), now, 'PX', DISABLED_LIFE_MS)
     end
     finish_delivery(id, delivery, 'failed', ARGV[9])
   end
 end
-serve_line(endpoint)
+serve_lines(tenant, endpoint)
 return { became, deliveries }

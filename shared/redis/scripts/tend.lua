@@ -1,7 +1,9 @@
--- tend: looks after the deliveries whose next step is due, and the endpoints whose pause is over; a bounded number of each.
+-- tend: looks after the deliveries whose next step is due, the endpoints whose pause is over, and the tenants whose room may have grown; a bounded number of each.
 --
--- In:  nothing
+-- In:  1 how many deliveries a worker has under way at once on this shard
 -- Out: {1 where there may be more at once, else 0; {hand-offs}}
+
+call('HSET', OUTGOING, 'slots', math.max(1, call('HLEN', WORKERS)) * tonumber(ARGV[1]))
 
 local due = call('ZRANGEBYSCORE', OUTBOX, '-inf', now, 'LIMIT', 0, 64)
 for i = 1, #due do
@@ -23,14 +25,25 @@ for i = 1, #due do
     call('ZADD', OUTBOX, now + HANDOFF_LATE_MS, id)
   else
     -- It never reached BullMQ, or was dropped there.
-    leave_endpoint(id, delivery)
-    hand_off_delivery(id, delivery[D.endpoint])
+    give_back_room(id, delivery)
+    hand_off_delivery(id, delivery)
   end
 end
 
-local endpoints = call('ZRANGEBYSCORE', PAUSED_ENDPOINTS, '-inf', now, 'LIMIT', 0, 16)
-for i = 1, #endpoints do
-  call('ZREM', PAUSED_ENDPOINTS, endpoints[i])
-  serve_line(endpoints[i])
+local paused = call('ZRANGEBYSCORE', PAUSED_ENDPOINTS, '-inf', now, 'LIMIT', 0, 8)
+for i = 1, #paused do
+  local endpoint, tenant = paused[i]:match('^(%S+) (.+)$')
+  call('ZREM', PAUSED_ENDPOINTS, paused[i])
+  serve_lines(tenant, endpoint)
 end
-return { (#due == 64 or #endpoints == 16) and 1 or 0, deliveries }
+
+local tenants = call('ZRANGEBYSCORE', WAITING_TENANTS, '-inf', now, 'LIMIT', 0, 8)
+for i = 1, #tenants do
+  serve_turns(tenants[i])
+  if call('EXISTS', ENDPOINT_TURNS .. tenants[i]) == 1 then
+    call('ZADD', WAITING_TENANTS, now + TOP_UP_MS, tenants[i])
+  else
+    call('ZREM', WAITING_TENANTS, tenants[i])
+  end
+end
+return { (#due == 64 or #paused == 8 or #tenants == 8) and 1 or 0, deliveries }

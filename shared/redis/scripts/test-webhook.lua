@@ -1,4 +1,4 @@
--- test-webhook: a test event, handed off at once whatever the state of its endpoint.
+-- test-webhook: a test event. It needs room as any other, but is sent also where its URL is disabled or its endpoint paused.
 --
 -- In:  1 delivery id, 2 tenant, 3 endpoint, 4 URL, 5 API process that waits for it
 -- Out: {hand-offs}
@@ -9,5 +9,5 @@ call('HSET', DELIVERY .. id,
 call('ZADD', TENANT_DELIVERIES .. tenant, now, id)
 call('SADD', WATCHERS .. id, ARGV[5])
 call('PEXPIRE', WATCHERS .. id, 90000)
-hand_off_delivery(id, ARGV[3])
+enter_delivery(id, read_delivery(id))
 return deliveries

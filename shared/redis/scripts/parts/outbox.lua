@@ -8,12 +8,30 @@
 --                        ├──> failed ──redelivery──> handed
 --                        └──> due ──time is up────────> handed
 --
--- handed: known to BullMQ and counted in its endpoint's `inflight`; waiting: in ENDPOINT_LINE; due: only in OUTBOX. `at` names the place of a pending one.
--- All stand in OUTBOX, at the time when `tend` looks after them: lost hand-offs, retries, those that waited in vain, those that are to be forgotten.
--- An endpoint is (tenant, origin). One that does not answer is paused, and then tried with a single delivery.
+-- handed: known to BullMQ, and counted in its endpoint's `inflight` and its tenant's (OUTGOING); waiting: in ENDPOINT_LINE; due: only in OUTBOX.
+-- `at` names the place of a pending one. All stand in OUTBOX, at the time when `tend` looks after them: lost hand-offs, retries, those that waited in vain,
+-- those that are to be forgotten.
+--
+-- An endpoint is (tenant, origin). Where its line is not empty, something brings its next turn:
+--
+--                  one of its own is settled
+--     full ───────────────────────────────────────┐
+--      ^ │ silence, again and again               v   the tenant has room
+--      │ └──────────────> paused ──time is up──> in turn ──────────────────┐
+--      │                                          ^ room and a line left   │ one is handed
+--      └──────────────────────────────────────────┴────────────────────────┘
+--
+-- full: as many as may are under way; paused: in PAUSED_ENDPOINTS, then tried with a single delivery; in turn: in its tenant's ENDPOINT_TURNS.
+-- A tenant with endpoints in turn stands in WAITING_TENANTS: its room grows also when another's delivery ends, or a worker comes, and `tend` sees to that.
 
 -- Of one endpoint at once: a fifth of what one worker process delivers.
 local ENDPOINT_ROOM = 20
+-- What the workers deliver at once, until `tend` has said it.
+local FIRST_SLOTS = 100
+-- How many that wait one call hands off for a tenant at most.
+local SERVED_A_CALL = 8
+-- So often it is seen whether the room of a tenant that waits has grown.
+local TOP_UP_MS = 1000
 -- So many attempts in a row without any answer pause an endpoint, each time for twice as long.
 local SILENCES_TO_PAUSE = 5
 local FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 5000, 5 * 60 * 1000
@@ -77,70 +95,120 @@ local function finish_delivery(id, delivery, status, reason)
   announce(id, status)
 end
 
-local function hand_off_delivery(id, endpoint)
-  local handoff = call('HINCRBY', DELIVERY .. id, 'handoff', 1)
-  call('HSET', DELIVERY .. id, 'at', 'handed')
+local function hand_off_delivery(id, delivery)
+  local endpoint = delivery[D.endpoint]
+  local handoff = number(delivery[D.handoff], 0) + 1
+  call('HSET', DELIVERY .. id, 'at', 'handed', 'handoff', handoff)
   call('HINCRBY', ENDPOINT .. endpoint, 'inflight', 1)
   call('PEXPIRE', ENDPOINT .. endpoint, ENDPOINT_LIFE_MS)
+  call('HINCRBY', OUTGOING, 'of:' .. delivery[D.tenant], 1)
+  call('HINCRBY', OUTGOING, 'all', 1)
   call('ZADD', OUTBOX, now + HANDOFF_LATE_MS, id)
   deliveries[#deliveries + 1] = id .. '-' .. handoff
 end
 
--- How many more deliveries an endpoint may get now. One that was paused is tried with a single one.
-local function room_at(endpoint)
+-- How many more deliveries an endpoint may get now. One that was paused is tried with a single one; a test is how its owner tries it.
+local function room_at(endpoint, is_test)
   local row = call('HMGET', ENDPOINT .. endpoint, 'inflight', 'paused_until', 'silences')
-  if number(row[2], 0) > now then
+  if not is_test and number(row[2], 0) > now then
     return 0
   end
-  local room = number(row[3], 0) >= SILENCES_TO_PAUSE and 1 or ENDPOINT_ROOM
+  local room = not is_test and number(row[3], 0) >= SILENCES_TO_PAUSE and 1 or ENDPOINT_ROOM
   return room - number(row[1], 0)
 end
 
--- A delivery whose time has come: to BullMQ where its endpoint has room, else into the endpoint's line.
-local function enter_delivery(id, delivery)
-  local endpoint = delivery[D.endpoint]
-  if call('EXISTS', disabled_url(delivery[D.tenant], delivery[D.url])) == 1 then
+-- Whether a tenant may get another delivery: it holds fewer than are still free for all. So one that is alone holds half of what the workers can, each of n busy
+-- ones the (n + 1)th part, and who comes next finds as much free. One each always.
+local function has_room(tenant)
+  local row = call('HMGET', OUTGOING, 'of:' .. tenant, 'all', 'slots')
+  local free = number(row[3], FIRST_SLOTS) - number(row[2], 0)
+  return number(row[1], 0) < math.max(1, free)
+end
+
+local function give_turn(tenant, endpoint)
+  -- One that has its turn already keeps its place.
+  call('ZADD', ENDPOINT_TURNS .. tenant, 'NX', call('HINCRBY', OUTGOING, 'turn', 1), endpoint)
+  call('ZADD', WAITING_TENANTS, 'NX', now + TOP_UP_MS, tenant)
+end
+
+-- A URL that answered 410 gets nothing but tests. Answers whether the delivery ended by that.
+local function fail_disabled(id, delivery)
+  local disabled = delivery[D.subject] ~= '' and call('EXISTS', disabled_url(delivery[D.tenant], delivery[D.url])) == 1
+  if disabled then
     finish_delivery(id, delivery, 'failed', 'url_disabled')
-  elseif room_at(endpoint) > 0 then
-    hand_off_delivery(id, endpoint)
-  else
-    call('HSET', DELIVERY .. id, 'at', 'waiting')
-    call('RPUSH', ENDPOINT_LINE .. endpoint, id)
-    call('ZADD', OUTBOX, now + LONGEST_WAIT_MS, id)
+  end
+  return disabled
+end
+
+-- A delivery whose time has come: to BullMQ where its endpoint and its tenant have room, else into the endpoint's line.
+local function enter_delivery(id, delivery)
+  if fail_disabled(id, delivery) then
+    return
+  end
+  local tenant, endpoint = delivery[D.tenant], delivery[D.endpoint]
+  local room = room_at(endpoint, delivery[D.subject] == '')
+  if room > 0 and has_room(tenant) then
+    hand_off_delivery(id, delivery)
+    return
+  end
+  call('HSET', DELIVERY .. id, 'at', 'waiting')
+  call('ZADD', OUTBOX, now + LONGEST_WAIT_MS, id)
+  call('RPUSH', ENDPOINT_LINE .. endpoint, id)
+  if room > 0 then
+    give_turn(tenant, endpoint)
   end
 end
 
--- Gives the endpoint's room to those that wait for it, a bounded number; `tend` goes on where some is left.
-local function serve_line(endpoint)
-  if call('EXISTS', ENDPOINT_LINE .. endpoint) == 0 then
-    return
-  end
-  local room = room_at(endpoint)
-  for _ = 1, 8 do
-    local id = room > 0 and call('LPOP', ENDPOINT_LINE .. endpoint)
-    if not id then
+-- Gives a tenant's room to those that wait for it: its endpoints in turn, one each.
+local function serve_turns(tenant)
+  for _ = 1, SERVED_A_CALL do
+    local endpoint = has_room(tenant) and call('ZPOPMIN', ENDPOINT_TURNS .. tenant)[1]
+    if not endpoint then
       return
     end
-    -- One that waited in vain, or arrived after all, is met here and skipped.
-    local delivery = read_delivery(id)
-    if delivery[D.at] == 'waiting' then
-      enter_delivery(id, delivery)
-      room = room - 1
+    local room = room_at(endpoint)
+    local id = room > 0 and call('LPOP', ENDPOINT_LINE .. endpoint)
+    if id then
+      local delivery = read_delivery(id)
+      -- One that waited in vain, or arrived after all, is met here and skipped.
+      if delivery[D.at] == 'waiting' and not fail_disabled(id, delivery) then
+        hand_off_delivery(id, delivery)
+        room = room - 1
+      end
+      if room > 0 and call('EXISTS', ENDPOINT_LINE .. endpoint) == 1 then
+        give_turn(tenant, endpoint)
+      end
     end
   end
-  call('ZADD', PAUSED_ENDPOINTS, now, endpoint)
+end
+
+-- After room was given back, or a pause is over: the endpoint gets its turn, and the tenant's next ones theirs.
+local function serve_lines(tenant, endpoint)
+  if call('EXISTS', ENDPOINT_LINE .. endpoint, ENDPOINT_TURNS .. tenant) == 0 then
+    return
+  end
+  if call('EXISTS', ENDPOINT_LINE .. endpoint) == 1 and room_at(endpoint) > 0 then
+    give_turn(tenant, endpoint)
+  end
+  serve_turns(tenant)
 end
 
 -- Gives back the room that a handed delivery holds. Safe where it holds none.
-local function leave_endpoint(id, delivery)
-  if delivery[D.at] == 'handed' then
-    call('HDEL', DELIVERY .. id, 'at')
-    call('HINCRBY', ENDPOINT .. delivery[D.endpoint], 'inflight', -1)
+local function give_back_room(id, delivery)
+  if delivery[D.at] ~= 'handed' then
+    return
+  end
+  local of_tenant = 'of:' .. delivery[D.tenant]
+  call('HDEL', DELIVERY .. id, 'at')
+  call('HINCRBY', ENDPOINT .. delivery[D.endpoint], 'inflight', -1)
+  call('HINCRBY', OUTGOING, 'all', -1)
+  if call('HINCRBY', OUTGOING, of_tenant, -1) == 0 then
+    call('HDEL', OUTGOING, of_tenant)
   end
 end
 
 -- After an attempt: an endpoint that gave any answer lives; one that gave none, again and again, is left alone for a while.
-local function judge_endpoint(endpoint, answered)
+local function judge_endpoint(tenant, endpoint, answered)
   if answered then
     call('HDEL', ENDPOINT .. endpoint, 'silences', 'paused_until')
     return
@@ -153,7 +221,7 @@ local function judge_endpoint(endpoint, answered)
   if silences >= SILENCES_TO_PAUSE then
     local pause = math.min(FIRST_PAUSE_MS * 2 ^ (silences - SILENCES_TO_PAUSE), LONGEST_PAUSE_MS)
     call('HSET', ENDPOINT .. endpoint, 'paused_until', now + pause)
-    call('ZADD', PAUSED_ENDPOINTS, now + pause, endpoint)
+    call('ZADD', PAUSED_ENDPOINTS, now + pause, endpoint .. ' ' .. tenant)
   end
 end
 
