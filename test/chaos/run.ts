@@ -18,6 +18,7 @@ import { type Growth, judgeGrowth } from './growth.ts';
 import { createHistory, type History } from './history.ts';
 import { createRandom } from './random.ts';
 import { setStage } from './stage.ts';
+import { noteStalls } from './stalls.ts';
 import { watch } from './watch.ts';
 
 export type Outcome = {
@@ -100,6 +101,7 @@ export const runChaos = async ({
   const startedMs = performance.now();
   const history = createHistory();
   const { violations } = history;
+  const { stalls, stop } = noteStalls();
   const stage = await setStage(createRandom(seed, -2_000_000), { isSoak: minutes >= SOAK_MINUTES });
   try {
     const clients = createClients(stage, history, createRandom(seed, -1_000_000));
@@ -124,11 +126,12 @@ export const runChaos = async ({
       const job = clients.runJob(planJob(seed, number));
       running.push(job.catch((error: unknown) => void violations.push(`job ${number}: ${String(error)}`)));
     }
-    const faults = await injecting;
+    const injected = await injecting;
     await Promise.all(running);
     await sendingBatches;
     await rereading.finish();
     const { batches } = history;
+    const faults = [...injected, ...stalls];
 
     say('everything is final; looking at all of it again');
     if (history.jobs.length !== jobCount)
@@ -176,6 +179,7 @@ export const runChaos = async ({
       violations,
     };
   } finally {
+    stop();
     await stage.stop();
   }
 };
