@@ -212,6 +212,28 @@ describe('a running gateway', () => {
     await call('DELETE /v1/batches/{id}', place);
   });
 
+  test('answers a test event that is pending when nobody can wait any longer with its delivery, which arrives all the same', async () => {
+    let answer = (): void => {};
+    const receiver = await startReceiver((_, response) => {
+      answer = () => response.writeHead(204).end();
+      return undefined;
+    });
+    const api = await gateway.addApi();
+    gateway.apis.splice(gateway.apis.indexOf(api), 1);
+    await until('it is ready', async () => (await gateway.call('GET', '/readyz', { api })).status === 200);
+    const asked = call('POST /v1/webhooks/test', '/v1/webhooks/test', { body: { url: receiver.url }, api });
+    await until('it is under way', () => receiver.received.length === 1);
+    await api.stop();
+    const { status, body } = await asked;
+    expect({ status, body }).toMatchObject({ status: 202, body: { type: 'webhook.test', status: 'pending' } });
+    answer();
+    await until('it arrived', async () => {
+      const delivered = await gateway.call('GET', '/v1/webhooks/deliveries?status=delivered');
+      return JSON.stringify(delivered.body).includes((body as { id: string }).id);
+    });
+    await receiver.close();
+  });
+
   test('answers as the document says, whatever is refused', async () => {
     const complete = 'POST /v1/complete';
     const body = { messages: [{ role: 'user', content: 'Hello!' }] };

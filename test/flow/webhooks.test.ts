@@ -228,25 +228,6 @@ describe('a test event', () => {
       body: { error: { code: 'webhook_url_refused', param: 'url' } },
     });
   });
-
-  test('that has not ended when nobody can wait any longer answers with its delivery, and is delivered all the same', async () => {
-    let answer = (): void => {};
-    const receiver = await receive((_, response) => {
-      answer = () => response.writeHead(204).end();
-      return undefined;
-    });
-    const api = await gateway.addApi();
-    gateway.apis.splice(gateway.apis.indexOf(api), 1);
-    await until('it is ready', async () => (await gateway.call('GET', '/readyz', { api })).status === 200);
-    const asked = post('test', { url: receiver.url }, { api });
-    await arrived(receiver);
-    await api.stop();
-    const { status, body } = await asked;
-    const { id } = body as Delivery;
-    expect({ status, body }).toMatchObject({ status: 202, body: { type: 'webhook.test', status: 'pending' } });
-    answer();
-    await until('it is delivered', async () => (await list('?status=delivered')).some((each) => each.id === id));
-  });
 });
 
 describe('the secret', () => {
