@@ -2,20 +2,25 @@
 import { z } from 'zod';
 import { completionRequest, modelName } from '../shared/completion.ts';
 import { RequestError } from '../shared/errors.ts';
+import { holdsKey } from '../shared/user-key.ts';
 import type { Caller } from './authenticator.ts';
 
 const METADATA_PAIRS = 16;
+
+/** For what is stored, shown and sent to webhooks as it stands, so that a key in the wrong place is not. */
+export const withoutKey = <T extends z.ZodType<string>>(text: T) =>
+  text.refine((value) => !holdsKey(value), 'holds what looks like a key; keys belong in headers only');
 
 /** What z.record does not check, or only after every pair: their number, and the name __proto__, which it leaves out without a word. */
 export const metadata = z
   .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
   .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `must have ${METADATA_PAIRS} or fewer pairs`)
   .refine((pairs) => !Object.hasOwn(pairs, '__proto__'), 'must not have the name __proto__')
-  .pipe(z.record(z.string().min(1).max(64), z.string().max(512)))
+  .pipe(z.record(withoutKey(z.string().min(1).max(64)), withoutKey(z.string().max(512))))
   .meta({ maxProperties: METADATA_PAIRS });
 
 export const completionBody = completionRequest.extend({
-  model: modelName.optional(),
+  model: withoutKey(modelName).optional(),
   metadata: metadata.default({}),
   timeout_seconds: z.int().min(1).max(600).optional(),
 });

@@ -3,18 +3,20 @@ import { z } from 'zod';
 import type { CompletionRequest } from '../../shared/completion.ts';
 import { RequestError } from '../../shared/errors.ts';
 import type { NewLine } from '../../shared/stores/batch-staging.ts';
-import { chooseModel, completionBody, type ModelChoice } from '../completion-body.ts';
+import { chooseModel, completionBody, type ModelChoice, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
 import { parseJson } from '../parse-json.ts';
 import { parseOr } from '../parse-or.ts';
 
 export const batchLine = z.strictObject({
-  custom_id: z
-    .string()
-    .min(1)
-    .max(256)
-    // Half of a surrogate pair cannot be written as UTF-8: two ids would become one.
-    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
+  custom_id: withoutKey(
+    z
+      .string()
+      .min(1)
+      .max(256)
+      // Half of a surrogate pair cannot be written as UTF-8: two ids would become one.
+      .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
+  ),
   body: completionBody,
 });
 

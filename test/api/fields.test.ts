@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
-import { type Answer, KEYS, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
+import {
+  type Answer,
+  ANTHROPIC_KEY,
+  KEYS,
+  OPENAI_KEY,
+  startGateway,
+  type TestGateway,
+  userKey,
+} from '../support/gateway.ts';
 import { exchange, request } from './raw.ts';
 import { expectNothingRan, expectRefusal, HELLO } from './refusal.ts';
 
@@ -156,6 +164,19 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     'metadata',
     /16 or fewer pairs/,
   ],
+  [
+    'metadata with a key',
+    { ...HELLO, metadata: { note: `my ${OPENAI_KEY}` } },
+    'metadata.note',
+    /^metadata\.note holds what looks like a key; keys belong in headers only\.$/,
+  ],
+  [
+    'metadata with a key for a name',
+    { ...HELLO, metadata: { [OPENAI_KEY]: '' } },
+    `metadata.${HIDDEN}`,
+    /looks like a key/,
+  ],
+  ['a key for a model', { ...HELLO, model: ANTHROPIC_KEY }, 'model', /looks like a key/],
   ['metadata with an empty name', { ...HELLO, metadata: { '': 'a' } }, `metadata.${HIDDEN}`, /1 or more characters/],
   [
     'metadata with a long name',

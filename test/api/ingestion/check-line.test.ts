@@ -50,6 +50,13 @@ describe('a line is refused with what is wrong in it:', () => {
     ['no custom_id', { body }, 'invalid_body', 'custom_id', /is required/],
     ['an empty custom_id', { custom_id: '', body }, 'invalid_body', 'custom_id', /1 or more characters/],
     ['a custom_id too long', { custom_id: 'x'.repeat(257), body }, 'invalid_body', 'custom_id', /256 or fewer/],
+    [
+      'a key as custom_id',
+      { custom_id: `sk-proj-${'a1'.repeat(8)}`, body },
+      'invalid_body',
+      'custom_id',
+      /looks like a key/,
+    ],
     ['a number as custom_id', { custom_id: 7, body }, 'invalid_body', 'custom_id', /must be a string/],
     ['half a character', '{"custom_id":"\\ud800","body":{}}', 'invalid_body', 'custom_id', /well-formed/],
     ['no body', { custom_id: 'a' }, 'invalid_body', 'body', /is required/],
