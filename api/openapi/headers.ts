@@ -8,7 +8,7 @@ const seconds = { type: 'integer', minimum: 1 };
 export const REQUEST_HEADERS = {
   'X-Request-Id': {
     description: 'Comes back on the answer, in errors and in the log; replaced where it has another form.',
-    schema: { type: 'string', pattern: '^(?!sk-|gk_)[A-Za-z0-9._-]{1,128}$' },
+    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
   },
   'X-User-API-Key': {
     description: 'The end user’s own provider key. Such a request never runs on the platform’s account.',
