@@ -5,6 +5,8 @@ import type { JobErrorCode } from './errors.ts';
 type Reported = {
   /** What the provider reported to have used; null where it reported nothing. */
   usage: TokenUsage | null;
+  /** Whether the provider may bill the call: it left, and was not refused. */
+  billable: boolean;
   /** The provider's own id of the call, `[A-Za-z0-9._-]{1,64}`; null where it gave none of that form. */
   providerRequestId: string | null;
 };

@@ -50,10 +50,14 @@ const ENDED_AT_CLAIM = {
 
 const SETTLE_AGAIN_MS = 500;
 
-type Attempt = Pick<Settlement, 'outcome' | 'providerRequestId'> & { usage: Outcome['usage']; next: NextStep };
+type Attempt = Pick<Settlement, 'outcome' | 'billable' | 'providerRequestId'> & {
+  usage: Outcome['usage'];
+  next: NextStep;
+};
 
 const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt => ({
   outcome,
+  billable: false,
   providerRequestId: null,
   usage: null,
   next,
@@ -88,12 +92,13 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       log.error('attempt_broke', { job_id: id, ...describeError(error) });
       return withoutCall('unavailable', { kind: 'failed', code: 'internal_error', providerStatus: null, detail: null });
     });
-    const { outcome, providerRequestId, next, usage } = attempt;
+    const { outcome, billable, providerRequestId, next, usage } = attempt;
     const settled = await settleInTheEnd(attempts, shard, {
       id,
       attempt: claim.attempt,
       claim: mark,
       outcome,
+      billable,
       providerRequestId,
       usage: usage && { ...usage, ...needs.prices.of(claim.provider, claim.model, usage) },
       next,
@@ -162,12 +167,12 @@ const attemptOnce = async (
     },
     outcome.kind !== 'completed',
   );
-  const { usage, providerRequestId } = outcome;
+  const { usage, billable, providerRequestId } = outcome;
   if (outcome.kind === 'cancelled') {
     return abort.reason === 'cancelled'
-      ? { outcome: 'cancelled', providerRequestId, usage, next: { kind: 'cancelled' } }
+      ? { outcome: 'cancelled', billable, providerRequestId, usage, next: { kind: 'cancelled' } }
       : // The call had left, and the provider may bill it: nobody will know.
-        { outcome: 'unknown', providerRequestId, usage, next: { kind: 'hand_back' } };
+        { outcome: 'unknown', billable, providerRequestId, usage, next: { kind: 'hand_back' } };
   }
   // A call that was cut at the deadline is over at the deadline, whatever two clocks make of it.
   const wasCutAtDeadline = outcome.kind === 'timed_out' && timeoutMs < claim.timeoutMs;
@@ -178,7 +183,7 @@ const attemptOnce = async (
     strikes: claim.strikes,
     random: needs.random(),
   });
-  return { outcome: outcome.kind, providerRequestId, usage, next };
+  return { outcome: outcome.kind, billable, providerRequestId, usage, next };
 };
 
 /** The only place where a user's key is opened. A job that brought one runs on it or not at all. */

@@ -52,7 +52,7 @@ const NAMES = {
   /** list: lanes that wait for a slot of the upstream's cap. */
   UPSTREAM_LANES: 'upstream-lanes:',
 
-  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, its own limits, and how full its buckets of requests and tokens are. */
+  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, its own limits, and how full its buckets of requests and tokens are; until 14 days after it is deleted. */
   TENANT: 'tenant:',
   /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
   LANES: 'lanes:',

@@ -60,6 +60,8 @@ export type Settlement = {
   outcome: AttemptOutcome;
   providerRequestId: string | null;
   usage: (Omit<TokenUsage, 'cacheWriteTokens'> & Price) | null;
+  /** Whether the provider may bill the call: without usage its estimate counts toward the budget. */
+  billable: boolean;
   next: NextStep;
 };
 
@@ -106,6 +108,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
       next.kind === 'retry' && !next.unsent ? '1' : '',
       retentionMs,
       HANDOFFS_A_SETTLE,
+      settlement.billable ? '1' : '',
     ])) as [SettleAnswer['became'], Handoff[]];
     return { became, handoffs };
   },

@@ -17,10 +17,8 @@ import {
 import { fieldsOf, timeText } from './fields.ts';
 
 const DEFAULT_WEIGHT = 1;
-/** What the scheduler is told of a tenant. */
-const SCHEDULED = ['weight', 'max_in_flight', 'tokens_per_minute', 'budget:platform', 'budget:user'] as const;
 /** Longer than a deadline of a batch and the retries of its webhook together. */
-const SECRETS_LIFE_MS = 14 * 86_400_000;
+const REMAINS_LIFE_MS = 14 * 86_400_000;
 
 export type TenantStore = ReturnType<typeof createTenantStore>;
 
@@ -49,7 +47,7 @@ export const createTenantStore = ({
   /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
   const tellScheduler = async ({ id, weight, limits }: Tenant): Promise<void> => {
     const { max_in_flight, tokens_per_minute } = limits;
-    const told: Record<(typeof SCHEDULED)[number], number | string> = {
+    const told = {
       weight,
       max_in_flight: max_in_flight ?? '',
       tokens_per_minute: tokens_per_minute ?? '',
@@ -74,11 +72,12 @@ export const createTenantStore = ({
       return changed;
     },
 
-    /** Revokes its keys with it; its jobs run out, and their webhooks are signed until then. */
+    /** Revokes its keys with it; its jobs run out within its limits and budgets, and their webhooks are signed until then. */
     remove: async (id: TenantId): Promise<boolean> => {
       const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor]);
-      await answerOf(redis.hdel(key(tenantTag(id, shards), 'TENANT', id), ...SCHEDULED));
-      await answerOf(redis.pexpire(key(tenantTag(id, shards), 'WEBHOOK_SECRETS', id), SECRETS_LIFE_MS));
+      for (const name of ['TENANT', 'WEBHOOK_SECRETS'] as const) {
+        await answerOf(redis.pexpire(key(tenantTag(id, shards), name, id), REMAINS_LIFE_MS));
+      }
       return answer === 'deleted';
     },
 

@@ -108,6 +108,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
       kind: 'completed',
       result: { role: 'assistant', content: expect.stringContaining('sandbox'), finish_reason: 'length' },
       usage: { inputTokens: expect.any(Number), outputTokens: 20, cachedInputTokens: 0, cacheWriteTokens: 0 },
+      billable: true,
       providerRequestId: expect.stringMatching(/^req_sandbox_/),
     });
   });
@@ -151,6 +152,8 @@ describe.each(VENDORS)('$provider', (vendor) => {
       kind: expected.kind,
       code: expected[vendor.credential],
       usage: null,
+      // A redirect of a `fetch` that refuses them is an answer that nobody saw.
+      billable: status === 302 && vendor.credential === 'user',
       providerRequestId: status === 302 && vendor.credential === 'user' ? null : expect.stringMatching(/^req_sandbox_/),
       providerStatus: status === 302 && vendor.credential === 'user' ? null : status,
     });
@@ -184,9 +187,14 @@ describe.each(VENDORS)('$provider', (vendor) => {
     expect((await ask(say('sandbox:fail=quota'))).outcome).toMatchObject({ kind: 'rejected', code, detail: null });
   });
 
-  test.each(BROKEN_ANSWERS)('a 200 that is broken (%s) is a bad response', async (failure) => {
+  test.each(BROKEN_ANSWERS)('a 200 that is broken (%s) is a bad response, and may be billed', async (failure) => {
     const { outcome } = await ask(say(`sandbox:fail=${failure}`));
-    expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_bad_response', providerStatus: 200 });
+    expect(outcome).toMatchObject({
+      kind: 'unavailable',
+      code: 'provider_bad_response',
+      providerStatus: 200,
+      billable: true,
+    });
     expectNoPartOfKey(outcome);
   });
 
@@ -202,7 +210,12 @@ describe.each(VENDORS)('$provider', (vendor) => {
 
   test('a page of a proxy that echoes the request’s headers passes nothing on', async () => {
     const { outcome } = await ask(say('sandbox:fail=html status=502'));
-    expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable', providerStatus: 502 });
+    expect(outcome).toMatchObject({
+      kind: 'unavailable',
+      code: 'provider_unavailable',
+      providerStatus: 502,
+      billable: false,
+    });
     expectNoPartOfKey(outcome);
   });
 
@@ -220,17 +233,19 @@ describe.each(VENDORS)('$provider', (vendor) => {
     expectNoPartOfKey(outcome);
   });
 
-  test('a reset connection means unavailable', async () => {
+  test('a reset connection means unavailable, and may be billed', async () => {
     const { outcome } = await ask(say('sandbox:fail=reset'));
-    expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable', providerStatus: null });
+    const unavailable = { kind: 'unavailable', code: 'provider_unavailable', providerStatus: null };
+    expect(outcome).toMatchObject({ ...unavailable, billable: true });
   });
 
-  test.each(['http://provider.invalid', 'http://127.0.0.1:1'])(
-    'a provider that cannot be reached (%s) means unavailable',
+  test.each(['http://provider.invalid', 'http://127.0.0.1:65533'])(
+    'a provider that cannot be reached (%s) means unavailable, and bills nothing',
     async (url) => {
       const other = vendor.open(url + vendor.basePath);
       const outcome = await other.complete(callOf(say('Hello.')));
-      expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable', providerStatus: null });
+      const unavailable = { kind: 'unavailable', code: 'provider_unavailable', providerStatus: null };
+      expect(outcome).toMatchObject({ ...unavailable, billable: false });
       await other.close();
     },
   );
@@ -239,7 +254,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
     'the time limit covers the whole answer (%s), and the socket is closed',
     async (failure) => {
       const { outcome, seen } = await ask(say(`sandbox:fail=${failure}`), { timeoutMs: 200 });
-      expect(outcome).toMatchObject({ kind: 'timed_out', code: 'provider_timeout' });
+      expect(outcome).toMatchObject({ kind: 'timed_out', code: 'provider_timeout', billable: true });
       await vi.waitFor(() => expect(seen?.aborted).toBe(true));
     },
   );
@@ -252,7 +267,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
       const running = adapter.complete(callOf(say(`sandbox:fail=${failure}`), { signal: abort.signal }));
       await vi.waitFor(() => expect(sandbox.calls).toHaveLength(before + 1));
       abort.abort();
-      expect(await running).toMatchObject({ kind: 'cancelled', usage: null });
+      expect(await running).toMatchObject({ kind: 'cancelled', usage: null, billable: true });
       await vi.waitFor(() => expect(sandbox.calls.at(-1)?.aborted).toBe(true));
     },
   );
@@ -260,7 +275,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
   test('a call that is aborted before it starts reaches nobody', async () => {
     const before = sandbox.calls.length;
     const outcome = await adapter.complete(callOf(say('Hello.'), { signal: AbortSignal.abort() }));
-    expect(outcome).toEqual({ kind: 'cancelled', usage: null, providerRequestId: null });
+    expect(outcome).toEqual({ kind: 'cancelled', usage: null, billable: false, providerRequestId: null });
     expect(sandbox.calls).toHaveLength(before);
   });
 

@@ -3,21 +3,24 @@ import { expect, test } from 'vitest';
 import { estimateUsage } from '../../shared/estimate.ts';
 import type { Job } from '../../shared/job.ts';
 import { createPrices } from '../../shared/pricing.ts';
+import { key as redisKey, shardTag } from '../../shared/redis/keys.ts';
 import { acceptedBatch, finishedBatch, readResults, upload } from '../support/batches.ts';
 import { type Answer, KEYS, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
+import { withRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { withGateway } from '../support/with-gateway.ts';
 
 const MODEL = 'amazon.nova-lite-v1:0';
 /** A request whose call may cost almost a cent, so that a dollar covers 100 of them. */
 const REQUEST = { model: MODEL, max_tokens: 41_500, messages: [{ role: 'user' as const, content: 'Hello!' }] };
-const ESTIMATE = createPrices(null).of('bedrock', MODEL, {
-  ...estimateUsage(REQUEST),
-  cachedInputTokens: 0,
-  cacheWriteTokens: 0,
-}).costNano;
-if (ESTIMATE === null) throw new Error('no price');
+const estimateOf = (request: typeof REQUEST): number => {
+  const usage = { ...estimateUsage(request), cachedInputTokens: 0, cacheWriteTokens: 0 };
+  const { costNano } = createPrices(null).of('bedrock', MODEL, usage);
+  if (costNano === null) throw new Error('no price');
+  return costNano;
+};
+const ESTIMATE = estimateOf(REQUEST);
 const COVERED = Math.floor(1e9 / ESTIMATE);
 
 const submit = (gateway: TestGateway, options: Parameters<TestGateway['call']>[2] = {}): Promise<Answer> =>
@@ -45,7 +48,7 @@ test('of 500 requests at once exactly as many are accepted as the budget covers,
     expect(await budgetOf(gateway)).toMatchObject({
       monthly_budget_usd: 1,
       budget_used_usd: 0,
-      budget_reserved_usd: (COVERED * (ESTIMATE ?? 0)) / 1e9,
+      budget_reserved_usd: (COVERED * ESTIMATE) / 1e9,
       budget_threshold_percent: 100,
       monthly_user_budget_usd: null,
       user_budget_reserved_usd: 0,
@@ -62,7 +65,7 @@ test('of 500 requests at once exactly as many are accepted as the budget covers,
     expect(after).toMatchObject({ budget_reserved_usd: 0, budget_missed_usd: 0 });
     expect(jobs[0]?.budget).toEqual({
       month: jobs[0]?.created_at.slice(0, 7),
-      estimate_usd: (ESTIMATE ?? 0) / 1e9,
+      estimate_usd: ESTIMATE / 1e9,
       missed_usd: 0,
     });
   });
@@ -179,10 +182,53 @@ test('with processes killed at random the budget is kept, and nothing stays rese
       const { budget_used_usd, budget_reserved_usd } = await budgetOf(gateway);
       expect(budget_reserved_usd).toBe(0);
       expect(budget_used_usd).toBeLessThanOrEqual(1);
-      expect(budget_used_usd).toBeCloseTo(billed + (unknown.length * (ESTIMATE ?? 0)) / 1e9, 9);
+      expect(budget_used_usd).toBeCloseTo(billed + (unknown.length * ESTIMATE) / 1e9, 9);
       process.stderr.write(
         `${KILLS} workers and ${KILLS} APIs killed: ${jobs.length} jobs, ${refused} refusals, ${unknown.length} attempts of unknown end, $${budget_used_usd} of $1 used\n`,
       );
     },
   );
 }, 600_000);
+
+test('calls that leave and are cancelled or time out are charged at their estimate: nobody calls for nothing again and again', async () => {
+  await withGateway({ env: { MONTHLY_BUDGET_USD: '0.05', MAX_ATTEMPTS: '2' } }, async (gateway) => {
+    const hanging = {
+      ...REQUEST,
+      messages: [{ role: 'user' as const, content: 'never ends sandbox:fail=hang' }],
+    };
+    const estimate = estimateOf(hanging);
+    const send = async () => (await submit(gateway, { body: { ...hanging, timeout_seconds: 1 } })).body as Job;
+    const first = await send();
+    await until('its call has left', () => gateway.callsWith('never ends').length === 1);
+    await gateway.call('POST', `/v1/jobs/${first.id}/cancel`);
+    expect(await gateway.finished(first.id)).toMatchObject({ status: 'cancelled' });
+    const charged = () => ({
+      budget_used_usd: (gateway.callsWith('never ends').length * estimate) / 1e9,
+      budget_reserved_usd: 0,
+    });
+    expect(await budgetOf(gateway)).toMatchObject(charged());
+
+    const second = await send();
+    expect(await gateway.finished(second.id)).toMatchObject({ status: 'failed', error: { code: 'provider_timeout' } });
+    expect(gateway.callsWith('never ends').length).toBeGreaterThanOrEqual(3);
+    expect(await budgetOf(gateway)).toMatchObject(charged());
+  });
+});
+
+test('what a deleted tenant left behind runs within its budget', async () => {
+  await withGateway({ env: { ADMIN_TOKEN, MAX_ATTEMPTS: '1' }, workers: 0 }, async (gateway) => {
+    const operator = operate(gateway);
+    const tenant = await operator.tenant({ limits: { monthly_budget_usd: 0.05 } });
+    const key = (await operator.issue(tenant)).secret;
+    // Each is charged its estimate, and five of them fit.
+    const hanging = { ...REQUEST, messages: [{ role: 'user', content: 'line sandbox:fail=hang' }], timeout_seconds: 1 };
+    const sent = Array.from({ length: 8 }, (_, index) => ({ custom_id: `${index}`, body: hanging }));
+    const { id } = acceptedBatch(await upload(gateway, sent, { key }));
+    expect((await operator.call('DELETE', `/admin/tenants/${tenant.id}`)).status).toBe(204);
+    await gateway.addWorker();
+    const status = () =>
+      withRedis(gateway.redis.url, (redis) => redis.hget(redisKey(shardTag(0), 'BATCH', id.slice(6, 28)), 'status'));
+    await until('every line ended', async () => (await status()) === 'failed');
+    expect(gateway.callsWith('line')).toHaveLength(5);
+  });
+});

@@ -30,27 +30,33 @@ const ENDINGS = [
   {
     outcome: 'completed',
     reports: true,
+    billable: true,
     next: { kind: 'completed', result: { role: 'assistant', content: '', finish_reason: 'stop' } },
   },
   {
     outcome: 'completed',
     reports: false,
+    billable: true,
     next: { kind: 'completed', result: { role: 'assistant', content: '', finish_reason: 'stop' } },
   },
   {
     outcome: 'rejected',
     reports: true,
+    billable: false,
     next: { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: null },
   },
   {
     outcome: 'rejected',
     reports: false,
+    billable: false,
     next: { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: null },
   },
-  { outcome: 'unavailable', reports: true, next: { kind: 'retry', waitMs: 0 } },
-  { outcome: 'unavailable', reports: false, next: { kind: 'retry', waitMs: 0 } },
-  { outcome: 'unknown', reports: false, next: { kind: 'hand_back' } },
-  { outcome: 'cancelled', reports: false, next: { kind: 'cancelled' } },
+  { outcome: 'unavailable', reports: true, billable: true, next: { kind: 'retry', waitMs: 0 } },
+  { outcome: 'unavailable', reports: false, billable: false, next: { kind: 'retry', waitMs: 0 } },
+  { outcome: 'timed_out', reports: false, billable: true, next: { kind: 'retry', waitMs: 0 } },
+  { outcome: 'unknown', reports: false, billable: true, next: { kind: 'hand_back' } },
+  { outcome: 'cancelled', reports: false, billable: true, next: { kind: 'cancelled' } },
+  { outcome: 'cancelled', reports: false, billable: false, next: { kind: 'cancelled' } },
 ] as const;
 type Ending = (typeof ENDINGS)[number];
 
@@ -92,13 +98,14 @@ const createModel = () => {
       job.current = running.mark;
       calls.push({ running, job, state: 'open' });
     },
-    end: (call: ModelCall, { outcome, reports, next }: Ending, cost: number): void => {
+    end: (call: ModelCall, { outcome, reports, billable, next }: Ending, cost: number): void => {
       const { job, running } = call;
       if (call.state === 'closed') return;
       const before = call.state;
       const isCurrent = job.current === running.mark;
-      if (before === 'unknown') used += reports ? cost - job.estimate : 0;
-      else if (reports || outcome === 'completed' || outcome === 'unknown') {
+      const wasRefused = !billable && outcome !== 'cancelled';
+      if (before === 'unknown') used += (reports ? cost : wasRefused ? 0 : job.estimate) - job.estimate;
+      else if (reports || billable) {
         used += reports ? cost : job.estimate;
         job.reserved = false;
       }
@@ -169,6 +176,7 @@ test('in whatever order jobs are submitted, run, lost, cancelled and expire, the
         };
         const became = await engine.end(call.running, {
           outcome: ending.outcome,
+          billable: ending.billable,
           usage: ending.reports ? usage : null,
           next: ending.next,
         });

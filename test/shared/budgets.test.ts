@@ -95,6 +95,21 @@ describe('a single job', () => {
       { used: 1_000, reserved: 0, missed: 0 },
     ],
     [
+      'its estimate where it was cut after it had left',
+      { outcome: 'cancelled', billable: true, usage: null, next: { kind: 'cancelled' } },
+      { used: 1_000, reserved: 0, missed: 0 },
+    ],
+    [
+      'its estimate where it timed out',
+      { outcome: 'timed_out', billable: true, usage: null, next: RETRY },
+      { used: 1_000, reserved: 0, missed: 0 },
+    ],
+    [
+      'nothing where it was cut before it had left',
+      { outcome: 'cancelled', billable: false, usage: null, next: { kind: 'cancelled' } },
+      { used: 0, reserved: 0, missed: 0 },
+    ],
+    [
       'what it will cost at most while it waits to be repeated',
       { outcome: 'unavailable', usage: null, next: RETRY },
       { used: 0, reserved: 1_000, missed: 0 },
@@ -165,6 +180,18 @@ describe('a call whose worker is lost', () => {
     expect(await state()).toEqual({ used: 1_200, reserved: 0, missed: 0 });
     if (second) await engine.end(second, cost(250));
     expect(await state()).toEqual({ used: 450, reserved: 0, missed: 0 });
+  });
+
+  test('is charged nothing any more when it turns out that the provider refused it', async () => {
+    await engine.submit('acme', withBudget());
+    const first = await start();
+    const second = await takeOver(first);
+    const refused = { outcome: 'rejected', billable: false, usage: null, next: FAILED } as const;
+    await engine.end(first, refused);
+    await engine.end(first, refused);
+    expect(await state()).toEqual({ used: 0, reserved: 1_000, missed: 0 });
+    if (second) await engine.end(second, cost(300));
+    expect(await state()).toEqual({ used: 300, reserved: 0, missed: 0 });
   });
 
   test('is not repeated where the budget does not cover another', async () => {

@@ -179,6 +179,7 @@ export const createEngine = (url: string): Engine => {
         attempt: claim.attempt,
         claim: mark,
         outcome: 'completed',
+        billable: (settlement.outcome ?? 'completed') === 'completed',
         providerRequestId: null,
         usage: { inputTokens: 10, outputTokens: 5, cachedInputTokens: 2, costNano: 1_000, priceVersion: 'test' },
         next: { kind: 'completed', result: { role: 'assistant', content: 'hi', finish_reason: 'stop' } },

@@ -6,7 +6,7 @@ import { decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
 type Situation = Parameters<typeof decideNext>[2];
 
-const reported = { usage: null, providerRequestId: null };
+const reported = { usage: null, billable: false, providerRequestId: null };
 const result = { role: 'assistant', content: 'Hi.', finish_reason: 'stop' } as const;
 const completed: Decided = { kind: 'completed', ...reported, result };
 const rejected: Decided = {

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { type CompletionRequest, type FinishReason, messageTexts } from '../../shared/completion.ts';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import type { Traceparent } from '../../shared/tracing/traceparent.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, overNetwork } from './exchange.ts';
 import { type Dialect, makeCall } from './make-call.ts';
 import type { ProviderAdapter } from './provider.ts';
 import { tokenCount } from './token-count.ts';
@@ -145,8 +145,7 @@ const requestForm = z.object({ headers: z.custom<Record<string, string>>((value)
 const watch = (command: ConverseCommand, exchange: Exchange): void => {
   command.middlewareStack.add(
     (next) => async (args) => {
-      exchange.sent = true;
-      const output = await next(args);
+      const output = await overNetwork(exchange, () => next(args));
       const { statusCode, headers } = responseForm.parse(output.response);
       exchange.response = { status: statusCode, header: (name) => headers[name] ?? null };
       return output;

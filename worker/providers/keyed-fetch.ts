@@ -2,7 +2,7 @@
 import { Agent, type Dispatcher, Headers, fetch as undiciFetch } from 'undici';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import type { Traceparent } from '../../shared/tracing/traceparent.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, overNetwork } from './exchange.ts';
 
 /** What an SDK is given for a key: it prints its own in many places, and falls back to the environment's where it has none. */
 export const DUMMY_KEY = 'sk-set-by-keyed-fetch';
@@ -50,15 +50,15 @@ export const createKeyedFetch =
     });
     if (typeof input !== 'string' || typeof init?.body !== 'string')
       throw new TypeError('an unexpected form of request');
-    exchange.sent = true;
-    const response = await undiciFetch(input, {
+    const request = {
       method: init.method ?? 'POST',
       body: init.body,
       signal: init.signal ?? null,
       headers,
       redirect: 'error',
       dispatcher,
-    });
+    } as const;
+    const response = await overNetwork(exchange, () => undiciFetch(input, request));
     exchange.response = { status: response.status, header: (name) => response.headers.get(name) };
     return response;
   };

@@ -1,7 +1,7 @@
 /** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
 import type { Outcome } from '../../shared/outcome.ts';
-import { type Exchange, newExchange } from './exchange.ts';
+import { type Exchange, isBillable, newExchange } from './exchange.ts';
 import type { ProviderCall } from './provider.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { scrubDetail } from './scrub-detail.ts';
@@ -79,22 +79,25 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
     toOutcome(verdict, {
       credential,
       usage,
+      billable: isBillable(exchange),
       providerRequestId: requestId(),
       providerStatus: exchange.response?.status ?? null,
       retryAfterMs: exchange.response ? retryAfterMs(exchange.response.header, Date.now()) : null,
       detail: verdict === 'request_refused' && message !== null ? scrubDetail(message, call.userKey) : null,
     });
 
-  if (call.signal.aborted) return { kind: 'cancelled', usage: null, providerRequestId: null };
+  if (call.signal.aborted) return { kind: 'cancelled', usage: null, billable: false, providerRequestId: null };
   const bound = boundCall(call);
   try {
     const answer = await Promise.race([dialect.send(exchange, bound.signal), bound.ended]);
     const { result, usage } = dialect.read(answer);
     if (result === null) return conclude('bad_response', usage, null);
-    return { kind: 'completed', result, usage, providerRequestId: requestId() };
+    return { kind: 'completed', result, usage, billable: true, providerRequestId: requestId() };
   } catch (error) {
     const cause = bound.cause();
-    if (cause === 'cancelled') return { kind: 'cancelled', usage: null, providerRequestId: requestId() };
+    if (cause === 'cancelled') {
+      return { kind: 'cancelled', usage: null, billable: isBillable(exchange), providerRequestId: requestId() };
+    }
     if (cause === 'timed_out') return conclude('timed_out', null, null);
     const { verdict, message } = dialect.explain(error);
     return conclude(judge(exchange, verdict), null, message);

@@ -59,6 +59,7 @@ export const verdictOfStatus = (status: number): Verdict => {
 export type Facts = {
   credential: CredentialKind;
   usage: TokenUsage | null;
+  billable: boolean;
   providerRequestId: string | null;
   providerStatus: number | null;
   retryAfterMs: number | null;
@@ -67,8 +68,8 @@ export type Facts = {
 
 export const toOutcome = (verdict: Verdict, facts: Facts): Outcome => {
   const { kind, code } = VERDICTS[verdict];
-  const { credential, usage, providerRequestId, providerStatus } = facts;
-  const refused = { usage, providerRequestId, code: code[credential], providerStatus };
+  const { credential, usage, billable, providerRequestId, providerStatus } = facts;
+  const refused = { usage, billable, providerRequestId, code: code[credential], providerStatus };
   switch (kind) {
     case 'rejected':
       return { kind, ...refused, detail: facts.detail };
@@ -85,6 +86,7 @@ export const refuseCredential = (credential: CredentialKind): Outcome =>
   toOutcome('not_sent', {
     credential,
     usage: null,
+    billable: false,
     providerRequestId: null,
     providerStatus: null,
     retryAfterMs: null,

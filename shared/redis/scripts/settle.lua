@@ -4,7 +4,8 @@
 --      6 next: completed | failed | cancelled | expired, or retry | park | hand_back
 --      7 wait ms (of the job where it is retried, of its upstream where it was throttled), 8 error code ('' none), 9 provider status ('' none), 10 detail ('' none), 11 result JSON ('' none),
 --      12 usage reported ('1' or ''), 13 input, 14 output, 15 cached, 16 cost in nano-dollars ('' unpriced), 17 price version,
---      18 counts as a failure ('1' or ''), 19 retention ms, 20 most hand-offs to make
+--      18 counts as a failure ('1' or ''), 19 retention ms, 20 most hand-offs to make,
+--      21 the provider may bill the call ('1' or '')
 -- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
 --
 -- A completed result of any attempt wins while the job is not final. Everything else acts only for the current attempt.
@@ -35,13 +36,17 @@ if reported then
   call(FINAL[job[J.status]] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', ARGV[17])
 end
 
-if reported or outcome == 'unknown' or outcome == 'completed' then
+local was_charged = attempt.outcome == 'unknown'
+if reported or ARGV[21] == '1' or outcome == 'unknown' then
   -- Where nothing was reported, what was taken and estimated for the call stands.
-  charge_call(id, job, ARGV[16], attempt.outcome == 'unknown')
+  charge_call(id, job, ARGV[16], was_charged)
   if job[J.taken] then
     correct_tokens(id, job[J.tenant], job[J.taken], reported and ARGV[13] + ARGV[14] or job[J.taken])
     job[J.taken] = false
   end
+elseif was_charged and outcome ~= 'cancelled' then
+  -- Charged when its worker was lost, and refused by the provider all the same.
+  charge_call(id, job, 0, true)
 end
 
 if FINAL[job[J.status]] then
