@@ -1,12 +1,12 @@
 /** The HTTP server around the app: its limits in time and size, and an answer in our form where Node would use its own. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError as UnreadableRequest } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../shared/errors.ts';
 import { newRequestId } from '../shared/ids.ts';
 import { describeError, type Log } from '../shared/log.ts';
+import { keepConnections } from './connections.ts';
 import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';
 
@@ -82,12 +82,9 @@ export const listen = async (
     },
   });
 
-  /** To the request that came last on a connection. */
-  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
   const unanswered = new Set<ServerResponse>();
   let closing = false;
-  const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    lastAnswers.set(request.socket, response);
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     unanswered.add(response);
     response.on('close', () => unanswered.delete(response));
     response.on('finish', () => {
@@ -99,29 +96,25 @@ export const listen = async (
     response.writeHead(status, headers).end(body);
   };
 
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIME_MS,
-      // Who reads a body says how long it may take: an upload may take longer. What nobody reads ends soon after the answer.
-      requestTimeout: 0,
-      keepAliveTimeout: IDLE_TIME_MS,
-      // Node looks for late requests only so often: its default of 30 s would add to every limit.
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: HEADERS_LIMIT_BYTES,
-      // Node's own answers to these are not in our form; `hasOneHost` and `checkExpectation` take their place.
-      requireHostHeader: false,
-    },
-    serve,
-  );
-  const connections = new Set<Socket>();
-  server.on('connection', (connection) => {
-    connections.add(connection);
-    connection.on('close', () => connections.delete(connection));
+  const server = createServer({
+    headersTimeout: HEADERS_TIME_MS,
+    // Who reads a body says how long it may take: an upload may take longer. What nobody reads ends soon after the answer.
+    requestTimeout: 0,
+    keepAliveTimeout: IDLE_TIME_MS,
+    // Node looks for late requests only so often: its default of 30 s would add to every limit.
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: HEADERS_LIMIT_BYTES,
+    // Node's own answers to these are not in our form; `hasOneHost` and `checkExpectation` take their place.
+    requireHostHeader: false,
   });
+  const connections = keepConnections(server);
+  const serve = (request: IncomingMessage, response: ServerResponse): void =>
+    connections.inTurn(request, response, () => answer(request, response));
+  server.on('request', serve);
   // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === 'ECONNRESET' || !socket.writable || !isTurnOfFault(lastAnswers.get(socket))) {
+    if (error.code === 'ECONNRESET' || !socket.writable || !isTurnOfFault(connections.lastAnswer(socket))) {
       return socket.destroy();
     }
     const { status, headers, body } = refusalOf(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_header', noted);
@@ -143,8 +136,7 @@ export const listen = async (
       setTimeout(() => {
         server.close(() => resolve());
         // Node's own `closeIdleConnections` leaves those that never sent a request, and would wait for them.
-        const busy = new Set([...unanswered].map(({ req }) => req.socket));
-        for (const connection of connections) if (!busy.has(connection)) connection.destroy();
+        connections.endAllBut(new Set([...unanswered].map(({ req }) => req.socket)));
       }, LAST_REQUESTS_MS);
       return promise;
     },

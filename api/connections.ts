@@ -1,0 +1,71 @@
+/** The open connections of a server. What a client sends ahead waits for its turn, and a client that takes nothing is let go: either would have the server hold one answer after another for it. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Requests of one connection that may wait for the answers to those before them. */
+const MOST_AHEAD = 32;
+/** How long a client may leave a piece of an answer untaken, and how often that is looked at. */
+const UNTAKEN_MS = 60_000;
+const LOOK_MS = 5_000;
+
+type Connection = {
+  socket: Socket;
+  /** To the request that came last. */
+  lastAnswer: ServerResponse | undefined;
+  ahead: number;
+  /** At the last look: all that was ever written to it, and for how long nothing of that was taken. */
+  writtenBytes: number;
+  untakenMs: number;
+};
+
+export type Connections = {
+  /** Calls `answer` when the answers to all earlier requests of the connection are out; never where the connection ends before. */
+  inTurn: (request: IncomingMessage, response: ServerResponse, answer: () => void) => void;
+  /** To the request that came last on a connection. */
+  lastAnswer: (socket: Duplex) => ServerResponse | undefined;
+  /** Ends all but these. */
+  endAllBut: (busy: ReadonlySet<Duplex>) => void;
+};
+
+export const keepConnections = (server: Server): Connections => {
+  const connections = new Map<Duplex, Connection>();
+  server.on('connection', (socket) => {
+    connections.set(socket, { socket, lastAnswer: undefined, ahead: 0, writtenBytes: 0, untakenMs: 0 });
+    socket.on('close', () => connections.delete(socket));
+  });
+  const looking = setInterval(() => connections.forEach(letGoWhereStalled), LOOK_MS).unref();
+  server.on('close', () => clearInterval(looking));
+
+  return {
+    inTurn: ({ socket }, response, answer) => {
+      const connection = connections.get(socket);
+      if (!connection) return;
+      connection.lastAnswer = response;
+      if (response.socket !== null) {
+        answer();
+        return;
+      }
+      connection.ahead += 1;
+      if (connection.ahead > MOST_AHEAD) socket.destroy();
+      // A response gets the connection when the one before it is out.
+      response.once('socket', () => {
+        connection.ahead -= 1;
+        answer();
+      });
+    },
+    lastAnswer: (socket) => connections.get(socket)?.lastAnswer,
+    endAllBut: (busy) => {
+      for (const socket of connections.keys()) if (!busy.has(socket)) socket.destroy();
+    },
+  };
+};
+
+/** While a client has not taken what was written, nothing more is written to it. */
+const letGoWhereStalled = (connection: Connection): void => {
+  const { bytesWritten, writableLength } = connection.socket;
+  const isTaking = writableLength === 0 || bytesWritten !== connection.writtenBytes;
+  connection.writtenBytes = bytesWritten;
+  connection.untakenMs = isTaking ? 0 : connection.untakenMs + LOOK_MS;
+  if (connection.untakenMs >= UNTAKEN_MS) connection.socket.destroy();
+};
