@@ -20,9 +20,13 @@ export const metadata = z
   .meta({ maxProperties: METADATA_PAIRS });
 
 export const completionBody = completionRequest.extend({
-  model: withoutKey(modelName).optional(),
-  metadata: metadata.default({}),
-  timeout_seconds: z.int().min(1).max(600).optional(),
+  model: withoutKey(modelName)
+    .optional()
+    .describe(
+      'Required with a user’s key, in that provider’s naming (`gpt-4o`, `claude-…`). Without one a Bedrock model id or inference profile; left out, the gateway’s default.',
+    ),
+  metadata: metadata.default({}).describe('Comes back with the job. Names have up to 64 characters.'),
+  timeout_seconds: z.int().min(1).max(600).optional().describe('Of one call to the provider.'),
 });
 
 export type ModelChoice = {

@@ -2,6 +2,10 @@
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
 
+/** Whether a body follows (RFC 9112, 6.3). */
+export const hasBody = (c: ApiContext): boolean =>
+  Number(c.req.header('content-length') ?? 0) > 0 || c.req.header('transfer-encoding') !== undefined;
+
 /** The body's type, one of these; throws 415 for any other, and for a body that is compressed. */
 export const declaredType = <T extends string>(c: ApiContext, types: readonly T[]): T => {
   const [, given, charset = 'utf-8'] =

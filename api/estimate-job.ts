@@ -30,11 +30,8 @@ export const createEstimateJob =
     };
   };
 
-const unpriced = (model: string, provider: Provider): RequestError => {
-  // A key that was put into the wrong field is not repeated.
-  const shown = /^(?:sk-|gk_)/.test(model) ? 'this model' : model;
-  return new RequestError('model_unpriced', {
+const unpriced = (model: string, provider: Provider): RequestError =>
+  new RequestError('model_unpriced', {
     param: 'model',
-    message: `No price is known for ${shown} on ${provider}, and this tenant has a budget: use another model, or have whoever runs the gateway give it a price in PRICE_FILE.`,
+    message: `No price is known for ${model} on ${provider}, and this tenant has a budget: use another model, or have whoever runs the gateway give it a price in PRICE_FILE.`,
   });
-};

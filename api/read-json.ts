@@ -1,7 +1,7 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
-import { declaredType, demandLength } from './declared-body.ts';
+import { declaredType, demandLength, hasBody } from './declared-body.ts';
 import { parseJson } from './parse-json.ts';
 
 const BODY_TIME_MS = 30_000;
@@ -16,6 +16,10 @@ export const readJson = async (c: ApiContext, limitBytes: number): Promise<unkno
   demandLength(c, limitBytes, tooLarge);
   return parseJson(await readBytes(c.env.incoming, limitBytes, tooLarge), 'The body');
 };
+
+/** The same for a call whose fields can all be left out: no body is an empty object. */
+export const readOptionalJson = async (c: ApiContext, limitBytes: number): Promise<unknown> =>
+  hasBody(c) ? readJson(c, limitBytes) : {};
 
 const readBytes = async (
   body: ApiContext['env']['incoming'],

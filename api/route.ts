@@ -33,6 +33,7 @@ export const ROUTES = {
   '/admin/tenants/:id/keys/:keyId/rotate': { POST: 'operator' },
   '/admin/audit': { GET: 'operator' },
   '/admin/queues': { GET: 'operator' },
+  '/': { GET: 'anyone' },
   '/healthz': { GET: 'anyone' },
   '/readyz': { GET: 'anyone' },
   '/metrics': { GET: 'anyone' },
@@ -41,6 +42,7 @@ export const ROUTES = {
 } as const satisfies {
   [path: `/v1/${string}`]: Methods<Scope>;
   [path: `/admin/${string}`]: Methods<'operator'>;
+  '/': Methods<'anyone'>;
   [path: `/${string}z`]: Methods<'anyone'>;
   '/metrics': Methods<'anyone'>;
   '/openapi.json': Methods<'anyone'>;

@@ -16,7 +16,7 @@ const textPart = z.strictObject({ type: z.literal('text'), text });
 
 export const message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
-  content: z.union([text, z.array(textPart).min(1).max(100)]),
+  content: z.union([text, z.array(textPart).min(1).max(100)]).describe('A text, or a list of texts.'),
 });
 
 /** Stops at the first wrong entry: all the faults of a hostile megabyte would block the process for a second. */
@@ -43,17 +43,25 @@ export const DEFAULT_MAX_TOKENS = 4_096;
 
 /** The fields of a completion that a provider is asked for. `model` is filled in before a request is stored. */
 export const completionRequest = z.strictObject({
-  model: modelName,
+  model: modelName.describe('In the provider’s own naming.'),
   messages: z
     .array(z.unknown())
     .min(1)
     .max(1_000)
     .transform(parseMessages)
-    .refine((messages) => messages.some(({ role }) => role === 'user'), 'needs at least one message of role user'),
-  max_tokens: z.int().min(1).max(1_000_000).optional(),
-  temperature: z.number().min(0).max(2).optional(),
-  top_p: z.number().min(0).max(1).optional(),
-  stop: z.array(z.string().min(1).max(256)).min(1).max(4).optional(),
+    .refine((messages) => messages.some(({ role }) => role === 'user'), 'needs at least one message of role user')
+    .describe('In their order; at least one of role `user`.'),
+  max_tokens: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'Of the answer. OpenAI gets it as `max_completion_tokens`; left out, Anthropic gets 4096, and so do all where a budget applies.',
+    ),
+  temperature: z.number().min(0).max(2).optional().describe('Goes to the provider as it is.'),
+  top_p: z.number().min(0).max(1).optional().describe('Goes to the provider as it is.'),
+  stop: z.array(z.string().min(1).max(256)).min(1).max(4).optional().describe('The answer ends before any of these.'),
 });
 export type CompletionRequest = z.infer<typeof completionRequest>;
 export type Message = CompletionRequest['messages'][number];

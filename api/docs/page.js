@@ -7,3 +7,5 @@ field.addEventListener('input', () => {
     line.hidden = !line.textContent.toLowerCase().includes(wanted);
   }
 });
+// Lines to paste go to where this page came from.
+for (const place of document.querySelectorAll('.origin')) place.textContent = location.origin;

@@ -69,6 +69,7 @@ ${links.join('\n')}
 <main id="calls">
 <h1>${escapeText(info.title)} <span class="quiet">${escapeText(info.version)}</span></h1>
 <p>${prose(info.description)}</p>
+<pre><code>curl -X POST <span class="origin">http://localhost:4000</span>/v1/complete -H "Content-Type: application/json" -H "X-API-Key: your-platform-key" -d '{"messages":[{"role":"user","content":"Hello!"}]}'</code></pre>
 <p>For programs: <a href="/openapi.json">openapi.json</a>, OpenAPI ${escapeText(document.openapi)}.</p>
 ${sections.join('\n')}
 <section id="schemas"><h2>Forms</h2>${schemas.join('\n')}</section>
@@ -108,7 +109,9 @@ ${table(
   ]),
 )}
 ${Object.entries(requestBody?.content ?? {})
-  .map(([media, { schema }]) => `<p>Body: ${code(media)}, ${type(schema)}</p>`)
+  .map(
+    ([media, { schema }]) => `<p>Body${requestBody?.required ? '' : ', optional'}: ${code(media)}, ${type(schema)}</p>`,
+  )
   .join('')}
 ${table(
   ['answer', 'body', ''],

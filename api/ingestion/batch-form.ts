@@ -17,27 +17,39 @@ import { type Splitter, splitLines } from './split-lines.ts';
 const LONGEST_SECONDS = 604_800;
 const DEFAULT_SECONDS = 86_400;
 
-const onInvalid = z.enum(['reject', 'skip']).default('reject');
+const onInvalid = z
+  .enum(['reject', 'skip'])
+  .default('reject')
+  .describe('`reject`: one bad line refuses the batch. `skip`: bad lines are left out.');
+const DEADLINE = 'Of the whole batch, from its acceptance. Then unfinished lines become `expired`.';
 const events = z.array(z.enum(BATCH_EVENTS)).min(1).max(BATCH_EVENTS.length);
 
 /** Of `application/x-ndjson`. */
 export const batchQuery = z.strictObject({
-  webhook_url: z.string().optional(),
-  webhook_events: listText(BATCH_EVENTS).optional(),
-  deadline_seconds: wholeNumber(1, LONGEST_SECONDS).default(DEFAULT_SECONDS),
+  webhook_url: z.string().optional().describe('`https` on port 443 of a public host; told of the batch’s end.'),
+  webhook_events: listText(BATCH_EVENTS)
+    .optional()
+    .describe(`Some of ${BATCH_EVENTS.join(', ')}, with commas; all when left out.`),
+  deadline_seconds: wholeNumber(1, LONGEST_SECONDS).default(DEFAULT_SECONDS).describe(DEADLINE),
   on_invalid: onInvalid,
 });
 
 /** Of `application/json`, besides `requests`. */
 const batchMembers = z.strictObject({
-  metadata: metadata.default({}),
-  webhook: z.strictObject({ url: z.string(), events: events.optional() }).optional(),
-  deadline_seconds: z.int().min(1).max(LONGEST_SECONDS).default(DEFAULT_SECONDS),
+  metadata: metadata.default({}).describe('Comes back with the batch. Names have up to 64 characters.'),
+  webhook: z
+    .strictObject({
+      url: z.string().describe('`https` on port 443 of a public host.'),
+      events: events.optional().describe('All when left out.'),
+    })
+    .optional()
+    .describe('Where to post the batch’s outcome, as a `BatchEvent`, and for which outcomes.'),
+  deadline_seconds: z.int().min(1).max(LONGEST_SECONDS).default(DEFAULT_SECONDS).describe(DEADLINE),
   on_invalid: onInvalid,
 });
 
 /** The whole of it, as it is checked piece by piece. */
-export const batchBody = batchMembers.extend({ requests: z.array(batchLine).min(1) });
+export const batchBody = batchMembers.extend({ requests: z.array(batchLine).min(1).describe('The lines.') });
 
 export type BatchOptions = {
   metadata: Record<string, string>;

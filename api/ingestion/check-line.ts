@@ -16,8 +16,8 @@ export const batchLine = z.strictObject({
       .max(256)
       // Half of a surrogate pair cannot be written as UTF-8: two ids would become one.
       .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
-  ),
-  body: completionBody,
+  ).describe('Different in each line; comes back with its result.'),
+  body: completionBody.describe('As for a completion alone, without `webhook` and `deadline_seconds`.'),
 });
 
 export type LineRules = ModelChoice & {

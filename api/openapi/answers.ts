@@ -316,3 +316,23 @@ export const ANSWERS = {
   Health: z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }),
   Error: error,
 } as const satisfies Record<string, z.ZodType>;
+
+/** What webhooks are sent, each under the name that it has in the document. */
+export const EVENTS = {
+  JobEvent: z.object({
+    type: z.enum(JOB_EVENTS),
+    timestamp: time.meta({ description: 'When the job became final.' }),
+    data: job.extend({
+      result: job.shape.result.optional(),
+      result_omitted: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'In the place of `result`, where the body would exceed 256 KiB.' }),
+    }),
+  }),
+  BatchEvent: z.object({
+    type: z.enum(BATCH_EVENTS),
+    timestamp: time.meta({ description: 'When the batch became final.' }),
+    data: batch,
+  }),
+} as const satisfies Record<string, z.ZodType>;

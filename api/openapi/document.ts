@@ -6,7 +6,7 @@ import { REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
 import { SCOPES } from '../../shared/tenant.ts';
 import type { Access } from '../demand-access.ts';
 import { ROUTES } from '../route.ts';
-import { ANSWERS } from './answers.ts';
+import { ANSWERS, EVENTS } from './answers.ts';
 import { RATE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 
@@ -21,6 +21,7 @@ export type Document = {
   info: { title: string; version: string; description: string };
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, DocumentOperation>>;
+  webhooks: Record<string, { post: Json }>;
   components: Json & { schemas: Record<string, Json> };
 };
 
@@ -31,7 +32,7 @@ export type DocumentOperation = {
   description?: string;
   security: Json[];
   parameters: { name: string; in: string; required?: boolean; description?: string; schema: Json }[];
-  requestBody?: { required: true; content: Record<string, { schema: Json }> };
+  requestBody?: { required: boolean; content: Record<string, { schema: Json }> };
   responses: Record<
     string,
     { description: string; headers?: Record<string, Json>; content?: Record<string, { schema: Json }> }
@@ -62,12 +63,13 @@ export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: bo
       title: 'LLM gateway',
       version: VERSION,
       description:
-        'A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Times are RFC 3339 in UTC, money is US dollars.',
+        'A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under `/v1` needs a platform key in `X-API-Key`. With a user’s own provider key in `X-User-API-Key`, and `openai` or `anthropic` in `X-User-Provider`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.',
     },
     tags: TAGS.filter(({ name }) => admin || name !== 'admin'),
     paths,
+    webhooks: { job: eventOf('JobEvent'), batch: eventOf('BatchEvent') },
     components: {
-      schemas: schemasOf({ Message: message, ...bodies, ...ANSWERS }),
+      schemas: schemasOf({ Message: message, ...bodies, ...ANSWERS, ...EVENTS }),
       securitySchemes: {
         platformKey: {
           type: 'apiKey',
@@ -86,7 +88,11 @@ const TAGS = [
   { name: 'jobs', description: 'Completions and what becomes of them.' },
   { name: 'batches', description: 'Many completions at once.' },
   { name: 'usage', description: 'What a tenant used.' },
-  { name: 'webhooks', description: 'Who is told of an end, and what became of it.' },
+  {
+    name: 'webhooks',
+    description:
+      'What became of the events that were posted. Their bodies are `JobEvent` and `BatchEvent`, signed by Standard Webhooks.',
+  },
   { name: 'admin', description: 'Tenants, their keys and the queues, for whoever runs the gateway.' },
   { name: 'operations', description: 'Of one process.' },
 ];
@@ -98,6 +104,15 @@ const tagOf = (path: string): string => {
 };
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+
+/** What is posted to the URL of a job's or batch's webhook. */
+const eventOf = (name: keyof typeof EVENTS): { post: Json } => ({
+  post: {
+    summary: 'The outcome, at least once; signed in `webhook-id`, `webhook-timestamp` and `webhook-signature`',
+    requestBody: { required: true, content: { 'application/json': { schema: ref(name) } } },
+    responses: { '2XX': { description: 'It arrived. Any other answer is followed by another attempt; 410 ends all.' } },
+  },
+});
 
 const describe = (path: string, method: string, operation: Operation): DocumentOperation => {
   // A cast because the names were those of the table, a moment ago.
@@ -124,7 +139,7 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
     ],
     ...(body && {
       requestBody: {
-        required: true as const,
+        required: body.optional !== true,
         content: {
           'application/json': { schema: ref(body.name) },
           ...(body.line && { 'application/x-ndjson': { schema: ref(body.line.name) } }),
@@ -163,10 +178,11 @@ const queryParameters = (query: z.ZodObject | undefined): DocumentOperation['par
     properties?: Record<string, Json>;
     required?: string[];
   };
-  return Object.entries(properties).map(([name, schema]) => ({
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
     in: 'query',
     required: required.includes(name),
+    ...(typeof description === 'string' && { description }),
     schema,
   }));
 };

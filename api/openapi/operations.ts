@@ -29,8 +29,8 @@ export type Operation = {
   summary: string;
   /** What the handler checks; left out where it takes none. */
   query?: z.ZodObject;
-  /** `line`: of which a body of NDJSON has one after the other. */
-  body?: { schema: z.ZodType; name: string; line?: { schema: z.ZodType; name: string } };
+  /** `line`: of which a body of NDJSON has one after the other. `optional`: no body is an empty object. */
+  body?: { schema: z.ZodType; name: string; line?: { schema: z.ZodType; name: string }; optional?: true };
   /** Beside those that every call takes. */
   headers?: readonly RequestHeader[];
   answers: { readonly [status: number]: Answer };
@@ -108,8 +108,8 @@ export const OPERATIONS = {
     POST: {
       summary: 'Cancels a job',
       answers: {
-        200: { description: 'The job, final.', json: 'Job' },
-        202: { description: 'The job, whose running call is being aborted.', json: 'Job' },
+        200: { description: 'The job, final; one that had ended before is as it was.', json: 'Job' },
+        202: { description: 'The job, still `in_progress`: its running call is being aborted.', json: 'Job' },
       },
       errors: ['result_expired'],
     },
@@ -174,7 +174,7 @@ export const OPERATIONS = {
   },
   '/v1/batches/:id/results': {
     GET: {
-      summary: 'Streams the lines that have ended, in that order, also while the batch runs',
+      summary: 'Streams the lines that have ended, in the order in which they ended, also while the batch runs',
       query: resultsQuery,
       answers: {
         200: {
@@ -189,7 +189,7 @@ export const OPERATIONS = {
     POST: {
       summary: 'Cancels a batch: waiting lines at once, running ones are aborted',
       answers: {
-        200: { description: 'The batch, final.', json: 'Batch' },
+        200: { description: 'The batch, final; one that had ended before is as it was.', json: 'Batch' },
         202: { description: 'The batch, whose running calls are being aborted.', json: 'Batch' },
       },
       errors: ['result_expired'],
@@ -198,7 +198,7 @@ export const OPERATIONS = {
   '/v1/batches/:id/retry': {
     POST: {
       summary: 'Runs the lines that failed or expired again, as a batch of their own',
-      body: { schema: retryBody, name: 'BatchRetry' },
+      body: { schema: retryBody, name: 'BatchRetry', optional: true },
       headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key'],
       answers: {
         200: {
@@ -285,7 +285,7 @@ export const OPERATIONS = {
   '/v1/webhooks/secret/rotate': {
     POST: {
       summary: 'Draws a new secret; the one before signs too for a while',
-      body: { schema: secretRotation, name: 'WebhookSecretRotation' },
+      body: { schema: secretRotation, name: 'WebhookSecretRotation', optional: true },
       answers: { 200: { description: 'The new secret, and the one before.', json: 'WebhookSecret' } },
     },
   },
@@ -332,7 +332,7 @@ export const OPERATIONS = {
   '/admin/tenants/:id/keys/:keyId/rotate': {
     POST: {
       summary: 'Issues a key in the place of another, which stays valid for a while',
-      body: { schema: keyRotation, name: 'KeyRotation' },
+      body: { schema: keyRotation, name: 'KeyRotation', optional: true },
       answers: { 201: { description: 'The new key with its secret.', json: 'IssuedPlatformKey' } },
       errors: ['conflict'],
     },
@@ -346,6 +346,9 @@ export const OPERATIONS = {
   },
   '/admin/queues': {
     GET: { summary: 'Counts the queue, by shard', answers: { 200: { description: 'The counts.', json: 'QueueList' } } },
+  },
+  '/': {
+    GET: { summary: 'Leads to the page', answers: { 302: { description: 'To `/docs`.', headers: ['Location'] } } },
   },
   '/healthz': {
     GET: { summary: 'Whether the process runs', answers: { 200: { description: 'It runs.', json: 'Health' } } },

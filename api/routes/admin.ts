@@ -12,7 +12,7 @@ import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tena
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { parseOr } from '../parse-or.ts';
-import { readJson } from '../read-json.ts';
+import { readJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 
@@ -129,7 +129,11 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
     POST: async (c) => {
       readQuery(c, noQuery);
       const [tenant, key] = [tenantIn(c), keyIn(c)];
-      const { overlap_seconds } = parseOr('invalid_body', keyRotation, await body(c));
+      const { overlap_seconds } = parseOr(
+        'invalid_body',
+        keyRotation,
+        await readOptionalJson(c, config.http.maxBodyBytes),
+      );
       const answer = await platformKeys.rotate(tenant, key, overlap_seconds * 1_000);
       return c.json(issuedJson(answer), 201);
     },

@@ -18,10 +18,19 @@ import type { Submission, Submitted } from '../submit-job.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
 
 export const completeBody = completionBody.extend({
-  deadline_seconds: z.int().min(1).max(86_400).optional(),
+  deadline_seconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .describe('Of the whole job, from its acceptance. Then it becomes `expired`.'),
   webhook: z
-    .strictObject({ url: z.string(), events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional() })
-    .optional(),
+    .strictObject({
+      url: z.string().describe('`https` on port 443 of a public host.'),
+      events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional().describe('All when left out.'),
+    })
+    .optional()
+    .describe('Where to post the outcome, as a `JobEvent`, and for which outcomes.'),
 });
 
 /** `Prefer: wait=N` in milliseconds; 0 where it is not asked for. Other preferences may be ignored (RFC 7240). */

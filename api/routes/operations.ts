@@ -30,6 +30,7 @@ export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin,
   if (metrics !== null) {
     route(app, '/metrics', { GET: async (c) => c.body(await metrics.render(), 200, { 'Content-Type': METRICS_TYPE }) });
   }
+  route(app, '/', { GET: (c) => c.redirect('/docs') });
   route(app, '/openapi.json', { GET: (c) => c.json(document) });
   route(app, '/docs', {
     GET: (c) => {

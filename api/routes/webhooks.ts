@@ -12,7 +12,7 @@ import { DELIVERY_STATUSES, type Delivery } from '../../shared/webhooks/delivery
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../parse-or.ts';
-import { readJson } from '../read-json.ts';
+import { readJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
@@ -176,7 +176,11 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   route(app, '/v1/webhooks/secret/rotate', {
     POST: async (c) => {
       readQuery(c, noQuery);
-      const { overlap_seconds } = parseOr('invalid_body', secretRotation, await body(c));
+      const { overlap_seconds } = parseOr(
+        'invalid_body',
+        secretRotation,
+        await readOptionalJson(c, config.http.maxBodyBytes),
+      );
       const rotation = { overlapMs: overlap_seconds * 1_000, platformKey: c.get('caller').platformKey };
       return c.json(secretsJson(await webhookSecrets.rotate(c.get('tenant'), rotation)));
     },

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import {
-  type Answer,
   ANTHROPIC_KEY,
+  type Answer,
   KEYS,
   OPENAI_KEY,
   startGateway,

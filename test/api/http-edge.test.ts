@@ -92,7 +92,8 @@ describe('Host', () => {
       status: 401,
       code: 'missing_api_key',
     });
-    expectRefusal(await exchange(url, request('GET http://a', [KEY])), { status: 404, code: 'not_found' });
+    const home = await exchange(url, request('GET http://a', [KEY]));
+    expect([home.status, home.headers.get('location')]).toEqual([302, '/docs']);
     for (const target of ['ftp://a/v1/usage', 'v1/usage', '*', 'a\\..\\v1/usage', '/x\\..\\v1\\usage']) {
       expectRefusal(await exchange(url, request(`OPTIONS ${target}`, [KEY])), MALFORMED);
     }

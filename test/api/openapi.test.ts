@@ -6,7 +6,7 @@ import { ROUTES } from '../../api/route.ts';
 import type { Job } from '../../shared/job.ts';
 import { line } from '../support/batches.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
-import { createAnswerCheck } from '../support/openapi.ts';
+import { createAnswerCheck, createEventCheck } from '../support/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
@@ -52,6 +52,15 @@ test('requests are described as they are checked', () => {
   });
 });
 
+test('what can be said of a completion is explained, field by field', () => {
+  const { CompletionRequest, BatchRequest, BatchLine } = document.components.schemas;
+  const fields = [CompletionRequest, BatchRequest, BatchLine].flatMap((schema) =>
+    Object.entries((schema?.properties ?? {}) as Record<string, { description?: string }>),
+  );
+  expect(fields.length).toBeGreaterThan(10);
+  expect(fields.filter(([, { description }]) => !description)).toEqual([]);
+});
+
 test('without an operator’s token there is no word of the operator’s calls', () => {
   expect(JSON.stringify(createDocument({ admin: false, metrics: true }))).not.toMatch(/\/admin|ADMIN_TOKEN/);
 });
@@ -86,6 +95,10 @@ describe('a running gateway', () => {
     const page = await fetch(`${gateway.apis[0]?.url}/docs`);
     expect(check('GET /docs', { status: page.status, headers: page.headers, body: null })).toBeNull();
     seen.add(`GET /docs ${page.status}`);
+    const home = await fetch(`${gateway.apis[0]?.url}/`, { redirect: 'manual' });
+    expect(check('GET /', { status: home.status, headers: home.headers, body: null })).toBeNull();
+    expect(home.headers.get('location')).toBe('/docs');
+    seen.add(`GET / ${home.status}`);
     const metrics = await fetch(`${gateway.apis[0]?.url}/metrics`);
     expect(check('GET /metrics', { status: metrics.status, headers: metrics.headers, body: null })).toBeNull();
     seen.add(`GET /metrics ${metrics.status}`);
@@ -151,7 +164,7 @@ describe('a running gateway', () => {
     const receiver = await startReceiver();
     const webhooks = '/v1/webhooks';
     await call('GET /v1/webhooks/secret', `${webhooks}/secret`);
-    await call('POST /v1/webhooks/secret/rotate', `${webhooks}/secret/rotate`, { body: {} });
+    await call('POST /v1/webhooks/secret/rotate', `${webhooks}/secret/rotate`);
     const test = await call('POST /v1/webhooks/test', `${webhooks}/test`, { body: { url: receiver.url } });
     await receiver.close();
     await call('GET /v1/webhooks/deliveries', `${webhooks}/deliveries`);
@@ -166,7 +179,7 @@ describe('a running gateway', () => {
     await admin('GET /admin/tenants/{id}', place);
     await admin('PATCH /admin/tenants/{id}', place, { weight: 3, allowed_models: ['gpt-4o'] });
     const key = await admin('POST /admin/tenants/{id}/keys', `${place}/keys`, { name: 'described' });
-    await admin('POST /admin/tenants/{id}/keys/{keyId}/rotate', `${place}/keys/${key.id}/rotate`, {});
+    await admin('POST /admin/tenants/{id}/keys/{keyId}/rotate', `${place}/keys/${key.id}/rotate`);
     await admin('GET /admin/tenants/{id}/keys', `${place}/keys`);
     await admin('DELETE /admin/tenants/{id}/keys/{keyId}', `${place}/keys/${key.id}`);
     await admin('DELETE /admin/tenants/{id}', place);
@@ -191,7 +204,7 @@ describe('a running gateway', () => {
     await call('GET /v1/batches', '/v1/batches');
     await call('GET /v1/jobs', `/v1/jobs?batch_id=${batch.id}`);
     await call('GET /v1/batches/{id}/results', `${place}/results`);
-    const again = { body: {}, headers: { 'Idempotency-Key': 'openapi-3' } };
+    const again = { headers: { 'Idempotency-Key': 'openapi-3' } };
     const child = (await call('POST /v1/batches/{id}/retry', `${place}/retry`, again)).body as { id: string };
     await until('it has ended too', async () => {
       const { status } = await call('POST /v1/batches/{id}/retry', `${place}/retry`, again);
@@ -231,6 +244,22 @@ describe('a running gateway', () => {
       const delivered = await gateway.call('GET', '/v1/webhooks/deliveries?status=delivered');
       return JSON.stringify(delivered.body).includes((body as { id: string }).id);
     });
+    await receiver.close();
+  });
+
+  test('events come as the document says', async () => {
+    const wrong = createEventCheck(document);
+    const receiver = await startReceiver();
+    const webhook = { url: receiver.url };
+    await gateway.submit('told of', { fields: { webhook } });
+    await gateway.submit('sandbox:status=400', { fields: { webhook } });
+    await call('POST /v1/batches', '/v1/batches', { body: { requests: [line('a', 'Hello!')], webhook } });
+    await until('all arrived', () => receiver.received.length === 3);
+    for (const { body } of receiver.received) {
+      const event = JSON.parse(body) as { type: string };
+      expect(wrong(event.type.startsWith('job.') ? 'JobEvent' : 'BatchEvent', event)).toBeNull();
+      expect(wrong(event.type.startsWith('job.') ? 'BatchEvent' : 'JobEvent', event)).not.toBeNull();
+    }
     await receiver.close();
   });
 

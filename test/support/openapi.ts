@@ -14,8 +14,7 @@ const closed = (schema: unknown): unknown => {
   return isForm ? { ...parts, additionalProperties: false } : parts;
 };
 
-/** Answers what is wrong with an answer to a call (`GET /v1/jobs/{id}`); null where it is as described. */
-export const createAnswerCheck = (document: Document) => {
+const createValidators = (document: Document) => {
   // What OpenAPI says beside schemas is no concern of the validator.
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   formats.default(ajv);
@@ -27,6 +26,23 @@ export const createAnswerCheck = (document: Document) => {
     validators.set(schema, known);
     return known;
   };
+  /** What is wrong with a value; null where it is as the schema says. */
+  return (schema: object, value: unknown): string | null => {
+    const validate = validatorOf(schema);
+    return validate(value) ? null : `${ajv.errorsText(validate.errors)} in ${JSON.stringify(value)}`;
+  };
+};
+
+/** Answers what is wrong with the body of an event; null where it is as described. */
+export const createEventCheck = (document: Document) => {
+  const wrong = createValidators(document);
+  return (name: 'JobEvent' | 'BatchEvent', body: unknown): string | null =>
+    wrong({ $ref: `#/components/schemas/${name}` }, body);
+};
+
+/** Answers what is wrong with an answer to a call (`GET /v1/jobs/{id}`); null where it is as described. */
+export const createAnswerCheck = (document: Document) => {
+  const wrong = createValidators(document);
   const operationOf = (call: string): DocumentOperation | undefined => {
     const [method = '', path = ''] = call.split(' ');
     return document.paths[path]?.[method.toLowerCase()];
@@ -48,8 +64,8 @@ export const createAnswerCheck = (document: Document) => {
     const schema = described.content?.['application/json']?.schema;
     if (described.content === undefined) return body === null ? null : `${call} ${status} has a body`;
     if (schema === undefined || Object.keys(schema).length === 0) return null;
-    const validate = validatorOf(schema);
-    return validate(body) ? null : `${call} ${status}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(body)}`;
+    const problem = wrong(schema, body);
+    return problem && `${call} ${status}: ${problem}`;
   };
 };
 

@@ -13,7 +13,7 @@ import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
 import { parseOr } from '../../parse-or.ts';
 import { tellRate } from '../../rate-limit-headers.ts';
-import { readJson } from '../../read-json.ts';
+import { readOptionalJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 import { answerAccepted, userOf } from './submit-batch.ts';
 
@@ -37,7 +37,7 @@ export const retryBatch = async (
   { acceptBatch, batches, estimateJob, config }: Needs,
 ): Promise<Response> => {
   readQuery(c, noQuery);
-  const json = await readJson(c, config.http.maxBodyBytes);
+  const json = await readOptionalJson(c, config.http.maxBodyBytes);
   const user = userOf(c, config);
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
