@@ -11,6 +11,7 @@ import { JOB_ERRORS, REQUEST_ERRORS } from '../shared/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../shared/job.ts';
 import { ATTEMPT_OUTCOMES } from '../shared/outcome.ts';
 import { SCOPES } from '../shared/tenant.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS } from '../shared/webhooks/delivery.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -41,6 +42,8 @@ test.each<[string, Row[], readonly string[]]>([
   ['wait reason', tableOf('wait reason', 'meaning'), WAIT_REASONS],
   ['attempt outcome', tableOf('attempt outcome', 'meaning'), ATTEMPT_OUTCOMES],
   ['scope', tableOf('scope', 'what it allows'), SCOPES],
+  ['attempt code', tableOf('attempt code', 'meaning'), DELIVERY_CODES],
+  ['delivery reason', tableOf('delivery reason', 'meaning'), DELIVERY_REASONS],
   ['kind of row', tableOf('kind of row', 'what is written'), AUDIT_KINDS],
 ])('every %s is explained, and no other', (_, rows, names) => {
   expect(firstCells(rows)).toEqual(names.toSorted());

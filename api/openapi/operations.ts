@@ -331,7 +331,7 @@ export const OPERATIONS = {
   },
   '/admin/tenants/:id/keys/:keyId/rotate': {
     POST: {
-      summary: 'Issues a key in the place of another, which stays valid for a while',
+      summary: 'Replaces a platform key; the old one stays valid for a while',
       body: { schema: keyRotation, name: 'KeyRotation', optional: true },
       answers: { 201: { description: 'The new key with its secret.', json: 'IssuedPlatformKey' } },
       errors: ['conflict'],

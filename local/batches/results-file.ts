@@ -3,6 +3,8 @@ import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { parseCursor } from '../../shared/batch.ts';
+import { isBatchId } from '../../shared/ids.ts';
 import { CommandError } from '../commands/run-command.ts';
 
 const LINE_FEED = 0x0a;
@@ -41,12 +43,16 @@ const cursorIn = (line: string, path: string): string => {
   throw new CommandError(`${path} holds something other than results; name another file with --output.`);
 };
 
-/** Adds what `read` brings behind the last whole line, and answers how many lines the file has then. Safe to call again after any interruption. */
+/** Adds what `read` brings of the batch behind the last whole line, and answers how many lines the file has then. Safe to call again after any interruption. */
 export const continueResults = async (
   path: string,
+  batch: string,
   read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>,
 ): Promise<number> => {
   const { bytes, cursor } = await wholeLines(path);
+  if (cursor !== null && isBatchId(batch) && parseCursor(batch, cursor) === null) {
+    throw new CommandError(`${path} holds results of another batch; name another file with --output.`);
+  }
   const body = await read(cursor);
   if (existsSync(path)) await truncate(path, bytes);
   if (body !== null) await pipeline(Readable.fromWeb(body as never), createWriteStream(path, { flags: 'a' }));

@@ -82,7 +82,7 @@ const fetchResults = async (client: GatewayClient, id: string, options: Options)
   // Standard output is for what was asked for.
   if (options.wait) await client.follow(id, createProgress(process.stderr));
   const path = resolve(TYPED_IN, options.output ?? `${id}.results.ndjson`);
-  const lines = await continueResults(path, (after) => client.results(id, after));
+  const lines = await continueResults(path, id, (after) => client.results(id, after));
   const batch = await client.read(id);
   say(batchText(batch, options));
   process.stderr.write(`${lines} results in ${path}\n`);

@@ -109,6 +109,28 @@ test('what failed is run again as a batch of its own, and a batch without such l
   );
 });
 
+test('results are not written behind those of another batch', async () => {
+  const ids: string[] = [];
+  for (const name of ['one', 'two']) {
+    const { stdout } = await run([
+      'submit',
+      write(`${name}.ndjson`, lines(1)),
+      '--wait',
+      '--json',
+      '--output',
+      `${name}.out`,
+    ]);
+    ids.push((JSON.parse(stdout) as Batch).id);
+  }
+  const before = readFileSync(join(folder, 'two.out'), 'utf8');
+  const { code, stderr } = await run(['results', ids[0] ?? '', '--output', 'two.out']);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining('holds results of another batch; name another file'),
+  });
+  expect(readFileSync(join(folder, 'two.out'), 'utf8')).toBe(before);
+});
+
 test('a user’s key comes from the environment and goes to its provider', async () => {
   const file = write('d.ndjson', lines(2, { model: 'gpt-4o' }, 'cli-user'));
   const env = { GATEWAY_USER_API_KEY: OPENAI_KEY, GATEWAY_USER_PROVIDER: 'openai' };
