@@ -2,7 +2,7 @@
 import type { Ground } from './ground.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
-export type Unit = '/s' | 'ms' | 's' | 'µs' | 'bytes' | 'calls' | '%';
+export type Unit = '/s' | 'ms' | 's' | 'µs' | 'bytes' | 'MiB' | 'calls' | '%';
 
 export type Row = {
   what: string;
