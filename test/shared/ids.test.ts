@@ -7,6 +7,7 @@ import {
   isBatchId,
   isDeliveryId,
   isJobId,
+  isLineId,
   isManagedTenantId,
   isPlatformKeyId,
   isRequestId,
@@ -173,7 +174,9 @@ describe('batch ids', () => {
         56n) &
       15n;
     for (let count = 0; count < 50; count++) {
-      expect([versionOf(batches.next(acme)), versionOf(ids.next(acme))]).toEqual([8n, 7n]);
+      const batch = batches.next(acme);
+      expect([versionOf(batch), versionOf(ids.next(acme))]).toEqual([8n, 7n]);
+      expect([isLineId(batches.line(acme, batch, 1)), isLineId(ids.next(acme))]).toEqual([true, false]);
     }
   });
 
