@@ -60,9 +60,8 @@ export const findDeliveryViolations = async (
       add(outgoing, 'all');
     }
     const line = lines.get(id) ?? [];
-    if (at === 'waiting' && (line.length !== 1 || line[0] !== endpoint)) {
-      violations.push(`waiting ${id} stands in ${line.length} lines`);
-    }
+    const stands = at === 'waiting' ? endpoint : '';
+    if (line.join() !== stands) violations.push(`${id} at ${at} stands in the lines of ${line.join()}`);
     const open = Object.entries(row).filter(
       ([field, text]) => field.startsWith('attempt:') && text.split('|')[2] === '',
     );
@@ -95,11 +94,9 @@ export const findDeliveryViolations = async (
   // Something brings the next turn of each line.
   const paused = new Set(await redis.zrange(key(tag, 'PAUSED_ENDPOINTS'), '0', '-1'));
   const inTurn = new Map<string, string>();
-  const withLine = new Set(under('ENDPOINT_LINE'));
   for (const tenant of under('ENDPOINT_TURNS')) {
     for (const endpoint of await redis.zrange(key(tag, 'ENDPOINT_TURNS', tenant), '0', '-1')) {
       inTurn.set(endpoint, tenant);
-      if (!withLine.has(endpoint)) violations.push(`${endpoint} is in turn without a line`);
     }
     const looked = await redis.zscore(key(tag, 'WAITING_TENANTS'), tenant);
     if (looked === null) violations.push(`nobody looks after the turns of ${tenant}`);

@@ -18,7 +18,7 @@ if last and last.code == '' and not again then
   close_delivery_attempt(id, attempt, last, '', 'unknown', '')
   failures = call('HINCRBY', DELIVERY .. id, 'failures', 1)
   if failures >= tonumber(ARGV[4]) then
-    give_back_room(id, delivery)
+    leave_place(id, delivery)
     finish_delivery(id, delivery, 'failed')
     serve_lines(delivery[D.tenant], delivery[D.endpoint])
     return { 'refused', deliveries }

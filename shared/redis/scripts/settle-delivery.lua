@@ -22,7 +22,7 @@ if delivery[D.status] ~= 'pending' or not (current or next_step == 'delivered') 
 end
 
 local tenant, endpoint = delivery[D.tenant], delivery[D.endpoint]
-give_back_room(id, delivery)
+leave_place(id, delivery)
 local became = 'failed'
 if next_step == 'hand_back' then
   enter_delivery(id, delivery)

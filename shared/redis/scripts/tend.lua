@@ -20,12 +20,13 @@ for i = 1, #due do
   elseif at == 'due' then
     enter_delivery(id, delivery)
   elseif at == 'waiting' then
+    leave_place(id, delivery)
     finish_delivery(id, delivery, 'failed', 'waited_too_long')
   elseif call('EXISTS', DELIVERIES .. id .. '-' .. delivery[D.handoff]) == 1 then
     call('ZADD', OUTBOX, now + HANDOFF_LATE_MS, id)
   else
     -- It never reached BullMQ, or was dropped there.
-    give_back_room(id, delivery)
+    leave_place(id, delivery)
     hand_off_delivery(id, delivery)
   end
 end

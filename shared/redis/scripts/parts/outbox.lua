@@ -170,8 +170,7 @@ local function serve_turns(tenant)
     local id = room > 0 and call('LPOP', ENDPOINT_LINE .. endpoint)
     if id then
       local delivery = read_delivery(id)
-      -- One that waited in vain, or arrived after all, is met here and skipped.
-      if delivery[D.at] == 'waiting' and not fail_disabled(id, delivery) then
+      if not fail_disabled(id, delivery) then
         hand_off_delivery(id, delivery)
         room = room - 1
       end
@@ -193,17 +192,18 @@ local function serve_lines(tenant, endpoint)
   serve_turns(tenant)
 end
 
--- Gives back the room that a handed delivery holds. Safe where it holds none.
-local function give_back_room(id, delivery)
-  if delivery[D.at] ~= 'handed' then
-    return
-  end
-  local of_tenant = 'of:' .. delivery[D.tenant]
-  call('HDEL', DELIVERY .. id, 'at')
-  call('HINCRBY', ENDPOINT .. delivery[D.endpoint], 'inflight', -1)
-  call('HINCRBY', OUTGOING, 'all', -1)
-  if call('HINCRBY', OUTGOING, of_tenant, -1) == 0 then
-    call('HDEL', OUTGOING, of_tenant)
+-- Takes a delivery out of its line, or gives back the room that it holds.
+local function leave_place(id, delivery)
+  local at, tenant, endpoint = delivery[D.at], delivery[D.tenant], delivery[D.endpoint]
+  if at == 'waiting' then
+    -- Rare, and of one that waited in vain near the head.
+    call('LREM', ENDPOINT_LINE .. endpoint, 1, id)
+  elseif at == 'handed' then
+    call('HINCRBY', ENDPOINT .. endpoint, 'inflight', -1)
+    call('HINCRBY', OUTGOING, 'all', -1)
+    if call('HINCRBY', OUTGOING, 'of:' .. tenant, -1) == 0 then
+      call('HDEL', OUTGOING, 'of:' .. tenant)
+    end
   end
 end
 
