@@ -32,6 +32,7 @@ import { demandHttps } from './middleware/demand-https.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
 import { traceRequest } from './middleware/trace-request.ts';
+import type { ReadJson } from './read-json.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addBatchRoutes } from './routes/batches/add-batch-routes.ts';
 import { addCompleteRoute } from './routes/complete.ts';
@@ -63,6 +64,7 @@ type Needs = {
   submitJob: (submission: Submission) => Promise<Submitted>;
   acceptBatch: AcceptBatch;
   estimateJob: EstimateJob;
+  readJson: ReadJson;
   uploadSlots: UploadSlots;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;

@@ -40,6 +40,7 @@ import { createFailedLogins } from './failed-logins.ts';
 import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
+import { createReadJson } from './read-json.ts';
 import { createSubmitJob } from './submit-job.ts';
 import { createWaitingRoom } from './waiting-room.ts';
 
@@ -156,6 +157,7 @@ export const startApi = async (
     submitJob,
     acceptBatch,
     estimateJob,
+    readJson: createReadJson(config.http),
     uploadSlots: createUploadSlots(),
     waitingRoom,
     tracer,

@@ -204,7 +204,7 @@ const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Op
   if (access !== 'anyone' && access !== 'operator') codes.push('scope_missing', 'tenant_disabled');
   if (path.includes(':')) codes.push('not_found');
   if (query) codes.push('invalid_query');
-  if (body) codes.push('invalid_json', 'invalid_body', 'body_too_large', 'unsupported_media_type');
+  if (body) codes.push('invalid_json', 'invalid_body', 'body_too_large', 'unsupported_media_type', 'overloaded');
   return codes;
 };
 

@@ -12,12 +12,13 @@ import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tena
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { parseOr } from '../parse-or.ts';
-import { readJson, readOptionalJson } from '../read-json.ts';
+import { type ReadJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 
 type Needs = {
-  config: Pick<Config, 'http' | 'redis'>;
+  readJson: ReadJson;
+  config: Pick<Config, 'redis'>;
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
   scheduler: Pick<SchedulerStore, 'counts'>;
@@ -63,8 +64,11 @@ const issuedJson = (answer: IssueAnswer): object => {
   }
 };
 
-export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKeys, scheduler, audit }: Needs): void => {
-  const body = (c: ApiContext): Promise<unknown> => readJson(c, config.http.maxBodyBytes);
+export const addAdminRoutes = (
+  app: Hono<ApiEnv>,
+  { readJson, config, tenants, platformKeys, scheduler, audit }: Needs,
+): void => {
+  const body = (c: ApiContext): Promise<unknown> => readJson(c, 'operator');
 
   route(app, '/admin/tenants', {
     GET: async (c) => {
@@ -129,11 +133,7 @@ export const addAdminRoutes = (app: Hono<ApiEnv>, { config, tenants, platformKey
     POST: async (c) => {
       readQuery(c, noQuery);
       const [tenant, key] = [tenantIn(c), keyIn(c)];
-      const { overlap_seconds } = parseOr(
-        'invalid_body',
-        keyRotation,
-        await readOptionalJson(c, config.http.maxBodyBytes),
-      );
+      const { overlap_seconds } = parseOr('invalid_body', keyRotation, await readOptionalJson(c, 'operator', readJson));
       const answer = await platformKeys.rotate(tenant, key, overlap_seconds * 1_000);
       return c.json(issuedJson(answer), 201);
     },

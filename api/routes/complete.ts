@@ -11,7 +11,7 @@ import type { ApiContext, ApiEnv } from '../context.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { parseOr } from '../parse-or.ts';
 import { tellRate } from '../rate-limit-headers.ts';
-import { readJson } from '../read-json.ts';
+import type { ReadJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
 import type { Submission, Submitted } from '../submit-job.ts';
@@ -52,16 +52,19 @@ export const addCompleteRoute = (
   app: Hono<ApiEnv>,
   {
     submitJob,
+    readJson,
     config,
   }: {
     submitJob: (submission: Submission) => Promise<Submitted>;
-    config: Pick<Config, 'production' | 'sandbox' | 'http' | 'platformModel' | 'webhooks'>;
+    readJson: ReadJson;
+    config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
   },
 ): void => {
   route(app, '/v1/complete', {
     POST: async (c) => {
       readQuery(c, noQuery);
-      const json = await readJson(c, config.http.maxBodyBytes);
+      const { tenant, platformKey, limits, allowedModels } = c.get('caller');
+      const json = await readJson(c, tenant);
       const user = checkUserKey(
         { key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') },
         { sandbox: config.sandbox },
@@ -72,7 +75,6 @@ export const addCompleteRoute = (
         completeBody,
         json,
       );
-      const { tenant, platformKey, limits, allowedModels } = c.get('caller');
       const defaultModel = user ? null : config.platformModel;
       const { view, replayed, waited } = await submitJob({
         tenant,

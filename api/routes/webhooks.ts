@@ -12,7 +12,7 @@ import { DELIVERY_STATUSES, type Delivery } from '../../shared/webhooks/delivery
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../parse-or.ts';
-import { readJson, readOptionalJson } from '../read-json.ts';
+import { type ReadJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
@@ -74,13 +74,14 @@ type Needs = {
   webhookSecrets: WebhookSecretStore;
   queues: Queues;
   waitingRoom: WaitingRoom;
-  config: Pick<Config, 'production' | 'http' | 'webhooks'>;
+  readJson: ReadJson;
+  config: Pick<Config, 'production' | 'webhooks'>;
   log: Log;
 };
 
 export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
-  const { deliveries, webhookSecrets, queues, waitingRoom, config, log } = needs;
-  const body = (c: ApiContext): Promise<unknown> => readJson(c, config.http.maxBodyBytes);
+  const { deliveries, webhookSecrets, queues, waitingRoom, readJson, config, log } = needs;
+  const body = (c: ApiContext): Promise<unknown> => readJson(c, c.get('tenant'));
   // The hand-offs are safe in the outbox; what BullMQ does not get now, a worker's upkeep brings.
   const handOff = ({ shard, handoffs }: { shard: number; handoffs: readonly Handoff[] }): void => {
     queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
@@ -179,7 +180,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       const { overlap_seconds } = parseOr(
         'invalid_body',
         secretRotation,
-        await readOptionalJson(c, config.http.maxBodyBytes),
+        await readOptionalJson(c, c.get('tenant'), readJson),
       );
       const rotation = { overlapMs: overlap_seconds * 1_000, platformKey: c.get('caller').platformKey };
       return c.json(secretsJson(await webhookSecrets.rotate(c.get('tenant'), rotation)));

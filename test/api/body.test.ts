@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
-import { exchange, openConnection, request } from './raw.ts';
+import { until } from '../support/until.ts';
+import { type Connection, exchange, openConnection, request } from './raw.ts';
 import { expectNothingRan, expectRefusal, HELLO, type Refusal } from './refusal.ts';
 
 const LIMIT = 1_048_576;
@@ -200,4 +201,28 @@ describe('a job is accepted of', () => {
     expect((await connection.answer()).status).toBe(202);
     connection.close();
   });
+});
+
+test('bodies of one tenant that keep coming in get 16 MiB; one more is refused, and short ones and those of others are not', async () => {
+  const begin = (tenant: keyof typeof KEYS): Connection => {
+    const connection = openConnection(url);
+    const headers = [`X-API-Key: ${KEYS[tenant]}`, JSON_TYPE, `Content-Length: ${LIMIT}`];
+    connection.send(request('POST /v1/complete', headers) + bodyOf(LIMIT).slice(0, -1));
+    return connection;
+  };
+  const held = Array.from({ length: 16 }, () => begin('acme'));
+  const refused = await until('a body is refused', async () => {
+    const another = begin('acme');
+    held.push(another);
+    return another.answer({ withinMs: 200 }).catch(() => null);
+  });
+  expectRefusal(refused, { status: 429, code: 'rate_limited', message: /16777216 bytes/ });
+  expect(refused.headers.get('retry-after')).toBe('5');
+  expect((await post([JSON_TYPE], bodyOf(16_384))).status).toBe(202);
+  const other = begin('beta');
+  other.send('}');
+  expect((await other.answer()).status).toBe(202);
+
+  for (const connection of [...held, other]) connection.close();
+  await until('there is room again', async () => (await post([JSON_TYPE], bodyOf(LIMIT))).status === 202);
 });

@@ -9,6 +9,7 @@ import { batchGone, noBatch } from '../../accept-batch.ts';
 import { answerState, waitQuery } from '../../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../../context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../page.ts';
+import type { ReadJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 import { route } from '../../route.ts';
 import type { WaitingRoom } from '../../waiting-room.ts';
@@ -22,6 +23,7 @@ export const batchesQuery = pageQuery(isStreamPlace);
 const etagOf = (view: BatchView): string => `W/"${view.id}.${batchStatusOf(view)}.${finishedLines(view)}"`;
 
 type Needs = SubmitNeeds & {
+  readJson: ReadJson;
   batches: BatchStore;
   batchIds: BatchIds;
   queues: Queues;

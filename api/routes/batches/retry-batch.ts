@@ -13,7 +13,7 @@ import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
 import { parseOr } from '../../parse-or.ts';
 import { tellRate } from '../../rate-limit-headers.ts';
-import { readOptionalJson } from '../../read-json.ts';
+import { type ReadJson, readOptionalJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 import { answerAccepted, userOf } from './submit-batch.ts';
 
@@ -27,6 +27,7 @@ type Needs = {
   acceptBatch: AcceptBatch;
   batches: Pick<BatchStore, 'repeatable'>;
   estimateJob: EstimateJob;
+  readJson: ReadJson;
   config: Pick<Config, 'sandbox' | 'http'>;
 };
 
@@ -34,10 +35,11 @@ type Needs = {
 export const retryBatch = async (
   c: ApiContext,
   readParent: () => Promise<BatchView>,
-  { acceptBatch, batches, estimateJob, config }: Needs,
+  { acceptBatch, batches, estimateJob, readJson, config }: Needs,
 ): Promise<Response> => {
   readQuery(c, noQuery);
-  const json = await readOptionalJson(c, config.http.maxBodyBytes);
+  const caller = c.get('caller');
+  const json = await readOptionalJson(c, caller.tenant, readJson);
   const user = userOf(c, config);
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
@@ -46,7 +48,6 @@ export const retryBatch = async (
   if (!isFinalBatch(batchStatusOf(parent))) {
     throw new RequestError('conflict', { message: 'Only a batch that has ended can be run again; wait for its end.' });
   }
-  const caller = c.get('caller');
   const estimated = (line: Line): NewLine => {
     chooseModel(line.request.model, { ...caller, defaultModel: null });
     const { cost, ...more } = estimateJob(line.request, {
