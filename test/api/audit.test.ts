@@ -166,11 +166,11 @@ describe('the log of all shards', () => {
     );
     expect(await command('audit', 'list', '--limit', 'many')).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^limit: must be/),
+      stderr: expect.stringMatching(/^limit must be a whole number/),
     });
     expect(await command('audit', 'list', '--tenant', 'a b')).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^tenant: must be/),
+      stderr: expect.stringMatching(/^tenant must be/),
     });
   });
 
