@@ -56,7 +56,7 @@ const NAMES = {
   TENANT: 'tenant:',
   /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
   LANES: 'lanes:',
-  /** stream: a tenant's jobs in order of acceptance, field `id`; entries go after their record. */
+  /** stream: a tenant's jobs in order of acceptance, field `id`; entries go with their record, or soon after. */
   JOBS: 'jobs:',
   /** hash: `<tenant>:<day>`; `<provider>|<model>|<credential>` → whole numbers with spaces between, as `account.lua` lists them; 400 days. */
   USAGE: 'usage:',

@@ -20,6 +20,7 @@ const SCRIPTS = {
   reconcile: [],
   measure: ['lanes', 'lines'],
   sweep: ['lanes', 'lines', 'limits', 'feed', 'calendar', 'account', 'audit', 'budget', 'outbox', 'batch', 'finish'],
+  'trim-jobs': [],
   'begin-batch': ['limits'],
   stage: [],
   publish: ['lanes', 'lines', 'limits', 'feed', 'view-batch'],

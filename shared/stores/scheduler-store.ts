@@ -1,7 +1,6 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
 import type { CredentialKind } from '../completion.ts';
-import type { TenantId } from '../ids.ts';
 import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
@@ -66,13 +65,12 @@ export const createSchedulerStore = ({
     return { next, lost };
   },
 
-  /** Ends at most 64 jobs past their deadline, and trims one tenant's index. */
-  sweep: async (shard: number, tenant: TenantId | null) => {
-    const [expired, handoffs] = (await run('sweep', shardTag(shard), [
-      DEADLINE_GRACE_MS,
-      retentionMs,
-      tenant ?? '',
-    ])) as [number, Handoff[]];
+  /** Ends at most 64 jobs past their deadline. */
+  sweep: async (shard: number) => {
+    const [expired, handoffs] = (await run('sweep', shardTag(shard), [DEADLINE_GRACE_MS, retentionMs])) as [
+      number,
+      Handoff[],
+    ];
     return { expired, handoffs };
   },
 
@@ -128,9 +126,18 @@ export const createSchedulerStore = ({
     };
   },
 
-  /** One piece of the tenants that ever had a job on this shard. */
-  tenants: async (shard: number, cursor: string) => {
-    const [next, tenants] = await redis.sscan(key(shardTag(shard), 'TENANTS'), cursor, 'COUNT', 16);
-    return { next, tenants: tenants as TenantId[] };
+  /** Goes once through the indexes of all tenants that ever had a job on this shard and forgets what nobody can read any more, a piece at each step. */
+  trimIndexes: async function* (shard: number): AsyncGenerator<void> {
+    let cursor = '0';
+    do {
+      const [next, tenants] = await answerOf(redis.sscan(key(shardTag(shard), 'TENANTS'), cursor, 'COUNT', 16));
+      for (const tenant of tenants) {
+        for (let place = '-'; place !== ''; ) {
+          place = (await run('trim-jobs', shardTag(shard), [tenant, place, retentionMs])) as string;
+          yield;
+        }
+      }
+      cursor = next;
+    } while (cursor !== '0');
   },
 });

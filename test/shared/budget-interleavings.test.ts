@@ -219,7 +219,7 @@ test('in whatever order jobs are submitted, run, lost, cancelled and expire, the
           case 'expire':
             if (id && job && !job.final) {
               await engine.redis.zadd(key(TAG, 'DEADLINES'), 1, id);
-              engine.handoffs.push(...(await engine.scheduler.sweep(0, null)).handoffs);
+              engine.handoffs.push(...(await engine.scheduler.sweep(0)).handoffs);
               model.lose(job);
               model.finish(job);
             }
@@ -233,7 +233,7 @@ test('in whatever order jobs are submitted, run, lost, cancelled and expire, the
       for (const [id, job] of model.jobs) {
         if (job.final) continue;
         await engine.redis.zadd(key(TAG, 'DEADLINES'), 1, id);
-        await engine.scheduler.sweep(0, null);
+        await engine.scheduler.sweep(0);
       }
       expect((await budgets.read(ACME)).platform.reserved).toBe(0);
     }),

@@ -128,7 +128,7 @@ describe('a single job', () => {
     if (how === 'cancelled') await engine.jobs.cancel(ACME, id);
     else {
       await engine.redis.zadd(key(TAG, 'DEADLINES'), 1, id);
-      await engine.scheduler.sweep(0, null);
+      await engine.scheduler.sweep(0);
     }
     expect((await statusOf(id))[0]).toBe(how);
     expect(await state()).toEqual({ used: 0, reserved: 0, missed: 0 });

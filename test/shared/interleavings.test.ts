@@ -169,7 +169,7 @@ test('whatever happens in whatever order, every job stands in exactly one place,
           case 'expire':
             if (chosen && (await engine.redis.zscore(key(TAG, 'DEADLINES'), chosen.id)) !== null) {
               await engine.redis.zadd(key(TAG, 'DEADLINES'), 1, chosen.id);
-              const { handoffs } = await engine.scheduler.sweep(0, null);
+              const { handoffs } = await engine.scheduler.sweep(0);
               engine.handoffs.push(...handoffs);
             }
             break;

@@ -9,8 +9,9 @@ import { every, type Repeating } from './every.ts';
 const TICK_MS = 1_000;
 /** Pieces of at most 64 ids that one turn handles before it lets the next tick come. */
 const PIECES_A_TURN = 16;
-/** How long of each turn batches are drained and erased: nothing else of the turn may wait longer. */
+/** How long of each turn batches are drained and erased, and indexes trimmed: nothing else of the turn may wait longer. */
 const BATCHES_MS = 400;
+const INDEXES_MS = 100;
 
 export const keepMoving = ({
   scheduler,
@@ -31,9 +32,12 @@ export const keepMoving = ({
   deliverySlotsAShard: number;
   log: Log;
 }): Repeating => {
-  const cursors = Array.from({ length: shards }, () => ({ reconcile: '0', tenants: '0' }));
+  const cursors = Array.from({ length: shards }, (_, shard) => ({
+    reconcile: '0',
+    indexes: scheduler.trimIndexes(shard),
+  }));
 
-  const keepShardMoving = async (shard: number, cursor: { reconcile: string; tenants: string }): Promise<void> => {
+  const keepShardMoving = async (shard: number, cursor: (typeof cursors)[number]): Promise<void> => {
     const { leads, handoffs } = await scheduler.tick(shard, worker);
     if (!leads) return;
     await queues.add(shard, handoffs);
@@ -52,15 +56,21 @@ export const keepMoving = ({
       if (!tended.more) break;
     }
 
-    const { next, tenants } = await scheduler.tenants(shard, cursor.tenants);
-    cursor.tenants = next;
-    for (const tenant of [null, ...tenants]) {
-      const swept = await scheduler.sweep(shard, tenant);
-      if (swept.expired > 0) {
-        metrics.jobsFinished('expired', null, swept.expired);
-        log.info('jobs_expired', { count: swept.expired });
-      }
+    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
+      const swept = await scheduler.sweep(shard);
+      if (swept.expired === 0) break;
+      metrics.jobsFinished('expired', null, swept.expired);
+      log.info('jobs_expired', { count: swept.expired });
       await queues.add(shard, swept.handoffs);
+    }
+
+    const trimUntilMs = performance.now() + INDEXES_MS;
+    while (performance.now() < trimUntilMs) {
+      const { done } = await cursor.indexes.next();
+      if (!done) continue;
+      // Through, or broken off by an error before this turn.
+      cursor.indexes = scheduler.trimIndexes(shard);
+      break;
     }
 
     const untilMs = performance.now() + BATCHES_MS;

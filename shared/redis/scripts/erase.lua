@@ -22,12 +22,19 @@ if stem then
   return 'erased'
 end
 
-local job = call('HMGET', JOB .. id, 'tenant', 'status', 'erased')
+local job = call('HMGET', JOB .. id, 'tenant', 'status', 'erased', 'created')
 if job[1] ~= tenant or job[3] then
   return 'gone'
 end
 if not FINAL[job[2]] then
   return 'conflict'
+end
+-- Its entry was made in the millisecond of its acceptance, or the next; one that the clock put elsewhere goes when the retention is over.
+local entries = call('XRANGE', JOBS .. tenant, job[4], string.format('%.0f', job[4] + 1), 'COUNT', 64)
+for i = 1, #entries do
+  if entries[i][2][2] == id then
+    call('XDEL', JOBS .. tenant, entries[i][1])
+  end
 end
 call('HDEL', JOB .. id, 'metadata', 'detail')
 call('HSET', JOB .. id, 'erased', 1)

@@ -1,6 +1,6 @@
--- sweep: ends jobs whose deadline has passed, and forgets index entries whose record is gone; a bounded number of each.
+-- sweep: ends jobs whose deadline has passed, a bounded number.
 --
--- In:  1 grace ms for running jobs (their worker ends them itself), 2 retention ms, 3 tenant whose index to trim ('' none)
+-- In:  1 grace ms for running jobs (their worker ends them itself), 2 retention ms
 -- Out: {number expired, {hand-offs}}
 -- A running job that is ended here has lost its worker: its attempt is marked `unknown` and may still report.
 
@@ -17,14 +17,6 @@ for i = 1, #due, 2 do
     close_lost_attempt(id, job, 'lost')
     finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
     expired = expired + 1
-  end
-end
-if ARGV[3] ~= '' then
-  local oldest = call('XRANGE', JOBS .. ARGV[3], '-', '+', 'COUNT', 64)
-  for i = 1, #oldest do
-    if call('EXISTS', JOB .. oldest[i][2][2]) == 0 then
-      call('XDEL', JOBS .. ARGV[3], oldest[i][1])
-    end
   end
 end
 return { expired, expired > 0 and feed(64) or {} }
