@@ -6,8 +6,8 @@ const TOLERANCE = {
   resident: { share: 0.15, besides: 24 * 2 ** 20 },
   /** Bytes of JavaScript and of buffers that are in use, after a collection of garbage. */
   heap: { share: 0.1, besides: 3 * 2 ** 20 },
-  /** Open files and sockets. */
-  descriptors: { share: 0.2, besides: 8 },
+  /** Open files and sockets: as many more calls may be in flight. */
+  descriptors: { share: 0.2, besides: 24 },
   timers: { share: 0.5, besides: 30 },
   /** Keys of Redis that go with their job, or that a job does not add to. */
   keys: { share: 0.3, besides: 40 },
@@ -31,9 +31,9 @@ export type Growth = { of: string; quantity: Quantity; early: number; late: numb
 const WARM_UP = 0.25;
 const FEWEST = 5;
 
-/** What is always held: three of four readings are higher. What the load adds in some moments does not count. */
-const lowerQuartile = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 4)] ?? 0;
+/** What is always held: nine of ten readings are higher. What the load adds in some moments does not count. */
+const alwaysHeld = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 10)] ?? 0;
 
 /** The first third of a run after its warm-up, beside the last. */
 export const judgeGrowth = (
@@ -55,7 +55,7 @@ export const judgeGrowth = (
     // What was not there counts as none.
     const valuesIn = (part: readonly Sample[]): number[] =>
       part.map(({ readings }) => readings.find((each) => each.of === of && each.quantity === quantity)?.value ?? 0);
-    const [was, is] = [lowerQuartile(valuesIn(early)), lowerQuartile(valuesIn(late))];
+    const [was, is] = [alwaysHeld(valuesIn(early)), alwaysHeld(valuesIn(late))];
     const { share, besides } = TOLERANCE[quantity];
     return { of, quantity, early: was, late: is, grew: is > was * (1 + share) + besides };
   });

@@ -143,7 +143,7 @@ export const runChaos = async ({
     violations.push(...checkBatches(batches, stage.gateway.sandbox.calls));
     violations.push(...(await checkLedgers(history.jobs, batches, clients)));
     violations.push(...(await checkWebhooks(history.jobs, stage, clients)));
-    violations.push(...checkLogs(stage));
+    violations.push(...checkLogs(stage, faults));
     violations.push(...(await checkKeys(stage)));
     violations.push(...(await checkAudit(stage)));
     const judged = watching && judgeGrowth(await watching, durationMs);

@@ -62,7 +62,9 @@ export const findViolations = async (
     const pipeline = redis.pipeline();
     for (const id of ids) pipeline.hgetall(key(tag, name, id));
     const replies = (await pipeline.exec()) ?? [];
-    return new Map(ids.map((id, index) => [id, replies[index]?.[1] as Record<string, string>]));
+    const rows = ids.map((id, index) => [id, replies[index]?.[1] as Record<string, string>] as const);
+    // One without fields has expired since it was listed.
+    return new Map(rows.filter(([, fields]) => Object.keys(fields).length > 0));
   };
 
   const jobs = await hashes('JOB');
