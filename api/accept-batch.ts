@@ -37,10 +37,10 @@ export type BatchOffer = {
   parent: BatchId | null;
   /** The client's `Idempotency-Key`, and the call that it came with. */
   idempotency: { key: string; route: string } | null;
-  /** Brings the lines; null: reads on only to know the request. */
-  fill: (add: ((lines: readonly NewLine[]) => Promise<void>) | null) => Promise<BatchContents>;
-  /** All that makes two requests the same, but for provider and key; known after `fill`. */
-  request: () => string;
+  /** Checks and brings the lines. */
+  fill: (add: (lines: readonly NewLine[]) => Promise<void>) => Promise<BatchContents>;
+  /** All that makes two requests the same, but for provider and key; reads what `fill` has not read. Called once. */
+  request: () => Promise<string>;
 };
 
 export type AcceptedBatch = { view: BatchView; replayed: boolean };
@@ -77,7 +77,7 @@ export const createAcceptBatch = ({
     staging: Staging,
     { id, tenant, provider }: NewBatch,
     { user, fill }: BatchOffer,
-    digest: () => string,
+    digest: () => Promise<string>,
   ): Promise<AcceptedBatch> => {
     const { durationMs, ...contents } = await fill(async (lines) => {
       // An upload may take minutes.
@@ -87,7 +87,7 @@ export const createAcceptBatch = ({
     const deadlineMs = now() + durationMs;
     const sealedKey = user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs }));
     const answer = await staging
-      .publish({ ...contents, deadlineMs, sealedKey }, digest())
+      .publish({ ...contents, deadlineMs, sealedKey }, await digest())
       .catch((error: unknown) => Promise.reject(uncertain(error, id)));
     if (answer.kind === 'too_many_queued') throw tooManyQueued(answer.queued, staging.count());
     // The batch is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
@@ -105,13 +105,14 @@ export const createAcceptBatch = ({
 
   return async (offer) => {
     admission.admit();
-    const { caller, tellRate, user, traceparent, parent, idempotency, fill, request } = offer;
+    const { caller, tellRate, user, traceparent, parent, idempotency, request } = offer;
     const { tenant, platformKey, limits } = caller;
     const provider = user?.provider ?? 'bedrock';
     const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
-    const digests = (): [string, ...string[]] => {
+    const digests = async (): Promise<[string, ...string[]]> => {
+      const text = await request();
       const digestUnder = (mark: string | null): string =>
-        hash('sha256', JSON.stringify([request(), provider, mark]), 'base64url').slice(0, 22);
+        hash('sha256', JSON.stringify([text, provider, mark]), 'base64url').slice(0, 22);
       const [active, ...older] = marks;
       return [digestUnder(active), ...older.map(digestUnder)];
     };
@@ -140,15 +141,14 @@ export const createAcceptBatch = ({
           retryAfterSeconds: IN_PROGRESS_SECONDS,
         });
       case 'known': {
-        await fill(null);
-        const found = await answer.compare(digests());
+        const found = await answer.compare(await digests());
         if (found.kind === 'mismatch') throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
         if (found.view === null) throw batchGone();
         return { view: found.view, replayed: true };
       }
       case 'staging':
         try {
-          return await publish(answer.staging, batch, offer, () => digests()[0]);
+          return await publish(answer.staging, batch, offer, async () => (await digests())[0]);
         } catch (error) {
           // What cannot be deleted now, a worker's upkeep deletes.
           await answer.staging.discard().catch(() => {});

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { completionRequest, modelName } from '../shared/completion.ts';
 import { RequestError } from '../shared/errors.ts';
 import { holdsKey } from '../shared/user-key.ts';
-import type { Caller } from './authenticator.ts';
 
 const METADATA_PAIRS = 16;
 
@@ -29,31 +28,12 @@ export const completionBody = completionRequest.extend({
   timeout_seconds: z.int().min(1).max(600).optional().describe('Of one call to the provider.'),
 });
 
-export type ModelChoice = {
-  /** Null: every model. */
-  allowedModels: Caller['allowedModels'];
-  /** What is run where the client names none; null where it must. */
-  defaultModel: string | null;
-};
-
-/** The model to run; throws RequestError where it must be named, or this tenant may not use it. `param` is where the client names it. */
-export const chooseModel = (
-  model: string | undefined,
-  { allowedModels, defaultModel }: ModelChoice,
-  param = 'model',
-): string => {
+/** The model to run: `defaultModel` where the client names none; throws RequestError where that is null. `param` is where the client names it. */
+export const chooseModel = (model: string | undefined, defaultModel: string | null, param = 'model'): string => {
   const chosen = model ?? defaultModel;
-  if (chosen === null) {
-    throw new RequestError('invalid_body', {
-      param,
-      message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
-    });
-  }
-  if (allowedModels !== null && !allowedModels.includes(chosen)) {
-    throw new RequestError('model_not_allowed', {
-      param,
-      message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
-    });
-  }
-  return chosen;
+  if (chosen !== null) return chosen;
+  throw new RequestError('invalid_body', {
+    param,
+    message: 'model is required with X-User-API-Key: only the platform’s account has a default.',
+  });
 };

@@ -1,37 +1,55 @@
-/** What a job may use and cost, before it is accepted. */
+/** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
 import type { CompletionRequest, CredentialKind, Provider } from '../shared/completion.ts';
 import { DEFAULT_MAX_TOKENS } from '../shared/completion.ts';
 import { RequestError } from '../shared/errors.ts';
 import { estimateUsage } from '../shared/estimate.ts';
 import type { Prices } from '../shared/pricing.ts';
 import type { NewJob } from '../shared/stores/job-store.ts';
-import { budgetNano, type TenantLimits } from '../shared/tenant.ts';
+import { budgetNano } from '../shared/tenant.ts';
+import type { Caller } from './authenticator.ts';
 
+type Of = {
+  provider: Provider;
+  credential: CredentialKind;
+  caller: Pick<Caller, 'limits' | 'allowedModels'>;
+  /** Where the client names the model. */
+  param: string;
+};
+
+/** `refusal`: that the tenant may not use the model, or that a budget applies and nobody knows what the model costs; else null. */
 export type EstimateJob = (
   request: CompletionRequest,
-  of: { provider: Provider; credential: CredentialKind; limits: TenantLimits },
-) => Pick<NewJob, 'request' | 'tokens' | 'cost'>;
+  of: Of,
+) => Pick<NewJob, 'request' | 'tokens' | 'cost' | 'refusal'>;
 
-/** Throws `model_unpriced` where a budget applies and nobody knows what the model costs. */
 export const createEstimateJob =
   (prices: Prices): EstimateJob =>
-  (request, { provider, credential, limits }) => {
+  (request, { provider, credential, caller: { limits, allowedModels }, param }) => {
     const usage = estimateUsage(request);
     const tokens = usage.inputTokens + usage.outputTokens;
     const budget = budgetNano(limits, credential);
-    if (budget === null) return { request, tokens, cost: null };
+    const refusal =
+      allowedModels === null || allowedModels.includes(request.model) ? null : notAllowed(allowedModels, param);
+    if (budget === null || refusal !== null) return { request, tokens, cost: null, refusal };
     const { costNano } = prices.of(provider, request.model, { ...usage, cachedInputTokens: 0, cacheWriteTokens: 0 });
-    if (costNano === null) throw unpriced(request.model, provider);
+    if (costNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };
     return {
       // Without a limit of its own an answer may cost more than was estimated.
       request: { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS },
       tokens,
       cost: { estimateNano: costNano, budgetNano: budget },
+      refusal,
     };
   };
 
-const unpriced = (model: string, provider: Provider): RequestError =>
+const notAllowed = (allowedModels: readonly string[], param: string): RequestError =>
+  new RequestError('model_not_allowed', {
+    param,
+    message: `This tenant may not use this model; allowed are ${allowedModels.slice(0, 2).join(', ')}${allowedModels.length > 2 ? ' and others' : ''}.`,
+  });
+
+const unpriced = (model: string, provider: Provider, param: string): RequestError =>
   new RequestError('model_unpriced', {
-    param: 'model',
+    param,
     message: `No price is known for ${model} on ${provider}, and this tenant has a budget: use another model, or have whoever runs the gateway give it a price in PRICE_FILE.`,
   });

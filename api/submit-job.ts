@@ -4,17 +4,17 @@ import type { Config } from '../shared/config.ts';
 import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
-import type { JobId, JobIds, TenantId } from '../shared/ids.ts';
+import type { JobId, JobIds } from '../shared/ids.ts';
 import { isFinal, type JobView, statusOf } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { JobStore, NewJob, RateState } from '../shared/stores/job-store.ts';
-import type { LimitsInForce } from '../shared/tenant.ts';
 import type { Traceparent } from '../shared/tracing/traceparent.ts';
 import type { UserCredential } from '../shared/user-key.ts';
 import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
+import type { Caller } from './authenticator.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
@@ -33,10 +33,7 @@ type Needs = {
 };
 
 export type Submission = {
-  tenant: TenantId;
-  /** Which of its platform keys asks, by its public name. */
-  platformKey: string;
-  limits: LimitsInForce;
+  caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits' | 'allowedModels'>;
   /** Called as soon as the queue has answered, whether it took the job or not. */
   tellRate: (rate: RateState) => void;
   /** Null runs on the platform's account. */
@@ -65,7 +62,11 @@ const ROUTE = 'POST /v1/complete';
 export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
   const { jobs, queues, waitingRoom, log } = needs;
 
-  const accept = async ({ limits, tellRate }: Submission, job: NewJob, watcher: string | null): Promise<Submitted> => {
+  const accept = async (
+    { caller: { limits }, tellRate }: Submission,
+    job: NewJob,
+    watcher: string | null,
+  ): Promise<Submitted> => {
     const answer = await jobs
       .submit(job, { watcher })
       .catch((error: unknown) => Promise.reject(uncertain(error, job.id)));
@@ -73,6 +74,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
     switch (answer.kind) {
       case 'mismatch':
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
+      case 'refused':
+        throw job.refusal ?? new Error('refused for no reason');
       case 'rate_limited':
         throw new RequestError('rate_limited', {
           retryAfterSeconds: Math.ceil(answer.waitMs / 1_000),
@@ -99,18 +102,21 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
 
   return async (submission) => {
     needs.admission.admit();
-    const { tenant, wait } = submission;
+    const { caller, wait, idempotencyKey } = submission;
     const job = await newJob(needs, submission);
+    // Without a key there is nothing that it could repeat.
+    if (job.refusal !== null && idempotencyKey === null) throw job.refusal;
     if (wait === null) return accept(submission, job, null);
 
     const first = await accept(submission, job, waitingRoom.id);
     const { id } = first.view;
     const { state, waited } = await waitingRoom.wait(id, wait.ms, {
-      tenant,
+      tenant: caller.tenant,
       gone: wait.gone,
       heeds: isFinal,
       // The job is accepted: the answer is a 202 at least, whatever becomes of the reads.
-      read: async () => (await jobs.read(tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
+      read: async () =>
+        (await jobs.read(caller.tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
       isDone: (view) => isFinal(statusOf(view)),
     });
     return { ...first, view: state, waited };
@@ -121,7 +127,8 @@ const newJob = async (
   { jobIds, sealer, fingerprints, estimateJob, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { tenant, platformKey, limits, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { caller, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { tenant, platformKey, limits } = caller;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
@@ -139,7 +146,7 @@ const newJob = async (
     fingerprint: marks[0],
     deadlineMs,
     timeoutMs,
-    ...estimateJob(request, { provider, credential, limits }),
+    ...estimateJob(request, { provider, credential, caller, param: 'model' }),
     sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
     metadata,
     webhook,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CompletionRequest } from '../../shared/completion.ts';
 import { RequestError } from '../../shared/errors.ts';
 import type { NewLine } from '../../shared/stores/batch-staging.ts';
-import { chooseModel, completionBody, type ModelChoice, withoutKey } from '../completion-body.ts';
+import { chooseModel, completionBody, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
 import { parseJson } from '../parse-json.ts';
 import { parseOr } from '../parse-or.ts';
@@ -20,9 +20,10 @@ export const batchLine = z.strictObject({
   body: completionBody.describe('As for a completion alone, without `webhook` and `deadline_seconds`.'),
 });
 
-export type LineRules = ModelChoice & {
+export type LineRules = {
+  /** What is run where a line names none; null where it must. */
+  defaultModel: string | null;
   limitBytes: number;
-  /** Throws RequestError where nobody knows what the request costs, and somebody must. */
   estimate: (request: CompletionRequest) => ReturnType<EstimateJob>;
   /** Of one call, where the line says nothing. */
   defaultTimeoutMs: number;
@@ -37,7 +38,11 @@ export const checkLine = (bytes: Buffer | null, rules: LineRules): NewLine => {
   }
   const { custom_id, body } = parseOr('invalid_body', batchLine, parseJson(bytes, 'The line'), 'The line');
   const { metadata, timeout_seconds, model, ...request } = body;
-  const { cost, ...estimated } = rules.estimate({ model: chooseModel(model, rules, 'body.model'), ...request });
+  const { cost, refusal, ...estimated } = rules.estimate({
+    model: chooseModel(model, rules.defaultModel, 'body.model'),
+    ...request,
+  });
+  if (refusal !== null) throw refusal;
   return {
     customId: custom_id,
     ...estimated,

@@ -14,11 +14,10 @@ type Upload = {
   mostLines: number;
 };
 
-/** Reads as fast as the lines are taken; throws RequestError where the batch is refused. */
+/** Reads as fast as the lines are taken; `fill` throws RequestError where the batch is refused. */
 export const fillFromUpload = ({ form, chunks, rules, mostLines }: Upload): Pick<BatchOffer, 'fill' | 'request'> => {
   const { splitter } = form;
   const body = createHash('sha256');
-  let digest = '';
   return {
     fill: async (add) => {
       const check = createLineCheck({ rules, mostLines });
@@ -28,14 +27,13 @@ export const fillFromUpload = ({ form, chunks, rules, mostLines }: Upload): Pick
         const isRefused = check.wrong() > 0 && form.knownOptions()?.onInvalid === 'reject';
         if (isRefused && check.errors.length === MOST_ERRORS) throw refusal(check);
         accepted += good.length;
-        if (!isRefused) await add?.(good);
+        if (!isRefused) await add(good);
       };
       for await (const chunk of chunks) {
         body.update(chunk);
         await take(splitter.push(chunk));
       }
       await take(splitter.end());
-      digest = body.digest('base64url');
 
       const { onInvalid, ...options }: BatchOptions = form.options();
       if (check.wrong() > 0 && (onInvalid === 'reject' || accepted === 0)) throw refusal(check);
@@ -44,7 +42,10 @@ export const fillFromUpload = ({ form, chunks, rules, mostLines }: Upload): Pick
       }
       return { ...options, errors: check.errors, skipped: check.wrong() };
     },
-    request: () => JSON.stringify([form.besides, digest]),
+    request: async () => {
+      for await (const chunk of chunks) body.update(chunk);
+      return JSON.stringify([form.besides, body.digest('base64url')]);
+    },
   };
 };
 

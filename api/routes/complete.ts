@@ -63,8 +63,8 @@ export const addCompleteRoute = (
   route(app, '/v1/complete', {
     POST: async (c) => {
       readQuery(c, noQuery);
-      const { tenant, platformKey, limits, allowedModels } = c.get('caller');
-      const json = await readJson(c, tenant);
+      const caller = c.get('caller');
+      const json = await readJson(c, caller.tenant);
       const user = checkUserKey(
         { key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') },
         { sandbox: config.sandbox },
@@ -77,12 +77,10 @@ export const addCompleteRoute = (
       );
       const defaultModel = user ? null : config.platformModel;
       const { view, replayed, waited } = await submitJob({
-        tenant,
-        platformKey,
-        limits,
+        caller,
         tellRate: (rate) => tellRate(c, rate),
         user,
-        request: { model: chooseModel(model, { allowedModels, defaultModel }), ...request },
+        request: { model: chooseModel(model, defaultModel), ...request },
         metadata,
         webhook: webhook
           ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }

@@ -1,6 +1,7 @@
 /** The job's record, from acceptance to erasure, but for its attempts: one call here is one atomic script. */
 import type { Redis } from 'ioredis';
 import type { CompletionRequest, CompletionResult, CredentialKind, Provider } from '../completion.ts';
+import type { RequestError } from '../errors.ts';
 import type { JobId, TenantId } from '../ids.ts';
 import type { JobRecord, JobView, WaitReason } from '../job.ts';
 import type { Handoff } from '../queues.ts';
@@ -51,6 +52,8 @@ export type NewJob = {
   /** What one call may cost, and the month's budget that covers it; null where there is no budget. */
   cost: { estimateNano: number; budgetNano: number } | null;
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
+  /** Why it is not accepted now; only a request that was accepted before is answered. Null where nothing speaks against it. */
+  refusal: RequestError | null;
   idempotency: Idempotency | null;
 };
 
@@ -72,6 +75,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'replayed'; view: JobView | null }
   /** The idempotency key was used for another request. */
   | { kind: 'mismatch' }
+  /** For the job's own reason. */
+  | { kind: 'refused' }
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
   /** In nano-dollars. */
@@ -156,11 +161,13 @@ export const createJobStore = ({
         job.tokens,
         job.cost?.estimateNano ?? '',
         job.cost?.budgetNano ?? '',
+        job.refusal ? '1' : '',
       ])) as SubmitReply;
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };
       switch (answer[0]) {
         case 'mismatch':
+        case 'refused':
         case 'too_many_queued':
           return { kind: answer[0], rate };
         case 'rate_limited':
@@ -251,7 +258,7 @@ const HANDOFFS_A_SUBMIT = 2;
 
 export type RateReply = [remaining: number, resetMs: number];
 type SubmitReply =
-  | ['mismatch' | 'too_many_queued', RateReply]
+  | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
   | ['replayed', RateReply, JobId, ViewReply]

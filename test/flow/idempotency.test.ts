@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { ringText } from '../shared/crypto/rings.ts';
+import { acceptedBatch, finishedBatch } from '../support/batches.ts';
 import {
   ANTHROPIC_KEY,
   type Answer,
@@ -15,7 +16,9 @@ import {
   userKey,
 } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { until } from '../support/until.ts';
+import { withGateway } from '../support/with-gateway.ts';
 
 const TAG = shardTag(0);
 
@@ -165,6 +168,54 @@ test('while the pepper is rotated, a request on a user’s key is the same to pr
     expect(idOf(again)).toBe(idOf(accepted));
     expect(await through(second, `${OPENAI_KEY}x`)).toMatchObject({ status: 422 });
   }
+});
+
+test.each([
+  ['a budget, and nobody knows what the model costs', { limits: { monthly_budget_usd: 10 } }, 'model_unpriced'],
+  ['a list of models without this one', { allowed_models: ['another'] }, 'model_not_allowed'],
+])('what was accepted is given again after the tenant got %s', async (_, change, code) => {
+  await withGateway({ env: { ADMIN_TOKEN } }, async (managed) => {
+    const operator = operate(managed);
+    const tenant = await operator.tenant();
+    const { secret } = await operator.issue(tenant);
+    const body = { model: 'nobody-knows-this', messages: [{ role: 'user', content: 'sandbox:status=400' }] };
+    const post = (path: string, idempotencyKey: string, sent: object) =>
+      managed.call('POST', path, { key: secret, headers: { 'Idempotency-Key': idempotencyKey }, body: sent });
+    const batch = (idempotencyKey: string, custom_id = 'a') =>
+      post('/v1/batches', idempotencyKey, { requests: [{ custom_id, body }] });
+
+    const job = (await post('/v1/complete', 'first', body)).body as Job;
+    await managed.finished(job.id, { key: secret });
+    const parent = acceptedBatch(await batch('first'));
+    await finishedBatch(managed, parent.id, { key: secret });
+    const retry = (idempotencyKey: string) => post(`/v1/batches/${parent.id}/retry`, idempotencyKey, {});
+    const child = acceptedBatch(await retry('first'));
+    await finishedBatch(managed, child.id, { key: secret });
+
+    await operator.change(tenant, change);
+    const refusal = { body: { error: { code } } };
+    const withoutKey = () => managed.call('POST', '/v1/complete', { key: secret, body });
+    await until('it holds', async () => (await withoutKey()).status !== 202);
+    expect(await withoutKey()).toMatchObject(refusal);
+    expect(await post('/v1/complete', 'another', body)).toMatchObject(refusal);
+    expect(await batch('another')).toMatchObject({ body: { error: { code: 'invalid_body', errors: [{ code }] } } });
+    expect(await retry('another')).toMatchObject(refusal);
+
+    for (const [answer, id] of [
+      [await post('/v1/complete', 'first', body), job.id],
+      [await batch('first'), parent.id],
+      [await retry('first'), child.id],
+    ] as const) {
+      expect(answer).toMatchObject({ status: 200, body: { id } });
+      expect(isReplay(answer)).toBe(true);
+    }
+    expect(await post('/v1/complete', 'first', { ...body, temperature: 1 })).toMatchObject({ status: 422 });
+    expect(await batch('first', 'b')).toMatchObject({ status: 422 });
+
+    await managed.call('DELETE', `/v1/batches/${parent.id}`, { key: secret });
+    expect(await retry('first')).toMatchObject({ status: 200, body: { id: child.id } });
+    expect(await retry('another')).toMatchObject({ status: 410 });
+  });
 });
 
 describe('where the answer to a submission is lost', () => {

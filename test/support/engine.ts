@@ -151,6 +151,7 @@ export const createEngine = (url: string): Engine => {
           cost: null,
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000 },
           idempotency: null,
+          refusal: null,
           ...job,
         },
         { watcher: null },

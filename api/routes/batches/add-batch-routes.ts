@@ -99,7 +99,7 @@ export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   route(app, '/v1/batches/:id/retry', {
     POST: async (c) => {
       const id = genuineId(c);
-      return retryBatch(c, () => stored(c, id), needs);
+      return retryBatch(c, id, () => stored(c, id), needs);
     },
   });
 };

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../shared/batch.ts';
 import type { Config } from '../../../shared/config.ts';
 import { RequestError } from '../../../shared/errors.ts';
+import type { BatchId } from '../../../shared/ids.ts';
 import type { Line, NewLine } from '../../../shared/stores/batch-staging.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
 import type { UserCredential } from '../../../shared/user-key.ts';
 import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
-import { chooseModel } from '../../completion-body.ts';
 import type { ApiContext } from '../../context.ts';
 import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
@@ -31,9 +31,10 @@ type Needs = {
   config: Pick<Config, 'sandbox' | 'http'>;
 };
 
-/** `readParent` throws where it is no longer stored. */
+/** `readParent` throws where it is no longer stored: what was accepted before is answered all the same. */
 export const retryBatch = async (
   c: ApiContext,
+  id: BatchId,
   readParent: () => Promise<BatchView>,
   { acceptBatch, batches, estimateJob, readJson, config }: Needs,
 ): Promise<Response> => {
@@ -43,29 +44,30 @@ export const retryBatch = async (
   const user = userOf(c, config);
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
-  const parent = await readParent();
-  demandSameAccount(parent, user);
-  if (!isFinalBatch(batchStatusOf(parent))) {
-    throw new RequestError('conflict', { message: 'Only a batch that has ended can be run again; wait for its end.' });
-  }
   const estimated = (line: Line): NewLine => {
-    chooseModel(line.request.model, { ...caller, defaultModel: null });
-    const { cost, ...more } = estimateJob(line.request, {
+    const { cost, refusal, ...more } = estimateJob(line.request, {
       provider: user?.provider ?? 'bedrock',
       credential: user ? 'user' : 'platform',
-      limits: caller.limits,
+      caller,
+      param: 'model',
     });
+    if (refusal !== null) throw refusal;
     return { ...line, ...more, estimateNano: cost?.estimateNano ?? null };
   };
   const fill: BatchOffer['fill'] = async (add) => {
-    const contents = { ...optionsOfBatch(parent), errors: [], skipped: 0 };
-    if (add === null) return contents;
+    const parent = await readParent();
+    demandSameAccount(parent, user);
+    if (!isFinalBatch(batchStatusOf(parent))) {
+      throw new RequestError('conflict', {
+        message: 'Only a batch that has ended can be run again; wait for its end.',
+      });
+    }
     let found = 0;
-    for await (const lines of batches.repeatable(caller.tenant, parent.id, only)) {
+    for await (const lines of batches.repeatable(caller.tenant, id, only)) {
       found += lines.length;
       await add(lines.map(estimated));
     }
-    if (found > 0) return contents;
+    if (found > 0) return { ...optionsOfBatch(parent), errors: [], skipped: 0 };
     throw new RequestError('conflict', {
       message: `No line of this batch has ${only.join(' or ')}: there is nothing to run again.`,
     });
@@ -75,10 +77,10 @@ export const retryBatch = async (
     tellRate: (rate) => tellRate(c, rate),
     traceparent: c.get('traceparent'),
     user,
-    parent: parent.id,
+    parent: id,
     idempotency: key === null ? null : { key, route: 'POST /v1/batches/{id}/retry' },
     fill,
-    request: () => JSON.stringify([parent.id, REPEATABLE.filter((status) => only.includes(status))]),
+    request: async () => JSON.stringify([id, REPEATABLE.filter((status) => only.includes(status))]),
   });
   return answerAccepted(c, accepted);
 };

@@ -49,14 +49,14 @@ export const submitBatch = async (
         form,
         chunks: readUpload(c.env.incoming, { limitBytes: maxBytes, tooLarge }),
         rules: {
-          allowedModels: caller.allowedModels,
           defaultModel: user ? null : config.platformModel,
           limitBytes: config.http.maxBodyBytes,
           estimate: (request) =>
             estimateJob(request, {
               provider: user?.provider ?? 'bedrock',
               credential: user ? 'user' : 'platform',
-              limits: caller.limits,
+              caller,
+              param: 'body.model',
             }),
           defaultTimeoutMs: config.jobs.defaultTimeoutMs,
         },

@@ -4,9 +4,10 @@
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
 --      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
---      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it may cost ('' no budget), 28 budget of the month
+--      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it may cost ('' no budget), 28 budget of the month,
+--      29 whether it is refused unless it was accepted before ('1' or '')
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
---      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another,
+--      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
 --      {'over_budget', rate, nano-dollars used, reserved}; `rate` as of `rate_of`
 -- Only what is accepted counts toward a limit.
@@ -32,6 +33,9 @@ if call('EXISTS', JOB .. id) == 1 then
   return { 'replayed', rate_of(requests, per_minute), id, view_job(id, tenant, ARGV[15], true) }
 end
 
+if ARGV[29] ~= '' then
+  return { 'refused', rate_of(requests, per_minute) }
+end
 local excess = requests + UNIT - per_minute * UNIT
 if excess > 0 then
   return { 'rate_limited', rate_of(requests, per_minute), math.ceil(excess / per_minute) }

@@ -3,11 +3,10 @@ import { checkLine, type LineRules } from '../../../api/ingestion/check-line.ts'
 import { RequestError } from '../../../shared/errors.ts';
 
 const RULES: LineRules = {
-  allowedModels: null,
   defaultModel: 'house',
   limitBytes: 1_000,
   defaultTimeoutMs: 5_000,
-  estimate: (request) => ({ request, tokens: 9, cost: null }),
+  estimate: (request) => ({ request, tokens: 9, cost: null, refusal: null }),
 };
 const MESSAGES = [{ role: 'user', content: 'Hello!' }];
 
@@ -91,7 +90,14 @@ describe('a line is refused with what is wrong in it:', () => {
       'model_not_allowed',
       'body.model',
       /may not use/,
-      { allowedModels: ['x'] },
+      {
+        estimate: (request) => ({
+          request,
+          tokens: 9,
+          cost: null,
+          refusal: new RequestError('model_not_allowed', { param: 'body.model' }),
+        }),
+      },
     ],
   ])('%s', (_, line, code, param, message, rules) => {
     let thrown: unknown = null;
