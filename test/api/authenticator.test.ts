@@ -1,8 +1,10 @@
 /** The authenticator over the real registry: what it remembers, for how long, and what that costs of Redis. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { crc32 } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthenticator, REMEMBERED_MS } from '../../api/authenticator.ts';
 import { networkOf } from '../../api/failed-logins.ts';
-import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
+import { createPlatformKeySecrets, platformKeyIdOf } from '../../shared/crypto/platform-key.ts';
+import { type PlatformKeyId, toBase32 } from '../../shared/ids.ts';
 import { createPlatformKeys, parsePlatformKeys } from '../../shared/platform-keys.ts';
 import { connectForRequests } from '../../shared/redis/client.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
@@ -48,8 +50,11 @@ const LIMITS = {
   monthly_user_budget_usd: null,
 };
 
+/** For how long the process has run before a test. */
+const RUNNING_MS = 7_000_000;
+
 /** An authenticator with clocks of its own, and the number of look-ups that it made. */
-const start = () => {
+const start = (registry: Pick<typeof store, 'lookUp' | 'touch'> = store) => {
   const clock = { elapsedMs: 0, nowMs: Date.now() };
   const asked = { lookUps: 0, touches: 0 };
   const authenticator = createAuthenticator({
@@ -58,16 +63,16 @@ const start = () => {
     store: {
       lookUp: (id) => {
         asked.lookUps += 1;
-        return store.lookUp(id);
+        return registry.lookUp(id);
       },
       touch: (id) => {
         asked.touches += 1;
-        return store.touch(id);
+        return registry.touch(id);
       },
     },
     defaultLimits: LIMITS,
     now: () => clock.nowMs,
-    elapsed: () => clock.elapsedMs,
+    elapsed: () => RUNNING_MS + clock.elapsedMs,
   });
   return { ...authenticator, clock, asked };
 };
@@ -125,6 +130,20 @@ test('a mistyped key asks nobody', async () => {
   expect(asked.lookUps).toBe(0);
 });
 
+test('a good key’s id with another secret is nobody’s key, whether the good one is remembered or not', async () => {
+  const { authenticate, asked } = start();
+  const { text } = await issue();
+  const open = text.slice(0, 30) + secrets.issue().text.reveal().slice(30, 70);
+  const check = Buffer.alloc(4);
+  check.writeUInt32BE(crc32(open));
+  const forged = open + toBase32(check);
+  expect(platformKeyIdOf(forged)).toBe(platformKeyIdOf(text));
+  expect(await authenticate(forged)).toBeNull();
+  expect(await authenticate(text)).not.toBeNull();
+  expect(authenticate(forged)).toBeNull();
+  expect(asked).toEqual({ lookUps: 1, touches: 1 });
+});
+
 test('a revoked key, a disabled tenant and another list of models show when what is remembered is too old', async () => {
   const { authenticate, clock } = start();
   const [one, two] = [await issue(), await issue()];
@@ -174,6 +193,43 @@ test('the use of a key is noted once a minute, and that of a wrong one never', a
   await authenticate(other);
   const noted = async () => (await store.list(tenant.id, { limit: 64, after: null })).keys.find((key) => key.id === id);
   await until('it is noted', async () => (await noted())?.last_used_at);
+});
+
+describe('of 10,001 keys in use', () => {
+  const MOST = 10_000;
+  const startWithMany = async () => {
+    const keys = Array.from({ length: MOST + 1 }, () => secrets.issue());
+    const known = new Map(keys.map((key) => [key.id, { ...key, scopes: SCOPES, expiresAtMs: null, tenant }]));
+    const registry = { lookUp: async (id: PlatformKeyId) => known.get(id) ?? null, touch: async () => {} };
+    const { authenticate, ...started } = start(registry);
+    const use = async (number: number) => {
+      expect(await authenticate(keys[number]?.text.reveal() ?? '')).not.toBeNull();
+      return { ...started.asked };
+    };
+    for (let number = 0; number < MOST; number++) await use(number);
+    return { ...started, use };
+  };
+
+  test('the one that was looked up longest ago is forgotten, and no other', async () => {
+    const { use, clock } = await startWithMany();
+    expect(await use(0)).toMatchObject({ lookUps: MOST });
+    expect(await use(MOST)).toMatchObject({ lookUps: MOST + 1 });
+    expect(await use(1)).toMatchObject({ lookUps: MOST + 1 });
+    expect(await use(0)).toMatchObject({ lookUps: MOST + 2 });
+    // Looked up again, one is no longer the oldest.
+    clock.elapsedMs = REMEMBERED_MS;
+    expect(await use(2)).toMatchObject({ lookUps: MOST + 3 });
+    expect(await use(1)).toMatchObject({ lookUps: MOST + 4 });
+    expect(await use(2)).toMatchObject({ lookUps: MOST + 4 });
+  });
+
+  test('the uses in one minute are noted again rather than never', async () => {
+    const { use } = await startWithMany();
+    expect(await use(0)).toMatchObject({ touches: MOST });
+    expect(await use(MOST)).toMatchObject({ touches: MOST + 1 });
+    expect(await use(0)).toMatchObject({ touches: MOST + 2 });
+    expect(await use(MOST)).toMatchObject({ touches: MOST + 2 });
+  });
 });
 
 test('while Redis is away a remembered key goes on, another is an error and no refusal, and both come back', async () => {

@@ -36,6 +36,13 @@ test('a key has a name of its own, the same in every process, which needs the pe
   expect(nameOf(ONE, `acme:${ONE}`, ringText('other'))).not.toBe(name);
 });
 
+test('the name of a key stays the same from one release to the next: the audit log holds it', () => {
+  expect(keysOf('acme:configured-key-0001').authenticate('configured-key-0001')).toEqual({
+    tenant: 'acme',
+    platformKey: 'config_KU9a8DzG1vOkP9Jq',
+  });
+});
+
 test('nothing but a configured key authenticates', () => {
   const keys = keysOf(`acme:${ONE}`);
   for (const text of [

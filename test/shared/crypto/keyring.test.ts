@@ -104,4 +104,19 @@ test('a data key comes back from what was stored with it, and is never issued tw
   const other = await dataKeys.recover('b', one.wrapped);
   expect(other.ok && other.dataKey.equals(one.dataKey)).toBe(false);
   expect(await dataKeys.recover('c', one.wrapped)).toEqual({ ok: false, reason: 'unknown_key' });
+  for (const wrapped of [one.wrapped.subarray(1), Buffer.concat([one.wrapped, Buffer.alloc(1)]), Buffer.alloc(0)]) {
+    expect(await dataKeys.recover('a', wrapped)).toEqual({ ok: false, reason: 'corrupt' });
+  }
+});
+
+test('a ring says which of its keys is in use, and whether there are older ones', () => {
+  const said = (...ids: string[]) => {
+    const { activeId, hasOlder } = localDataKeys(keyringOf(ringText(...ids)));
+    return [activeId, hasOlder];
+  };
+  expect([said('a'), said('b', 'a'), said('c', 'b', 'a')]).toEqual([
+    ['a', false],
+    ['b', true],
+    ['c', true],
+  ]);
 });

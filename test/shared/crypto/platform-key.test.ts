@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createPlatformKeySecrets, isManagedKey, platformKeyIdOf } from '../../../shared/crypto/platform-key.ts';
-import { peppersOf, ringText } from './rings.ts';
+import { FIXED_RING, peppersOf, ringText } from './rings.ts';
 
 const OLD = ringText('old');
 const NEW = ringText('new');
@@ -83,6 +83,13 @@ test('a key made under an older pepper matches while that pepper is in the list,
   expect(secrets.matches(made.text.reveal(), made)).toBe(false);
   // Another secret under the same id is another pepper.
   expect(secretsOf(ringText('old')).matches(made.text.reveal(), made)).toBe(false);
+});
+
+test('a key issued by an earlier release matches what was stored of it', () => {
+  const text = 'gk_01m83w9xnxensr4zac3qv8gwqp_zmfjg7mr2v5jtaym2gt8wzcp9rmstzj7kyh53gck240fck6';
+  const stored = { pepper: 'test', digest: 'dTFVoyqHs40R2tNqqMvicctl-7-EzKah_COcjRtg-mU' };
+  expect(platformKeyIdOf(text)).toBe('key_01m83w9xnxensr4zac3qv8gwqp');
+  expect(secretsOf(FIXED_RING).matches(text, stored)).toBe(true);
 });
 
 test('what is stored or printed of a key holds no part of its secret', () => {
