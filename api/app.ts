@@ -41,6 +41,8 @@ import { addOperationRoutes } from './routes/operations.ts';
 import { addUsageRoute } from './routes/usage.ts';
 import { addWebhookRoutes } from './routes/webhooks.ts';
 import type { Submission, Submitted } from './submit-job.ts';
+import type { TakeRequest } from './take-request.ts';
+import type { TakeTurns } from './take-turns.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -65,6 +67,8 @@ type Needs = {
   acceptBatch: AcceptBatch;
   estimateJob: EstimateJob;
   readJson: ReadJson;
+  takeRequest: TakeRequest;
+  takeTurns: TakeTurns;
   uploadSlots: UploadSlots;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;

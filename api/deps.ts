@@ -25,6 +25,7 @@ import { createBudgetStore } from '../shared/stores/budget-store.ts';
 import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createPlatformKeyStore } from '../shared/stores/platform-key-store.ts';
+import { createRequestStore } from '../shared/stores/request-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createTenantStore } from '../shared/stores/tenant-store.ts';
 import { createUsageStore } from '../shared/stores/usage-store.ts';
@@ -42,6 +43,8 @@ import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createReadJson } from './read-json.ts';
 import { createSubmitJob } from './submit-job.ts';
+import { createTakeRequest } from './take-request.ts';
+import { createTakeTurns } from './take-turns.ts';
 import { createWaitingRoom } from './waiting-room.ts';
 
 export const startApi = async (
@@ -158,6 +161,8 @@ export const startApi = async (
     acceptBatch,
     estimateJob,
     readJson: createReadJson(config.http),
+    takeRequest: createTakeRequest(createRequestStore({ run, shards })),
+    takeTurns: createTakeTurns(),
     uploadSlots: createUploadSlots(),
     waitingRoom,
     tracer,

@@ -50,7 +50,7 @@ export const ROUTES = {
 };
 
 export type Path = keyof typeof ROUTES;
-type Handler = (c: ApiContext) => Response | Promise<Response>;
+export type Handler = (c: ApiContext) => Response | Promise<Response>;
 
 /** The only way to add a path; its methods are those of its row. */
 export const route = <P extends Path>(

@@ -16,6 +16,7 @@ import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { EstimateJob } from './estimate-job.ts';
+import { rateLimited } from './rate-limit.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -77,10 +78,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
       case 'refused':
         throw job.refusal ?? new Error('refused for no reason');
       case 'rate_limited':
-        throw new RequestError('rate_limited', {
-          retryAfterSeconds: Math.ceil(answer.waitMs / 1_000),
-          message: `This tenant may send ${limits.requests_per_minute} requests a minute; try again after the time in Retry-After.`,
-        });
+        throw rateLimited(limits, answer.waitMs);
       case 'too_many_queued':
         throw new RequestError('too_many_queued', {
           retryAfterSeconds: QUEUE_FULL_SECONDS,

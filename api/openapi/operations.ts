@@ -274,6 +274,7 @@ export const OPERATIONS = {
         },
       },
       errors: ['webhook_url_refused'],
+      rateLimited: true,
     },
   },
   '/v1/webhooks/secret': {
@@ -287,6 +288,7 @@ export const OPERATIONS = {
       summary: 'Draws a new secret; the one before signs too for a while',
       body: { schema: secretRotation, name: 'WebhookSecretRotation', optional: true },
       answers: { 200: { description: 'The new secret, and the one before.', json: 'WebhookSecret' } },
+      rateLimited: true,
     },
   },
   '/admin/tenants': {

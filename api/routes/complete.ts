@@ -10,7 +10,7 @@ import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { parseOr } from '../parse-or.ts';
-import { tellRate } from '../rate-limit-headers.ts';
+import { tellRate } from '../rate-limit.ts';
 import type { ReadJson } from '../read-json.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';

@@ -14,6 +14,7 @@ import type { ApiMetrics } from '../metrics.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
+import type { TakeTurns } from '../take-turns.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
 
 /** In the list of all jobs, or by its number among the lines of a batch. */
@@ -36,13 +37,14 @@ type Needs = {
   batchIds: BatchIds;
   queues: Queues;
   waitingRoom: WaitingRoom;
+  takeTurns: TakeTurns;
   metrics: ApiMetrics;
   log: Log;
 };
 
 export const addJobRoutes = (
   app: Hono<ApiEnv>,
-  { jobs, jobIds, batches, batchIds, queues, waitingRoom, metrics, log }: Needs,
+  { jobs, jobIds, batches, batchIds, queues, waitingRoom, takeTurns, metrics, log }: Needs,
 ): void => {
   const genuineId = (c: ApiContext): JobId => {
     const id = c.req.param('id') ?? '';
@@ -94,7 +96,7 @@ export const addJobRoutes = (
   });
 
   route(app, '/v1/jobs', {
-    GET: async (c) => {
+    GET: takeTurns(async (c) => {
       const { status = null, batch_id, limit, after = null } = readQuery(c, jobsQuery);
       const tenant = c.get('tenant');
       if (after !== null && isStreamPlace(after) !== (batch_id === undefined)) {
@@ -119,7 +121,7 @@ export const addJobRoutes = (
       });
       if (lines === null) throw batchGone();
       return c.json(jobPage(lines.views, lines.next?.toString() ?? null));
-    },
+    }),
   });
 };
 

@@ -10,6 +10,7 @@ import { limitsReport } from '../limits-report.ts';
 import { prefersCsv } from '../prefers-csv.ts';
 import { listText, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
+import type { TakeTurns } from '../take-turns.ts';
 import { usageCsv } from '../usage-csv.ts';
 import { createUsageReport, GROUPS, type UsageReport } from '../usage-report.ts';
 
@@ -63,9 +64,9 @@ const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
   return Object.assign(names, countsJson(counts));
 };
 
-type Needs = { usage: UsageStore; budgets: BudgetStore; batchIds: BatchIds; now: () => number };
+type Needs = { takeTurns: TakeTurns; usage: UsageStore; budgets: BudgetStore; batchIds: BatchIds; now: () => number };
 
-export const addUsageRoute = (app: Hono<ApiEnv>, { usage, budgets, batchIds, now }: Needs): void => {
+export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, batchIds, now }: Needs): void => {
   const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
     if (!batchIds.isGenuine(tenant, id)) {
       throw noBatch('batch_id');
@@ -76,7 +77,7 @@ export const addUsageRoute = (app: Hono<ApiEnv>, { usage, budgets, batchIds, now
   };
 
   route(app, '/v1/usage', {
-    GET: async (c) => {
+    GET: takeTurns(async (c) => {
       const query = readQuery(c, usageQuery);
       const tenant = c.get('tenant');
       const batch = query.batch_id === undefined ? null : await batchLedger(tenant, query.batch_id);
@@ -102,6 +103,6 @@ export const addUsageRoute = (app: Hono<ApiEnv>, { usage, budgets, batchIds, now
         limits: limitsReport(c.get('caller').limits, await budgets.read(tenant)),
         data: report.rows.map(rowJson),
       });
-    },
+    }),
   });
 };

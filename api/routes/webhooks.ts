@@ -15,6 +15,8 @@ import { parseOr } from '../parse-or.ts';
 import { type ReadJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
+import type { TakeRequest } from '../take-request.ts';
+import type { TakeTurns } from '../take-turns.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
 import type { WaitingRoom } from '../waiting-room.ts';
 
@@ -75,12 +77,14 @@ type Needs = {
   queues: Queues;
   waitingRoom: WaitingRoom;
   readJson: ReadJson;
+  takeRequest: TakeRequest;
+  takeTurns: TakeTurns;
   config: Pick<Config, 'production' | 'webhooks'>;
   log: Log;
 };
 
 export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
-  const { deliveries, webhookSecrets, queues, waitingRoom, readJson, config, log } = needs;
+  const { deliveries, webhookSecrets, queues, waitingRoom, readJson, takeRequest, takeTurns, config, log } = needs;
   const body = (c: ApiContext): Promise<unknown> => readJson(c, c.get('tenant'));
   // The hand-offs are safe in the outbox; what BullMQ does not get now, a worker's upkeep brings.
   const handOff = ({ shard, handoffs }: { shard: number; handoffs: readonly Handoff[] }): void => {
@@ -88,7 +92,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   };
 
   route(app, '/v1/webhooks/deliveries', {
-    GET: async (c) => {
+    GET: takeTurns(async (c) => {
       const { job_id, status = null, limit, after } = readQuery(c, deliveriesQuery);
       const tenant = c.get('tenant');
       const ofJob = async () => {
@@ -105,7 +109,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
         has_more: page.next !== null,
         next_cursor: page.next && encode(page.next),
       });
-    },
+    }),
   });
 
   route(app, '/v1/webhooks/deliveries/:id/redeliver', {
@@ -152,6 +156,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       readQuery(c, noQuery);
       const { url } = parseOr('invalid_body', testBody, await body(c));
       takenWebhookUrl(url, 'url', config);
+      await takeRequest(c);
       const tenant = c.get('tenant');
       const id = newDeliveryId();
       handOff(await deliveries.test(tenant, { id, url, watcher: waitingRoom.id }));
@@ -182,6 +187,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
         secretRotation,
         await readOptionalJson(c, c.get('tenant'), readJson),
       );
+      await takeRequest(c);
       const rotation = { overlapMs: overlap_seconds * 1_000, platformKey: c.get('caller').platformKey };
       return c.json(secretsJson(await webhookSecrets.rotate(c.get('tenant'), rotation)));
     },

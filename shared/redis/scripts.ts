@@ -21,6 +21,7 @@ const SCRIPTS = {
   measure: ['lanes', 'lines'],
   sweep: ['lanes', 'lines', 'limits', 'feed', 'calendar', 'account', 'audit', 'budget', 'outbox', 'batch', 'finish'],
   'trim-jobs': [],
+  'take-request': ['limits'],
   'begin-batch': ['limits'],
   stage: [],
   publish: ['lanes', 'lines', 'limits', 'feed', 'view-batch'],

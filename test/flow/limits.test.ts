@@ -83,6 +83,25 @@ test('every answer that the limit was asked for says how much is left, and a ref
   });
 });
 
+test('a test event and a new webhook secret count as requests, and are refused when these are used up', async () => {
+  await withGateway({ env: { RATE_LIMIT_RPM: '2', WEBHOOK_ALLOW_PRIVATE: 'true' }, workers: 0 }, async (gateway) => {
+    const rotate = (body: object = {}) => gateway.call('POST', '/v1/webhooks/secret/rotate', { body });
+    const sendTest = (url: string) => gateway.call('POST', '/v1/webhooks/test', { body: { url } });
+    expect((await rotate({ overlap_seconds: -1 })).headers.get('ratelimit')).toBeNull();
+    expect((await sendTest('nowhere')).headers.get('ratelimit')).toBeNull();
+    expect((await rotate()).headers.get('ratelimit')).toMatch(/r=1;/);
+    expect((await rotate()).headers.get('ratelimit')).toMatch(/r=0;/);
+    const { body } = await gateway.call('GET', '/v1/webhooks/secret');
+    for (const refused of [await rotate(), await sendTest('http://127.0.0.1:9/'), await complete(gateway)]) {
+      expect(refused).toMatchObject({ status: 429, body: { error: { code: 'rate_limited' } } });
+      expect(refused.headers.get('ratelimit')).toMatch(/r=0;/);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    expect((await gateway.call('GET', '/v1/webhooks/secret')).body).toEqual(body);
+    expect((await gateway.call('GET', '/v1/webhooks/deliveries')).body).toMatchObject({ data: [] });
+  });
+});
+
 test('an operator’s change of a limit holds in every process within 5 seconds', async () => {
   await withGateway({ apis: 2, workers: 0, env: { ADMIN_TOKEN } }, async (gateway) => {
     const operator = operate(gateway);

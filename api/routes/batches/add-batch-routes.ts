@@ -12,6 +12,7 @@ import { isStreamPlace, pageJson, pageQuery } from '../../page.ts';
 import type { ReadJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 import { route } from '../../route.ts';
+import type { TakeTurns } from '../../take-turns.ts';
 import type { WaitingRoom } from '../../waiting-room.ts';
 import { retryBatch } from './retry-batch.ts';
 import { streamResults } from './stream-results.ts';
@@ -24,6 +25,7 @@ const etagOf = (view: BatchView): string => `W/"${view.id}.${batchStatusOf(view)
 
 type Needs = SubmitNeeds & {
   readJson: ReadJson;
+  takeTurns: TakeTurns;
   batches: BatchStore;
   batchIds: BatchIds;
   queues: Queues;
@@ -32,7 +34,7 @@ type Needs = SubmitNeeds & {
 };
 
 export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
-  const { batches, batchIds, queues, waitingRoom, log } = needs;
+  const { batches, batchIds, queues, waitingRoom, takeTurns, log } = needs;
 
   const genuineId = (c: ApiContext): BatchId => {
     const id = c.req.param('id') ?? '';
@@ -47,11 +49,11 @@ export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   };
 
   route(app, '/v1/batches', {
-    GET: async (c) => {
+    GET: takeTurns(async (c) => {
       const { limit, after = null } = readQuery(c, batchesQuery);
       const { views, next } = await batches.list({ tenant: c.get('tenant'), limit, before: after });
       return c.json(pageJson(views.map(toBatch), next));
-    },
+    }),
     POST: (c) => submitBatch(c, needs),
   });
 

@@ -12,7 +12,7 @@ import type { ApiContext } from '../../context.ts';
 import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
 import { parseOr } from '../../parse-or.ts';
-import { tellRate } from '../../rate-limit-headers.ts';
+import { tellRate } from '../../rate-limit.ts';
 import { type ReadJson, readOptionalJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 import { answerAccepted, userOf } from './submit-batch.ts';

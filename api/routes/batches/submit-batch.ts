@@ -12,7 +12,7 @@ import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../ingestio
 import { fillFromUpload } from '../../ingestion/fill-from-upload.ts';
 import { readUpload } from '../../ingestion/read-upload.ts';
 import type { UploadSlots } from '../../ingestion/upload-slots.ts';
-import { tellRate } from '../../rate-limit-headers.ts';
+import { tellRate } from '../../rate-limit.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
 
 export type SubmitNeeds = {

@@ -1,0 +1,15 @@
+import type { RequestStore } from '../shared/stores/request-store.ts';
+import type { ApiContext } from './context.ts';
+import { rateLimited, tellRate } from './rate-limit.ts';
+
+/** Counts a call toward its tenant's requests a minute, as a submission counts; throws 429 where they are used up. */
+export type TakeRequest = (c: ApiContext) => Promise<void>;
+
+export const createTakeRequest =
+  (requests: RequestStore): TakeRequest =>
+  async (c) => {
+    const { tenant, limits } = c.get('caller');
+    const answer = await requests.take(tenant, limits);
+    tellRate(c, answer.rate);
+    if (answer.kind === 'rate_limited') throw rateLimited(limits, answer.waitMs);
+  };
