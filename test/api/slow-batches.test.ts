@@ -92,7 +92,7 @@ const residentBytes = async (pid: number): Promise<number> =>
   Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1_024;
 
 test.concurrent('a client that stops reading its results costs the API no memory, is let go after a minute, and can go on behind the last line that it has', {
-  timeout: 100_000,
+  timeout: 120_000,
 }, async () => {
   const [api] = gateway.apis;
   if (!api) throw new Error('no API');
@@ -132,10 +132,10 @@ test.concurrent('a client that stops reading its results costs the API no memory
       asked.socket?.write('\r\n');
       return isCut;
     },
-    { withinMs: 80_000, everyMs: 200 },
+    { withinMs: 90_000, everyMs: 200 },
   );
   expect(performance.now() - startMs).toBeGreaterThan(55_000);
-  expect(performance.now() - startMs).toBeLessThan(75_000);
+  expect(performance.now() - startMs).toBeLessThan(85_000);
   expect(most - before).toBeLessThan((LINES * RESULT_BYTES) / 2);
   asked.destroy();
 
