@@ -110,9 +110,6 @@ export const createBatchIds = ({ peppers }: { peppers: Peppers }): BatchIds => {
   };
 };
 
-/** Whether a job is the line of a batch, by the version of its UUID; `batch_of` asks the same. */
-export const isLineId = (id: JobId): boolean => /^job_.{10}[gh]/.test(id);
-
 /** The 22 characters that a batch's id shares with those of its lines: its name in Redis. */
 export const stemOf = (batch: BatchId): string => batch.slice('batch_'.length, -(LINE_CHARACTERS + MAC_CHARACTERS));
 

@@ -4,7 +4,6 @@ import type { Provider } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
 import type { OpenFailure, Sealer } from '../shared/crypto/seal.ts';
 import type { Secret } from '../shared/crypto/secret.ts';
-import { isLineId } from '../shared/ids.ts';
 import type { FinalStatus } from '../shared/job.ts';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
@@ -17,7 +16,6 @@ import { decideNext, decideWithoutKey } from './decide-next.ts';
 import type { WorkerMetrics } from './metrics.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { RunningJobs } from './running-jobs.ts';
-import { createTurns } from './turns.ts';
 
 type Needs = {
   attempts: AttemptStore;
@@ -51,8 +49,6 @@ const ENDED_AT_CLAIM = {
 } as const;
 
 const SETTLE_AGAIN_MS = 500;
-/** When the process cannot keep up, lines wait here and not in front of a single job, which would feel every slot of a batch. */
-const LINE_CLAIMS_AT_ONCE = 8;
 
 type Attempt = Pick<Settlement, 'outcome' | 'billable' | 'providerRequestId'> & {
   usage: Outcome['usage'];
@@ -69,7 +65,6 @@ const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt =>
 
 export const createRunCompletion = (needs: Needs): RunCompletion => {
   const { attempts, queues, running, metrics, log } = needs;
-  const lineClaims = createTurns(LINE_CLAIMS_AT_ONCE);
 
   // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
   const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
@@ -80,11 +75,10 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
     const parsed = parseHandoff(handoff);
     if (!parsed) return log.error('hand_off_malformed');
     const { id, number } = parsed;
-    const mark = needs.newClaim();
-    const claimUnlessDraining = async () => (running.isDraining() ? null : attempts.claim(shard, id, number, mark));
-    const answer = await (isLineId(id) ? lineClaims(claimUnlessDraining) : claimUnlessDraining());
     // A hand-off that is dropped here stays in the in-flight set, and `reconcile` gives it to another worker.
-    if (answer === null) return;
+    if (running.isDraining()) return;
+    const mark = needs.newClaim();
+    const answer = await attempts.claim(shard, id, number, mark);
     if (answer.kind === 'refused') {
       log.debug('claim_refused', { job_id: id, code: answer.reason });
       const ended = ENDED_AT_CLAIM[answer.reason];
