@@ -135,6 +135,14 @@ test('a key of the other provider is refused by name', () => {
 });
 
 describe('in sandbox mode', () => {
+  test.each([
+    ['sk-proj-sk-user-0123456789', 'openai'],
+    ['sk-ant-api03-sk-ant-user-0123456789', 'anthropic'],
+    ['sk-ant-api03-sk-user-0123456789', 'anthropic'],
+  ])('a real key that holds the beginning of a sample is refused: %s', (key, provider) => {
+    expect(refusal({ key, provider }, true).message).toContain('looks like a real key');
+  });
+
   test('the documented sample keys are taken', () => {
     expect(check('sk-user-openai-key', 'openai', true)?.key.reveal()).toBe('sk-user-openai-key');
     expect(check('sk-ant-user-anthropic-key', 'anthropic', true)?.provider).toBe('anthropic');
