@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type GatewayProcess, startProcess } from '../support/process.ts';
+import { TELLS_MEMORY } from '../support/process-memory.ts';
+import type { Random } from './random.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+import type { Watched } from './watch.ts';
 
 export const TENANTS = ['acme', 'beta', 'gamma'] as const;
 export type TenantName = (typeof TENANTS)[number];
-
-import type { Random } from './random.ts';
-import { type Receiver, startReceiver } from './receiver.ts';
-import { WATCHABLE, type Watched } from './watch.ts';
 
 export type Stage = {
   gateway: TestGateway;
@@ -89,7 +89,7 @@ export const setStage = async (random: Random, { isSoak }: { isSoak: boolean }):
   try {
     for (let count = 0; count < 2; count++) stage.processes.push(await gateway.addWorker(), await gateway.addApi());
     if (isSoak) {
-      const watched = { worker: await gateway.addWorker(WATCHABLE), api: await gateway.addApi(WATCHABLE) };
+      const watched = { worker: await gateway.addWorker(TELLS_MEMORY), api: await gateway.addApi(TELLS_MEMORY) };
       stage.processes.push(watched.worker, watched.api);
       stage.watched = watched;
     }

@@ -1,15 +1,16 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { startGateway } from '../support/gateway.ts';
+import { TELLS_MEMORY } from '../support/process-memory.ts';
 import { withRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import type { Quantity, Sample } from './growth.ts';
-import { WATCHABLE, watch } from './watch.ts';
+import { watch } from './watch.ts';
 
 test('a socket that stays open and a key that nobody removes are seen, each where it is', async () => {
   const gateway = await startGateway({ apis: 0, workers: 0 });
   try {
-    const [worker, api] = [await gateway.addWorker(WATCHABLE), await gateway.addApi(WATCHABLE)];
+    const [worker, api] = [await gateway.addWorker(TELLS_MEMORY), await gateway.addApi(TELLS_MEMORY)];
     const { id } = await until('a job is accepted', () => gateway.submit('one'));
     await gateway.finished(id);
     const look = async (): Promise<Sample> => {

@@ -1,16 +1,12 @@
 /** Reads, while a soak goes on, what a worker and an API hold that no fault ends, and what Redis stores. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { key } from '../../shared/redis/keys.ts';
 import type { GatewayProcess } from '../support/process.ts';
-import { until } from '../support/until.ts';
+import { readMemory } from '../support/process-memory.ts';
 import type { Reading, Sample } from './growth.ts';
 
-/** What a process needs in its environment to be watched. */
-export const WATCHABLE = { NODE_OPTIONS: `--import=${new URL('./tell-memory.ts', import.meta.url).href}` };
-
-const PAGE_BYTES = 4_096;
 /** Past it the process or Redis stands still, as faults have it, and the sample is left out. */
 const LIMIT_MS = 5_000;
 
@@ -30,18 +26,13 @@ const KEPT = new Set([
   ).map((name) => kindOf(key('{s0}', name))),
 ]);
 
-const readProcess = async (of: string, { pid, log, signal }: GatewayProcess): Promise<Reading[]> => {
-  const told = log.length;
-  signal('SIGUSR2');
-  const memory = await until('its memory is told', () => log.slice(told).find(({ msg }) => msg === 'memory'), {
-    withinMs: LIMIT_MS,
-  });
-  const [, pages = ''] = (await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ');
+const readProcess = async (of: string, process: GatewayProcess): Promise<Reading[]> => {
+  const { residentBytes, heapBytes, timers } = await readMemory(process, { withinMs: LIMIT_MS });
   return [
-    { of, quantity: 'resident', value: Number(pages) * PAGE_BYTES },
-    { of, quantity: 'heap', value: Number(memory.heap) },
-    { of, quantity: 'descriptors', value: (await readdir(`/proc/${pid}/fd`)).length },
-    { of, quantity: 'timers', value: Number(memory.timers) },
+    { of, quantity: 'resident', value: residentBytes },
+    { of, quantity: 'heap', value: heapBytes },
+    { of, quantity: 'descriptors', value: (await readdir(`/proc/${process.pid}/fd`)).length },
+    { of, quantity: 'timers', value: timers },
   ];
 };
 

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,6 +5,7 @@ import type { Job } from '../../shared/job.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { readMemory, TELLS_MEMORY } from '../support/process-memory.ts';
 import { until } from '../support/until.ts';
 
 const TAG = shardTag(0);
@@ -119,13 +119,12 @@ describe('a request that waits', () => {
 const WAITERS = 2_000;
 
 describe(`${WAITERS} requests that wait on one API process`, () => {
-  // A bounded heap, so that resident memory tells what is in use and not when V8 cared to collect.
-  setUp({ workers: 0, env: { NODE_OPTIONS: '--max-old-space-size=192' } });
+  setUp({ workers: 0, env: TELLS_MEMORY });
 
-  /** Resident memory of a process in MiB. */
-  const residentMiB = async (pid: number): Promise<number> => {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+  /** In use, and resident with what the process keeps for later; in MiB. */
+  const memory = async (): Promise<{ heap: number; resident: number }> => {
+    const { heapBytes, residentBytes } = await readMemory(firstApi());
+    return { heap: heapBytes / 1_024 ** 2, resident: residentBytes / 1_024 ** 2 };
   };
 
   const get = (path: string, agent: Agent): Promise<{ job: Job; arrivedAt: number }> => {
@@ -159,7 +158,7 @@ describe(`${WAITERS} requests that wait on one API process`, () => {
     const agent = new Agent({ keepAlive: true, maxSockets: WAITERS });
     const answers = Promise.all(jobs.map(({ id }) => get(`/v1/jobs/${id}?wait=60`, agent)));
     await until('all of them wait', async () => (await waiters()) === WAITERS, { withinMs: 20_000, everyMs: 100 });
-    const waitingMiB = await residentMiB(firstApi().pid);
+    const whileWaiting = await memory();
     const worker = await gateway.addWorker({ WORKER_CONCURRENCY: '25' });
     const woken = await answers;
     agent.destroy();
@@ -169,8 +168,8 @@ describe(`${WAITERS} requests that wait on one API process`, () => {
       .map(({ job, arrivedAt }) => sinceFinal(job, arrivedAt));
     return {
       delays,
-      waitingMiB,
-      afterMiB: await residentMiB(firstApi().pid),
+      whileWaiting,
+      after: await memory(),
       statuses: woken.map(({ job }) => job.status),
     };
   };
@@ -178,7 +177,7 @@ describe(`${WAITERS} requests that wait on one API process`, () => {
   test('are woken within 100 ms of the end of their job at p95, and memory stays flat', {
     timeout: 90_000,
   }, async () => {
-    const before = await residentMiB(firstApi().pid);
+    const before = await memory();
     const rounds = [await waitForAll(1), await waitForAll(2)];
     expect(rounds.flatMap(({ statuses }) => statuses).filter((status) => status !== 'completed')).toEqual([]);
     // Other work on the machine only adds to it: the best quarter of a round tells what the gateway takes.
@@ -188,13 +187,14 @@ describe(`${WAITERS} requests that wait on one API process`, () => {
     console.info(`${WAITERS} waiting requests:`, {
       p95Ms: rounds.map(({ delays }) => p95(delays)),
       p95MsByQuarter: quarters.map(p95),
-      residentMiB: [before, ...rounds.flatMap(({ waitingMiB, afterMiB }) => [waitingMiB, afterMiB])].map(Math.round),
+      memoryMiB: [before, ...rounds.flatMap(({ whileWaiting, after }) => [whileWaiting, after])],
     });
     expect(Math.min(...quarters.map(p95))).toBeLessThanOrEqual(100);
     const [first, second] = rounds;
-    // 64 KiB for each that waits, its socket and request included; the next 2,000 use the same memory.
-    expect((first?.waitingMiB ?? Number.NaN) - before).toBeLessThan((WAITERS * 64) / 1_024);
-    expect((second?.afterMiB ?? Number.NaN) - (first?.afterMiB ?? Number.NaN)).toBeLessThan(80);
+    // 40 KiB for each that waits, its socket and request included; the next 2,000 use the same memory.
+    expect((first?.whileWaiting.heap ?? Number.NaN) - before.heap).toBeLessThan((WAITERS * 40) / 1_024);
+    expect((second?.after.resident ?? Number.NaN) - (first?.after.resident ?? Number.NaN)).toBeLessThan(80);
+    expect((second?.after.heap ?? Number.NaN) - (first?.after.heap ?? Number.NaN)).toBeLessThan(8);
     await expectInvariants(gateway.redis.url);
   });
 });
