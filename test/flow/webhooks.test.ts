@@ -1,6 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findFreePort } from '../../local/private-redis.ts';
 import type { Job } from '../../shared/job.ts';
 import type { Delivery } from '../../shared/webhooks/delivery.ts';
 import { runCommand } from '../support/command.ts';
@@ -322,53 +325,50 @@ test('`npm run job` prints a job with its attempts and its delivery, and nothing
   expect(await runCommand('job', [unknown], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('No job') });
 });
 
-test('the two ways to verify that the README shows work as they stand there', async () => {
-  const receiver = await receive();
-  await post('test', { url: receiver.url });
-  const [first] = receiver.received;
-  const [secret = ''] = await secretsNow();
+describe('what the README shows', () => {
+  /** Its pieces of code that verify; all but their port as they stand there. */
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const snippets = [...readme.matchAll(/```js\n([^`]*WEBHOOK_SECRET[^`]*)```/g)].map(([, code = '']) => code);
-  expect(snippets).toHaveLength(2);
-  for (const code of snippets) {
+  const [receiving = '', unwrapping = ''] = [...readme.matchAll(/```js\n([^`]*WEBHOOK_SECRET[^`]*)```/g)].map(
+    ([, code = '']) => code,
+  );
+  const runIt = (code: string, secret: string) =>
+    spawn(process.execPath, ['--input-type=module', '-e', code], {
+      env: { PATH: process.env.PATH, WEBHOOK_SECRET: secret },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+
+  test('as a receiver takes a test event and the outcome of a job, and refuses what another secret signed', async () => {
+    const port = await findFreePort();
+    const [secret = ''] = await secretsNow();
+    const child = runIt(receiving.replace('5999', String(port)), secret);
+    try {
+      let told = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        told += text;
+      });
+      const url = `http://127.0.0.1:${port}`;
+      await until('the receiver listens', () => fetch(url).then(Boolean, () => false));
+      expect(await post('test', { url })).toMatchObject({ body: { status: 204 } });
+      expect(await post('test', { url }, { key: KEYS.beta })).toMatchObject({ body: { status: 400 } });
+      const job = await gateway.submit('for the receiver', { fields: { webhook: { url } } });
+      await ended(job, 'delivered');
+      const lines = told.trim().split('\n');
+      expect(lines).toHaveLength(2);
+      expect(lines[0]).toMatch(/^evt_\S+ webhook.test /);
+      expect(lines[1]).toBe(`${eventOf(job)} job.completed ${job.id}`);
+    } finally {
+      child.kill();
+      await once(child, 'exit');
+    }
+  });
+
+  test("for the OpenAI SDK verifies an event's body and headers", async () => {
+    const receiver = await receive();
+    await post('test', { url: receiver.url });
+    const [first] = receiver.received;
+    const [secret = ''] = await secretsNow();
     const given = `const body = ${JSON.stringify(first?.body)}; const headers = ${JSON.stringify(first?.headers)};\n`;
-    const run = spawnSync(
-      process.execPath,
-      ['--input-type=module', '-e', `${given}${code}\nconsole.log(event.type);`],
-      {
-        encoding: 'utf8',
-        env: { PATH: process.env.PATH, WEBHOOK_SECRET: secret },
-      },
-    );
-    expect(run).toMatchObject({ status: 0, stdout: 'webhook.test\n' });
-  }
-});
-
-test('a tenant whose many endpoints never answer holds half of a worker’s deliveries, and up no other tenant’s', async () => {
-  const silent = await Promise.all(Array.from({ length: 8 }, () => receive(() => 0)));
-  const underWay = (): number => silent.reduce((sum, { received }) => sum + received.length, 0);
-  await Promise.all(silent.flatMap((each) => Array.from({ length: 10 }, () => gateway.submit('wait', told(each)))));
-  await until('as many as may are under way', () => underWay() === 50);
-  const receiver = await receive();
-  const jobs = await Promise.all(
-    Array.from({ length: 10 }, () => gateway.submit('meanwhile', { ...told(receiver), key: KEYS.beta })),
-  );
-  await arrived(receiver, jobs.length);
-  // None of those before them has ended, or its place would have been taken: an attempt without an answer takes 15 seconds.
-  expect(underWay()).toBe(50);
-});
-
-test('an endpoint that never answers holds up neither another tenant’s deliveries nor any completion', async () => {
-  const silent = await receive(() => 0);
-  await Promise.all(Array.from({ length: 300 }, () => gateway.submit('into the void', told(silent))));
-  await until('as many as may are under way', () => silent.received.length === 20);
-  const receiver = await receive();
-  const sentMs = performance.now();
-  const jobs = await Promise.all(
-    Array.from({ length: 20 }, () => gateway.submit('meanwhile', { ...told(receiver), key: KEYS.beta })),
-  );
-  await arrived(receiver, jobs.length);
-  // None of those before them has ended: an attempt without an answer takes 15 seconds.
-  expect(performance.now() - sentMs).toBeLessThan(10_000);
-  expect(silent.received).toHaveLength(20);
+    const child = runIt(`${given}${unwrapping}\nconsole.log(event.type);`, secret);
+    expect(await textOf(child.stdout)).toBe('webhook.test\n');
+  });
 });

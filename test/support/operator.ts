@@ -8,10 +8,10 @@ export type IssuedKey = PlatformKey & { secret: string };
 
 type Api = { url: string };
 
-/** On the first API, unless another one is given. */
-export const operate = ({ apis: [first] }: { apis: readonly Api[] }) => {
+/** On the API that is the first one at the time, unless another one is given. */
+export const operate = (gateway: { apis: readonly Api[] }) => {
   const call = async (method: string, path: string, body?: unknown, api?: Api): Promise<Answer> => {
-    const response = await fetch(`${(api ?? first)?.url ?? ''}${path}`, {
+    const response = await fetch(`${(api ?? gateway.apis[0])?.url ?? ''}${path}`, {
       method,
       headers: {
         Authorization: `Bearer ${ADMIN_TOKEN}`,
