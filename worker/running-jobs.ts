@@ -5,7 +5,7 @@ import type { JobId } from '../shared/ids.ts';
 export type AbortReason = 'cancelled' | 'lost' | 'shutdown';
 
 export type RunningJobs = {
-  /** Enters a job; `lost` aborts it when its lock may be gone. Call `end` when it is settled. */
+  /** Enters a job; `lost` aborts it a second after its lock may be gone. Call `end` when it is settled. */
   start: (id: JobId, lost: AbortSignal) => { signal: AbortSignal; end: () => void };
   /** Aborts what runs here of the jobs whose ids begin so: one job, or the lines of a batch. */
   abort: (beginning: string, reason: AbortReason) => void;
@@ -14,6 +14,9 @@ export type RunningJobs = {
   drain: () => void;
   isDraining: () => boolean;
 };
+
+/** After a pause the answer to a call may be in its socket already: it is read, and accounted, before the call is hung up on. */
+const LOST_GRACE_MS = 1_000;
 
 export const createRunningJobs = (): RunningJobs => {
   // Two attempts of one job can run in one process: the first may have lost its lock.
@@ -27,7 +30,10 @@ export const createRunningJobs = (): RunningJobs => {
   return {
     start: (id, lost) => {
       const controller = new AbortController();
-      const onLost = (): void => controller.abort('lost' satisfies AbortReason);
+      let hangUp: NodeJS.Timeout | undefined;
+      const onLost = (): void => {
+        hangUp = setTimeout(() => controller.abort('lost' satisfies AbortReason), LOST_GRACE_MS);
+      };
       if (lost.aborted) onLost();
       lost.addEventListener('abort', onLost, { once: true });
       const ofJob = controllers.get(id) ?? new Set();
@@ -36,6 +42,7 @@ export const createRunningJobs = (): RunningJobs => {
         signal: controller.signal,
         end: () => {
           lost.removeEventListener('abort', onLost);
+          clearTimeout(hangUp);
           ofJob.delete(controller);
           if (ofJob.size === 0) controllers.delete(id);
         },

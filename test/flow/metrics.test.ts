@@ -133,6 +133,9 @@ describe('a gateway that tells of itself', () => {
 
     await askAll(0, 10);
     await until('the first are done', settled(10), { withinMs: 30_000 });
+    await until('the last of the upkeep has had its turn', async () =>
+      (await names()).some((name) => name.includes('script="trim-jobs"')),
+    );
     const before = await names();
     await askAll(10, TENANTS.length);
     await until('all are done', settled(TENANTS.length), { withinMs: 60_000, everyMs: 100 });
