@@ -27,7 +27,7 @@ export const drawSecret = fc
 
 /** Where a secret may stand in a request by mistake, beside the places that it has. Not in what an answer repeats by contract: ids of requests, metadata, models. */
 type Slip = 'none' | 'path' | 'query name' | 'query value' | 'field' | 'header';
-const SLIPS: Slip[] = ['none', 'none', 'none', 'path', 'query name', 'query value', 'field', 'header'];
+const SLIPS: Slip[] = ['path', 'query name', 'query value', 'field', 'header'];
 
 const HEADER_TEXT = fc.string({ unit: fc.constantFrom(...'abcXYZ019 .,;:=/"\'{}()<>-_~!\t'.split('')), maxLength: 60 });
 /** What a client library lets through; other bytes come over sockets. */
@@ -64,13 +64,13 @@ const requestOf = (
           if (where !== place) return [];
           // What lets an answer wait is drawn short.
           if (name === 'wait') return [[name, fc.constantFrom('1', '1', '0', 'x')]];
-          if (name === 'Prefer') return [[name, fc.constantFrom('wait=1', 'wait=1', 'wait=1', 'wait=0', 'x')]];
+          if (name === 'Prefer') return [[name, fc.constantFrom('wait=1', 'wait=1', 'respond-async', 'x')]];
           const asSaid: fc.Arbitrary<string> = name === 'webhook_url' ? WEBHOOK_URL : text(schema);
           return [
             [
               name,
               place === 'header'
-                ? fc.oneof({ weight: 3, arbitrary: asSaid.map(inHeader) }, { weight: 1, arbitrary: HEADER_TEXT })
+                ? fc.oneof({ weight: 9, arbitrary: asSaid.map(inHeader) }, { weight: 1, arbitrary: HEADER_TEXT })
                 : asSaid,
             ],
           ];
@@ -112,7 +112,10 @@ const requestOf = (
       headers: parameters('header'),
       body,
       secret: drawSecret,
-      slip: fc.constantFrom(...SLIPS),
+      slip: fc.oneof(
+        { weight: 5, arbitrary: fc.constant<Slip>('none') },
+        { weight: 2, arbitrary: fc.constantFrom(...SLIPS) },
+      ),
       credential: credentialOf(operation),
       byok: fc.constantFrom('none', 'none', 'none', 'openai', 'anthropic', 'as drawn'),
       wrongMethod: fc.oneof(

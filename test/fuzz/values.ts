@@ -54,12 +54,11 @@ export const anything: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 const nearly = (value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
-  fc.oneof({ weight: 40, arbitrary: value }, { weight: 1, arbitrary: anything });
+  fc.oneof({ weight: 100, arbitrary: value }, { weight: 1, arbitrary: anything });
 
 /** The document cannot say which URLs are taken; one of these is. */
 export const WEBHOOK_URL = fc.constantFrom(
-  'https://hooks.invalid/a',
-  'https://hooks.invalid/a',
+  ...Array.from({ length: 10 }, () => 'https://hooks.invalid/a'),
   'https://127.0.0.1/',
   'http://hooks.invalid/',
   'https://u:p@hooks.invalid/',
@@ -67,7 +66,7 @@ export const WEBHOOK_URL = fc.constantFrom(
 );
 
 /** Only with a message of the user is a completion taken. */
-const ROLE = fc.constantFrom('user', 'user', 'user', 'system', 'assistant');
+const ROLE = fc.constantFrom('user', 'user', 'user', 'user', 'user', 'user', 'system', 'assistant');
 
 const OWN_NAMES = ['__proto__', 'constructor', 'api_key', 'stream', 'n', 'é', ''];
 
