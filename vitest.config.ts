@@ -8,5 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Most tests start processes of their own: more files at once than cores would only make their deadlines lie.
     maxWorkers: 2,
+    // Those of a file that say they are concurrent mostly wait for a lock or a limit to run out.
+    maxConcurrency: 8,
   },
 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { type Connection, exchange, openConnection, request } from './raw.ts';
-import { expectNothingRan, expectRefusal, HELLO, type Refusal } from './refusal.ts';
+import { expectNoJobs, expectRefusal, HELLO, type Refusal } from './refusal.ts';
 
 const LIMIT = 1_048_576;
 const KEY = `X-API-Key: ${KEYS.acme}`;
@@ -47,7 +47,7 @@ const post = (headers: string[], body: string): Promise<Parameters<typeof expect
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
 describe('nothing runs of', () => {
-  afterEach(() => expectNothingRan(gateway));
+  afterEach(() => expectNoJobs(gateway));
 
   test.each<[string, string[], Refusal]>([
     ['no type', [], TYPE],

@@ -190,7 +190,7 @@ test('another tenant’s jobs are neither listed nor found with a managed key', 
   expect((await gateway.call('GET', `/v1/jobs/${foreignJob.id}`, { key: secret })).status).toBe(404);
 });
 
-describe('within 5 seconds in every process', () => {
+describe.concurrent('within 5 seconds in every process', () => {
   /** Keeps the key in use on both processes, changes something, and waits until both answer this. */
   const expectSoon = async (key: string, change: () => Promise<unknown>, status: number): Promise<void> => {
     const answers = () => Promise.all(both().map((api) => gateway.call('GET', '/v1/usage', { key, api })));

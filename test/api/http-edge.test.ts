@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 import { exchange, openConnection, request } from './raw.ts';
-import { expectNothingRan, expectRefusal, HELLO, type Refusal } from './refusal.ts';
+import { expectNoJobs, expectRefusal, HELLO, type Refusal } from './refusal.ts';
 
 const KEY = `X-API-Key: ${KEYS.acme}`;
 const JSON_TYPE = 'Content-Type: application/json';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   url = gateway.apis[0]?.url ?? '';
 });
 afterAll(() => gateway.stop());
-afterEach(() => expectNothingRan(gateway));
+afterEach(() => expectNoJobs(gateway));
 
 const body = JSON.stringify(HELLO);
 const post = (headers: readonly string[], sent = body): string =>

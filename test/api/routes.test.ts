@@ -4,7 +4,7 @@ import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import type { LogLine } from '../support/process.ts';
 import { until } from '../support/until.ts';
 import { exchange, openConnection, request } from './raw.ts';
-import { expectNothingRan, expectRefusal, HELLO } from './refusal.ts';
+import { expectNoJobs, expectRefusal, HELLO } from './refusal.ts';
 
 let gateway: TestGateway;
 let url: string;
@@ -41,7 +41,7 @@ const ALLOWED: Record<string, string> = {
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND'];
 
 describe('nothing runs where', () => {
-  afterEach(() => expectNothingRan(gateway));
+  afterEach(() => expectNoJobs(gateway));
 
   describe.each(Object.entries(ALLOWED))('%s, which takes %s, is called with', (path, allowed) => {
     test.each(METHODS.filter((method) => !allowed.split(', ').includes(method)))('%s', async (method) => {

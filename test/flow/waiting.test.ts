@@ -159,7 +159,7 @@ describe(`${WAITERS} requests that wait on one API process`, () => {
     const answers = Promise.all(jobs.map(({ id }) => get(`/v1/jobs/${id}?wait=60`, agent)));
     await until('all of them wait', async () => (await waiters()) === WAITERS, { withinMs: 20_000, everyMs: 100 });
     const whileWaiting = await memory();
-    const worker = await gateway.addWorker({ WORKER_CONCURRENCY: '25' });
+    const worker = await gateway.addWorker({ WORKER_CONCURRENCY: '50' });
     const woken = await answers;
     agent.destroy();
     await worker.stop();

@@ -1,4 +1,4 @@
-/** Slow clients of batches. Limits in time cannot be made shorter from outside, so these wait for them, side by side. */
+/** Slow clients. Limits in time cannot be made shorter from outside, so these wait for them, side by side. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
@@ -10,17 +10,20 @@ import { key, shardTag } from '../../shared/redis/keys.ts';
 import { acceptedBatch, finishedBatch, line, lines, readResults, upload } from '../support/batches.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
-import { openConnection, request } from './raw.ts';
-import { expectRefusal } from './refusal.ts';
+import { type Connection, openConnection, request } from './raw.ts';
+import { expectNoJobs, expectRefusal, HELLO, type Received } from './refusal.ts';
 
 const MIB = 1_048_576;
 const LINES = 400;
 const RESULT_BYTES = MIB / 4;
+const PATIENT_LINES = 4;
+const TIMEOUT = { status: 408, code: 'request_timeout', message: /in time/ };
+const TEXT = JSON.stringify(HELLO);
 
 let gateway: TestGateway;
 let redis: Redis;
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ sandbox: { record: { limit: 1_000, keys: 'digest' } } });
   redis = new Redis(gateway.redis.url);
 });
 afterAll(async () => {
@@ -36,6 +39,34 @@ const uploadOf = (tenant: keyof typeof KEYS): string =>
   ]);
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
 
+/** Sends the start at once and then, over and over, a byte that never ends the request. */
+const drip = async (
+  start: string,
+  byte: string,
+): Promise<{ connection: Connection; answer: Received; tookMs: number }> => {
+  const connection = openConnection(gateway.apis[0]?.url ?? '');
+  const startMs = performance.now();
+  connection.send(start);
+  const answer = await until(
+    'the slow request is answered',
+    async () => {
+      connection.send(byte);
+      return connection.answer({ withinMs: 200 });
+    },
+    { withinMs: 40_000 },
+  );
+  return { connection, answer, tookMs: performance.now() - startMs };
+};
+
+const expectCut = async (connection: Connection): Promise<void> => {
+  await until('the connection is cut', () => {
+    connection.send(' ');
+    return connection.isCut();
+  });
+  expect(connection.rest()).toBe('');
+  connection.close();
+};
+
 /** Of gamma's batch, when lines of it are staged. */
 const stagedStem = async (): Promise<string | null> => {
   const prefix = key(shardTag(0), 'BATCH');
@@ -49,28 +80,15 @@ const stagedStem = async (): Promise<string | null> => {
 test.concurrent('an upload that trickles is refused when it was waited for 30 s, and leaves nothing behind', {
   timeout: 45_000,
 }, async () => {
-  const connection = openConnection(gateway.apis[0]?.url ?? '');
-  const startMs = performance.now();
   const staged = lines(100, {}, 'trickle').map((each) => `${JSON.stringify(each)}\n`);
-  connection.send(uploadOf('gamma') + chunk(staged.join('')));
+  const trickle = drip(uploadOf('gamma') + chunk(staged.join('')), chunk(' '));
   const stem = await until('its first lines are staged', stagedStem);
-  const answer = await until(
-    'it is answered',
-    async () => {
-      connection.send(chunk(' '));
-      return connection.answer({ withinMs: 200 });
-    },
-    { withinMs: 40_000 },
-  );
-  expectRefusal(answer, { status: 408, code: 'request_timeout' });
-  expect(performance.now() - startMs).toBeGreaterThan(29_000);
-  expect(performance.now() - startMs).toBeLessThan(36_000);
+  const { connection, answer, tookMs } = await trickle;
+  expectRefusal(answer, TIMEOUT);
+  expect(tookMs).toBeGreaterThan(29_000);
+  expect(tookMs).toBeLessThan(36_000);
   await until('nothing of it is left', async () => (await redis.keys(`*${stem}*`)).length === 0);
-  await until('the connection is cut', () => {
-    connection.send(' ');
-    return connection.isCut();
-  });
-  connection.close();
+  await expectCut(connection);
 });
 
 test.concurrent('an upload that takes long is accepted where it came within the 30 s', {
@@ -78,13 +96,13 @@ test.concurrent('an upload that takes long is accepted where it came within the 
 }, async () => {
   const connection = openConnection(gateway.apis[0]?.url ?? '');
   connection.send(uploadOf('acme'));
-  for (let number = 1; number <= 4; number++) {
+  for (let number = 1; number <= PATIENT_LINES; number++) {
     connection.send(chunk(`${JSON.stringify(line(`patient-${number}`))}\n`));
     await delay(6_000);
   }
   connection.send('0\r\n\r\n');
   const { status, body } = await connection.answer();
-  expect({ status, body }).toMatchObject({ status: 202, body: { request_counts: { total: 4 } } });
+  expect({ status, body }).toMatchObject({ status: 202, body: { request_counts: { total: PATIENT_LINES } } });
   connection.close();
 });
 
@@ -144,4 +162,37 @@ test.concurrent('a client that stops reading its results costs the API no memory
   const last = JSON.parse(ended.at(-1) ?? '') as ResultLine;
   const rest = await readResults(gateway, id, { key: KEYS.beta, after: last.cursor });
   expect(rest).toHaveLength(LINES - ended.length);
+});
+
+test.concurrent('headers that do not arrive within 10 s are refused, and the connection cut', {
+  timeout: 45_000,
+}, async () => {
+  const { connection, answer, tookMs } = await drip(`GET /v1/jobs HTTP/1.1\r\nHost: a\r\nX-Slow: `, 'a');
+  expectRefusal(answer, TIMEOUT);
+  expect(tookMs).toBeGreaterThan(9_500);
+  expect(tookMs).toBeLessThan(13_000);
+  await expectCut(connection);
+});
+
+test.concurrent.each([
+  ['declared', ['Content-Length: 100000'], TEXT, ' '],
+  ['in chunks', ['Transfer-Encoding: chunked'], `${TEXT.length.toString(16)}\r\n${TEXT}\r\n`, '1\r\n \r\n'],
+])(
+  'a body %s that does not arrive within 30 s is refused, and the connection cut',
+  { timeout: 45_000 },
+  async (_, framing, first, byte) => {
+    const headers = [`X-API-Key: ${KEYS.acme}`, 'Content-Type: application/json', 'X-Request-Id: slow', ...framing];
+    const { connection, answer, tookMs } = await drip(request('POST /v1/complete', headers) + first, byte);
+    expectRefusal(answer, TIMEOUT);
+    expect(tookMs).toBeGreaterThan(29_000);
+    expect(tookMs).toBeLessThan(33_000);
+    await expectCut(connection);
+  },
+);
+
+test('nothing ran but the lines of the batches that were accepted, and nothing was printed past the log', async () => {
+  await expectNoJobs(gateway);
+  expect(gateway.sandbox.calls).toHaveLength(LINES + PATIENT_LINES);
+  expect(gateway.apis[0]?.otherOutput).toEqual([]);
+  expect(gateway.apis[0]?.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });
