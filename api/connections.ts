@@ -5,7 +5,9 @@ import type { Duplex } from 'node:stream';
 
 /** Requests of one connection that may wait for the answers to those before them. */
 const MOST_AHEAD = 32;
-/** How long a client may leave a piece of an answer untaken, and how often that is looked at. */
+/** A client is waited for at this rate. */
+export const SLOWEST_BYTES_PER_MS = 64;
+/** How long a client may leave a piece of an answer untaken, beside the time that it has for the piece, and how often that is looked at. */
 const UNTAKEN_MS = 60_000;
 const LOOK_MS = 5_000;
 
@@ -61,11 +63,11 @@ export const keepConnections = (server: Server): Connections => {
   };
 };
 
-/** While a client has not taken what was written, nothing more is written to it. */
+/** While a client has not taken what was written, nothing more is written to it; how much of a piece it has taken, Node does not say. */
 const letGoWhereStalled = (connection: Connection): void => {
   const { bytesWritten, writableLength } = connection.socket;
   const isTaking = writableLength === 0 || bytesWritten !== connection.writtenBytes;
   connection.writtenBytes = bytesWritten;
   connection.untakenMs = isTaking ? 0 : connection.untakenMs + LOOK_MS;
-  if (connection.untakenMs >= UNTAKEN_MS) connection.socket.destroy();
+  if (connection.untakenMs >= UNTAKEN_MS + writableLength / SLOWEST_BYTES_PER_MS) connection.socket.destroy();
 };

@@ -1,5 +1,6 @@
 import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
+import { holdsKey } from '../shared/user-key.ts';
 import { checkWebhookUrl } from '../shared/webhooks/webhook-url.ts';
 
 /** The URL where it is one that we deliver to; throws `webhook_url_refused` under the name `param` otherwise. */
@@ -8,6 +9,11 @@ export const takenWebhookUrl = (
   param: string,
   { production, webhooks }: Pick<Config, 'production' | 'webhooks'>,
 ): string => {
+  if (holdsKey(url)) {
+    const message =
+      'The webhook URL holds what looks like a key; it is stored and shown, and keys belong in headers only.';
+    throw new RequestError('webhook_url_refused', { param, message });
+  }
   const refusal = checkWebhookUrl(url, webhooks);
   if (refusal === null) return url;
   const isOpenToDevelopers = !production && checkWebhookUrl(url, { allowPrivate: true }) === null;

@@ -2,6 +2,7 @@
 import type { OpenFailure } from '../shared/crypto/seal.ts';
 import type { AttemptOutcome, Outcome } from '../shared/outcome.ts';
 import type { NextStep } from '../shared/stores/attempt-store.ts';
+import type { AbortReason } from './running-jobs.ts';
 
 type Policy = {
   /** Calls that failed, this one included, after which the job fails. Rate limits and lost workers do not count. */
@@ -86,3 +87,12 @@ export const decideWithoutKey = (
     }
   }
 };
+
+/** For a call that was aborted. Of one that had left nobody will know whether it is billed; the job runs again unless its end was asked for. */
+export const decideAborted = (
+  reason: AbortReason,
+  { billable }: { billable: boolean },
+): { outcome: AttemptOutcome; next: NextStep } =>
+  reason === 'cancelled'
+    ? { outcome: 'cancelled', next: { kind: 'cancelled' } }
+    : { outcome: billable ? 'unknown' : 'unavailable', next: { kind: 'hand_back' } };

@@ -12,10 +12,10 @@ import { type Handoff, parseHandoff, type Queues } from '../shared/queues.ts';
 import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
-import { decideNext, decideWithoutKey } from './decide-next.ts';
+import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { WorkerMetrics } from './metrics.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
-import type { RunningJobs } from './running-jobs.ts';
+import type { AbortReason, RunningJobs } from './running-jobs.ts';
 
 type Needs = {
   attempts: AttemptStore;
@@ -169,10 +169,8 @@ const attemptOnce = async (
   );
   const { usage, billable, providerRequestId } = outcome;
   if (outcome.kind === 'cancelled') {
-    return abort.reason === 'cancelled'
-      ? { outcome: 'cancelled', billable, providerRequestId, usage, next: { kind: 'cancelled' } }
-      : // The call had left, and the provider may bill it: nobody will know.
-        { outcome: 'unknown', billable, providerRequestId, usage, next: { kind: 'hand_back' } };
+    // A cast because nothing else aborts it.
+    return { billable, providerRequestId, usage, ...decideAborted(abort.reason as AbortReason, { billable }) };
   }
   // A call that was cut at the deadline is over at the deadline, whatever two clocks make of it.
   const wasCutAtDeadline = outcome.kind === 'timed_out' && timeoutMs < claim.timeoutMs;

@@ -84,6 +84,8 @@ const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs
     prefix: shardTag(shard),
     skipVersionCheck: true,
     skipWaitingForReady: true,
+    // It would set the length of BullMQ's event stream, which nobody reads, back to its default.
+    skipMetasUpdate: true,
   });
   queue.on('error', () => {});
 

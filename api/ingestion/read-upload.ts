@@ -1,12 +1,12 @@
 /** The body of an upload, as fast as it is taken. */
 import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/errors.ts';
+import { SLOWEST_BYTES_PER_MS } from '../connections.ts';
 
 /** How long nothing may come. */
 const IDLE_MS = 30_000;
 /** How long the client may be waited for in all: so long, and longer by what it has sent. */
 const PATIENCE_MS = 30_000;
-const SLOWEST_BYTES_PER_MS = 64;
 
 /** Throws RequestError 413 past the limit, and 408 where the client takes too long; the time in which nobody asks for more is not the client's. */
 export async function* readUpload(

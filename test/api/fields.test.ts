@@ -342,6 +342,7 @@ describe('a webhook URL is refused at once where it is', () => {
     ['a name of one label', 'https://intranet/'],
     ['no URL', 'example.com/hook'],
     ['empty', ''],
+    ['with a provider’s key', `https://example.com/?key=${OPENAI_KEY}`],
     ['too long', `https://example.com/${'a'.repeat(2_048)}`],
   ])('%s', async (_, url) => {
     const refusal = { status: 400, code: 'webhook_url_refused', param: 'webhook.url', message: /^The webhook URL / };

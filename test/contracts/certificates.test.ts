@@ -42,19 +42,22 @@ const adapters: [string, string | null, () => ProviderAdapter][] = [
   ['Anthropic', 'sk-ant-user-0123456789', () => createAnthropicAdapter({ baseUrl: url })],
   ['Bedrock', null, () => createBedrockAdapter({ baseUrl: url, region: 'us-east-1', auth: { kind: 'default_chain' } })],
 ];
-test.each(adapters)('%s is not called behind a certificate that nobody vouches for', async (_, key, create) => {
-  const adapter = create();
-  const outcome = await adapter.complete({
-    request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
-    userKey: key === null ? null : new Secret(key),
-    traceparent: null,
-    timeoutMs: 5_000,
-    signal: new AbortController().signal,
-  });
-  await adapter.close();
-  expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable' });
-  expect(requests).toBe(0);
-});
+test.each(adapters)(
+  '%s is not called behind a certificate that nobody vouches for, and bills nothing',
+  async (_, key, create) => {
+    const adapter = create();
+    const outcome = await adapter.complete({
+      request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+      userKey: key === null ? null : new Secret(key),
+      traceparent: null,
+      timeoutMs: 5_000,
+      signal: new AbortController().signal,
+    });
+    await adapter.close();
+    expect(outcome).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable', billable: false });
+    expect(requests).toBe(0);
+  },
+);
 
 test('KMS is not asked behind one', async () => {
   const log = createLog({ level: 'silent', process: 'test' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../shared/outcome.ts';
 import type { NextStep } from '../../shared/stores/attempt-store.ts';
-import { decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
+import { decideAborted, decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
 type Situation = Parameters<typeof decideNext>[2];
@@ -108,4 +108,20 @@ describe('what becomes of a job whose user’s key could not be opened', () => {
       expect(decideWithoutKey(why, 0).next).toMatchObject({ kind: 'failed', code: 'user_key_expired' });
     },
   );
+});
+
+describe('what becomes of a job whose call was aborted', () => {
+  const HAND_BACK = { kind: 'hand_back' } as const;
+  test.each(['lost', 'shutdown'] as const)(
+    '%s: it runs again, and whether a call that had left is billed nobody knows',
+    (why) => {
+      expect(decideAborted(why, { billable: true })).toEqual({ outcome: 'unknown', next: HAND_BACK });
+    },
+  );
+  test.each(['lost', 'shutdown'] as const)('%s: it runs again, and a call that had not left is not unknown', (why) => {
+    expect(decideAborted(why, { billable: false })).toEqual({ outcome: 'unavailable', next: HAND_BACK });
+  });
+  test.each([true, false])('cancelled: that is its end', (billable) => {
+    expect(decideAborted('cancelled', { billable })).toEqual({ outcome: 'cancelled', next: { kind: 'cancelled' } });
+  });
 });

@@ -14,15 +14,20 @@ export const newExchange = (): Exchange => ({ sent: false, unreachable: false, r
 export const isBillable = ({ sent, unreachable, response }: Exchange): boolean =>
   sent && !unreachable && (response === null || (response.status >= 200 && response.status < 300));
 
-/** Of a connection that was never there: those of Node's sockets and resolver, and undici's own. */
-const UNREACHABLE_CODES: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
+/** What Node was doing when no connection came about. */
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+/** Of a certificate that was refused: OpenSSL's names and Node's own. */
+const CERTIFICATE_CODE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
+
+/** Whether an error says that there was never a connection to send on. */
+const neverConnected = (error: unknown): boolean => {
+  if (error instanceof AggregateError) return error.errors.every(neverConnected);
+  if (!(error instanceof Error)) return false;
+  if ('syscall' in error && CONNECTING.has(error.syscall)) return true;
+  // Without a code it is Smithy's, of its connectionTimeout: the only time-out that it has here.
+  if (!('code' in error)) return error.name === 'TimeoutError';
+  return error.code === 'UND_ERR_CONNECT_TIMEOUT' || CERTIFICATE_CODE.test(String(error.code));
+};
 
 /** Runs the part of a call that is next to the socket, and notes where it found nobody. */
 export const overNetwork = async <T>(exchange: Exchange, part: () => Promise<T>): Promise<T> => {
@@ -31,7 +36,7 @@ export const overNetwork = async <T>(exchange: Exchange, part: () => Promise<T>)
     return await part();
   } catch (error) {
     for (let cause = error; cause instanceof Error; cause = cause.cause) {
-      if ('code' in cause && UNREACHABLE_CODES.has(cause.code)) exchange.unreachable = true;
+      if (neverConnected(cause)) exchange.unreachable = true;
     }
     throw error;
   }
