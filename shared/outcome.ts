@@ -21,8 +21,11 @@ export type Outcome =
   | (Reported & { kind: 'completed'; result: CompletionResult })
   /** Not worth asking again. `detail` is the provider's own explanation, scrubbed, at most 300 characters. */
   | (Refused & { kind: 'rejected'; detail: string | null })
-  /** The provider limits the rate. `retryAfterMs` is its own wish; null where it named none. */
-  | (Refused & { kind: 'throttled'; retryAfterMs: number | null })
+  /**
+   * The provider wants to be left alone for a while: `limit` when a limit of the account is reached, `overload` when the provider itself is short of capacity.
+   * `retryAfterMs` is its own wish, null if it named none; `detail` as of `rejected`.
+   */
+  | (Refused & { kind: 'throttled'; cause: 'limit' | 'overload'; retryAfterMs: number | null; detail: string | null })
   | (Refused & { kind: 'unavailable' })
   | (Refused & { kind: 'timed_out' })
   /** The call was aborted by its signal. */

@@ -21,7 +21,9 @@ const throttled = (retryAfterMs: number | null): Decided => ({
   ...reported,
   code: 'provider_rate_limited',
   providerStatus: 429,
+  cause: 'limit',
   retryAfterMs,
+  detail: null,
 });
 const unavailable: Decided = {
   kind: 'unavailable',

@@ -74,7 +74,7 @@ export const toOutcome = (verdict: Verdict, facts: Facts): Outcome => {
     case 'rejected':
       return { kind, ...refused, detail: facts.detail };
     case 'throttled':
-      return { kind, ...refused, retryAfterMs: facts.retryAfterMs };
+      return { kind, ...refused, cause: 'limit', retryAfterMs: facts.retryAfterMs, detail: facts.detail };
     case 'unavailable':
     case 'timed_out':
       return { kind, ...refused };
