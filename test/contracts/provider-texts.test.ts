@@ -1,4 +1,5 @@
 /** The two readers of what a provider writes: its wish to wait and its explanation. */
+import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../shared/crypto/secret.ts';
@@ -27,19 +28,53 @@ describe('retryAfterMs', () => {
 
 describe('scrubDetail', () => {
   test.each([
-    ["Unsupported parameter: 'max_tokens'.", "Unsupported parameter: 'max_tokens'."],
-    [
-      'The model `anthropic.claude-3-5-sonnet-20241022-v2:0` is gone.',
-      'The model `anthropic.claude-3-5-sonnet-20241022-v2:0` is gone.',
-    ],
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    'The model `anthropic.claude-3-5-sonnet-20241022-v2:0` is gone.',
+    "The model 'ft:gpt-4o-mini-2024-07-18:acme-research:support-bot:9xAbCdEf' does not exist or you do not have access to it.",
+    'Model meta.llama4-maverick-17b-instruct-v1:0 or qwen.qwen3-coder-480b-a35b-v1:0 or us.deepseek.r1-v1:0 is legacy.',
+    'Model mistral.mixtral-8x7b-instruct-v0:1 is not available in eu-central-1.',
+    'See https://help.openai.com/en/articles/6891831-error-code-429-you-exceeded-your-current-quota for more.',
+    'See https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html',
+    'messages.3.content.0.tool_result.cache_control.ephemeral_1h_input_tokens: Extra inputs are not permitted',
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 1234567 tokens.",
+    '您的账户余额不足，请前往控制台充值后重试。如果您认为这是一个错误，请联系我们的客户支持团队并提供您的请求编号以便我们进一步为您排查问题，感谢您的理解与支持。',
+    'このモデルはご利用のリージョンでは現在サポートされていないため、別のモデルを選択するか、リージョンを変更してからもう一度お試しください。詳しくはドキュメントをご覧ください。',
+    'You need to provide your API key in an Authorization header using Bearer auth.',
+    'ServiceQuotaExceededException of BedrockRuntimeServiceException: INVALID_PAYMENT_INSTRUMENT',
+    'Use **max_tokens** … or wait… until 2026-12-01T00:00:00Z.',
+  ])('leaves %j as it is', (text) => {
+    expect(scrubDetail(text, null)).toBe(text);
+  });
+
+  test.each([
     ['Two\r\nlines\u0000 and\tmore', 'Two lines and more'],
     ['Incorrect API key provided: sk-proj-ab.', 'Incorrect API key provided: [removed]'],
     ['Got abcd****wxyz from you', 'Got [removed] from you'],
+    ['Got ***wxyz, ••••wxyz, abcd…wxyz and ...wxyz', 'Got [removed], [removed], [removed] and [removed]'],
     ['Authorization: Bearer abc', 'Authorization: [removed]'],
     ['by AKIAIOSFODNN7EXAMPLE today', 'by [removed] today'],
     ['token 0123456789abcdef0123456789abcdef', 'token [removed]'],
+    ['secret wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', 'secret [removed]'],
+    ['密钥sk-proj-abcdef无效', '密钥[removed]无效'],
+    ['User: arn:aws:iam::123456789012:user/gateway is not authorized', 'User: [removed] is not authorized'],
+    ['at https://me:secret@host/path', 'at https://[removed]@host/path'],
+    ['id 550e8400-e29b-41d4-a716-446655440000', 'id [removed]'],
+    ['-----BEGIN PRIVATE KEY-----\nMIIEvQ', '[removed]'],
   ])('turns %j into %j', (text, expected) => {
     expect(scrubDetail(text, null)).toBe(expected);
+  });
+
+  test.each(['hex', 'base64', 'base64url'] as const)('a random key in %s does not pass', (encoding) => {
+    const keys = Array.from({ length: 5_000 }, (_, index) => hash('sha256', `key ${index}`, encoding).slice(0, 40));
+    const passed = keys.filter((key) => scrubDetail(`The key ${key} is wrong.`, null)?.includes(key.slice(8, 24)));
+    // One that happens to read like a name is not told from one; a user's own key is known, and never passes.
+    expect(passed.length / keys.length).toBeLessThan(0.005);
+  });
+
+  test('what is cut off leaves no part of a key behind', () => {
+    const key = 'Zq8'.repeat(40);
+    expect(scrubDetail(`${'so long '.repeat(245)}${key}`, null)).not.toContain('Zq8');
+    expect(scrubDetail(`${key} `.repeat(17), null)).not.toContain('Zq8');
   });
 
   test('is at most 300 characters long', () => {
