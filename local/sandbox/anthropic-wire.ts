@@ -13,7 +13,8 @@ const content = z.union([
 const requestForm = z.looseObject({
   model: z.string().min(1),
   max_tokens: z.int().min(1),
-  messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant']), content })).min(1),
+  temperature: z.number().optional(),
+  messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant', 'system']), content })).min(1),
   system: content.optional(),
   stop_sequences: z.array(z.string()).optional(),
 });
@@ -77,11 +78,25 @@ export const anthropicWire: Wire = {
       }
     }
     const { model, messages, system, max_tokens, stop_sequences } = request;
+    for (const [at, { role }] of messages.entries()) {
+      if (role !== 'system') continue;
+      if (at === 0) {
+        throw new Refusal(400, "messages.0: use the top-level 'system' parameter for the initial system prompt");
+      }
+      if (messages[at - 1]?.role !== 'user' || messages[at + 1]?.role === 'user') {
+        throw new Refusal(400, `messages.${at}: a system message must end a user turn`);
+      }
+    }
+    const last = messages.at(-1);
+    if (last?.role === 'assistant' && /\s$/.test(last.content.at(-1) ?? '')) {
+      throw new Refusal(400, 'messages: final assistant content cannot end with trailing whitespace');
+    }
     return {
       model,
       texts: [...(system ?? []), ...messages.flatMap((message) => message.content)],
       prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
       maxTokens: max_tokens,
+      temperature: request.temperature ?? null,
       stop: stop_sequences ?? [],
     };
   },

@@ -7,7 +7,11 @@ const requestForm = z.looseObject({
   messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant']), content: blocks })).min(1),
   system: blocks.optional(),
   inferenceConfig: z
-    .looseObject({ maxTokens: z.int().optional(), stopSequences: z.array(z.string()).optional() })
+    .looseObject({
+      maxTokens: z.int().min(1).optional(),
+      temperature: z.number().optional(),
+      stopSequences: z.array(z.string()).optional(),
+    })
     .optional(),
 });
 
@@ -71,6 +75,7 @@ export const bedrockWire: Wire = {
       texts: [...(system ?? []), ...messages.flatMap(({ content }) => content)],
       prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
       maxTokens: inferenceConfig?.maxTokens ?? null,
+      temperature: inferenceConfig?.temperature ?? null,
       stop: inferenceConfig?.stopSequences ?? [],
     };
   },

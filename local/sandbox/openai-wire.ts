@@ -11,6 +11,7 @@ const requestForm = z.looseObject({
   messages: z.array(z.looseObject({ role: z.string(), content })).min(1),
   max_tokens: z.int().nullish(),
   max_completion_tokens: z.int().nullish(),
+  temperature: z.number().nullish(),
   stop: z
     .union([z.string().transform((one) => [one]), z.array(z.string())])
     .nullish()
@@ -26,7 +27,6 @@ const FINISH_REASONS = {
 } as const;
 
 const ERRORS: Readonly<Record<number, { type: string; code: string | null }>> = {
-  403: { type: 'request_forbidden', code: 'unsupported_country_region_territory' },
   404: { type: 'invalid_request_error', code: 'model_not_found' },
   429: { type: 'requests', code: 'rate_limit_exceeded' },
 };
@@ -57,6 +57,7 @@ export const openaiWire: Wire = {
       texts: messages.flatMap((message) => message.content),
       prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
       maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
+      temperature: request.temperature ?? null,
       stop,
     };
   },

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { anthropicWire } from './anthropic-wire.ts';
 import { bedrockWire } from './bedrock-wire.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
+import { demandWhatIsReal } from './demands.ts';
 import { openaiWire } from './openai-wire.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';
 import { type Sendable, type Sent, sendReply } from './send-reply.ts';
@@ -19,7 +20,7 @@ export type SandboxOptions = {
   port?: number;
   /** About how long an answer takes; long ones take longer. 0 answers at once. */
   delayMs?: number;
-  /** Takes other keys than the documented samples too: for tests. */
+  /** Takes other keys than the documented samples, and models and values that no real provider takes: for tests. */
   acceptAnyKey?: boolean;
   /** Null keeps no record of calls, so that memory stays flat. */
   record?: RecordOptions | null;
@@ -84,7 +85,9 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
         if (record) finish = record.start({ provider: wire.provider, key, path, model, body, traceparent });
         const known = key !== '' && (acceptAnyKey || wire.sampleKey.test(key));
         if (!known) return sendable(wire.error({ kind: 'bad_key', key }, id));
-        return planReply(wire, wire.readAsk(body, headers, pathModel), headers, id);
+        const ask = wire.readAsk(body, headers, pathModel);
+        if (!acceptAnyKey) demandWhatIsReal(wire.provider, ask);
+        return planReply(wire, ask, headers, id);
       } catch (error) {
         if (error instanceof Refusal) return sendable(wire.error(error.trouble, id));
         throw error;

@@ -10,6 +10,7 @@ export type Ask = {
   /** The last user message. */
   prompt: string;
   maxTokens: number | null;
+  temperature: number | null;
   stop: string[];
 };
 

@@ -6,6 +6,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { parseDirectives } from '../../local/sandbox/directives.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
+import type { CompletionRequest } from '../../shared/completion.ts';
+import { Secret } from '../../shared/crypto/secret.ts';
+import { createProviders } from '../../worker/providers/registry.ts';
 
 const answerForm = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });
 
@@ -73,6 +76,96 @@ test('only the documented sample keys are taken, and a refusal shows the ends of
   const refused = await say(sandbox, 'Hello.', 'sk-proj-0123456789abcdef');
   expect(refused.status).toBe(401);
   expect(await refused.text()).toMatch(/sk-proj-\*+cdef/);
+});
+
+describe('what a real provider refuses', () => {
+  const MODELS = {
+    openai: ['gpt-4o', 'gpt-4o-mini', 'gpt-5-mini', 'ft:gpt-4o-2024-08-06:acme:bot:9x'],
+    anthropic: ['claude-sonnet-4-5', 'claude-opus-5', 'claude-3-haiku-20240307'],
+    bedrock: [
+      'amazon.nova-lite-v1:0',
+      'us.anthropic.claude-sonnet-4-5-20250929-v1:0',
+      'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2',
+    ],
+  } as const;
+  const KEYS = { openai: 'sk-user-sample-key', anthropic: 'sk-ant-user-sample-key', bedrock: null } as const;
+  const PROVIDERS = ['openai', 'anthropic', 'bedrock'] as const;
+  type Named = (typeof PROVIDERS)[number];
+
+  /** Through the gateway's own adapters, as a newcomer's request goes. */
+  const complete = async (sandbox: Sandbox, provider: Named, request: Partial<CompletionRequest>) => {
+    const { openai, anthropic, bedrock } = sandbox.providerUrls;
+    const adapters = createProviders({
+      openaiUrl: openai,
+      anthropicUrl: anthropic,
+      bedrockUrl: bedrock,
+      awsRegion: 'us-east-1',
+      bedrockAuth: { kind: 'access_key', accessKeyId: 'AKIASANDBOX', secretAccessKey: new Secret('secret') },
+    });
+    const key = KEYS[provider];
+    const outcome = await adapters[provider].complete({
+      request: { model: MODELS[provider][0], messages: [{ role: 'user', content: 'Hello.' }], ...request },
+      userKey: key === null ? null : new Secret(key),
+      traceparent: null,
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+    });
+    await Promise.all(Object.values(adapters).map((adapter) => adapter.close()));
+    return outcome;
+  };
+  const refused = (status: number, detail: string) => ({
+    kind: 'rejected',
+    code: 'provider_rejected_request',
+    providerStatus: status,
+    detail: expect.stringContaining(detail),
+  });
+
+  test.each(PROVIDERS)('%s has its own models, and those that tests make up', async (provider) => {
+    const sandbox = await start();
+    for (const model of [...MODELS[provider], 'model-1']) {
+      expect(await complete(sandbox, provider, { model }), model).toMatchObject({ kind: 'completed' });
+    }
+  });
+
+  test.each([
+    ['openai', 404, 'does not exist or you do not have access to it'],
+    ['anthropic', 404, 'model: '],
+    ['bedrock', 400, 'The provided model identifier is invalid.'],
+  ] as const)('%s refuses others with %i, in its own words', async (provider, status, words) => {
+    const sandbox = await start();
+    const others = PROVIDERS.filter((other) => other !== provider).flatMap((other) => MODELS[other].slice(0, 2));
+    for (const model of [
+      'gpt-4o-in-my-dreams',
+      'constructor',
+      ...others.filter((name) => !/\.claude|^claude/.test(name)),
+    ]) {
+      expect(await complete(sandbox, provider, { model }), model).toMatchObject(refused(status, words));
+    }
+  });
+
+  test.each([
+    ['openai', { model: 'gpt-5-mini', temperature: 0.5 }, "'temperature' does not support 0.5 with this model"],
+    ['openai', { model: 'gpt-4o', max_tokens: 16_385 }, 'supports at most 16384 completion tokens'],
+    ['anthropic', { temperature: 1.5 }, 'temperature: range: 0..1'],
+    ['anthropic', { model: 'claude-3-haiku-20240307', max_tokens: 4_097 }, 'max_tokens: 4097 > 4096'],
+    ['bedrock', { temperature: 1.1 }, 'Member must have value less than or equal to 1'],
+  ] as const)('%s refuses %o', async (provider, request, words) => {
+    expect(await complete(await start(), provider, request)).toMatchObject(refused(400, words));
+  });
+
+  test.each([
+    ['openai', { model: 'gpt-4o', temperature: 2, max_tokens: 16_384 }],
+    ['openai', { model: 'gpt-5-mini', temperature: 1 }],
+    ['anthropic', { temperature: 1, max_tokens: 64_000 }],
+    ['bedrock', { temperature: 1, max_tokens: 1_000 }],
+  ] as const)('%s takes %o', async (provider, request) => {
+    expect(await complete(await start(), provider, request)).toMatchObject({ kind: 'completed' });
+  });
+
+  test('with the keys of tests, tests may name any model', async () => {
+    const sandbox = await start({ acceptAnyKey: true });
+    expect(await complete(sandbox, 'openai', { model: 'nobody-knows-this' })).toMatchObject({ kind: 'completed' });
+  });
 });
 
 test('with any delay, delay=0 answers at once', async () => {
