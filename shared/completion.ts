@@ -36,7 +36,8 @@ const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx): z
   return messages;
 };
 
-export const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/);
+/** Names of fine-tuned models hold those of their base, organization and run. */
+export const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}$/);
 
 /** The answer's limit where a request names none and one is needed: by Anthropic, and for an estimate. It is within what every current model takes. */
 export const DEFAULT_MAX_TOKENS = 4_096;
@@ -76,12 +77,18 @@ export type FinishReason = (typeof FINISH_REASONS)[number];
 export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
 
 /**
- * What one call used, as the provider reported it; all are whole numbers ≥ 0. `inputTokens` is all input, whatever the provider means by its own
- * figure: `cachedInputTokens` (read from a cache) and `cacheWriteTokens` (written to one) are parts of it. `outputTokens` includes reasoning.
+ * What one call used, as the provider reported it: whole numbers ≥ 0, each null when it is unknown. `inputTokens` is all input, whatever the provider means
+ * by its own figure: `cachedInputTokens` (read from a cache) and `cacheWriteTokens` (written to one) are parts of it. `outputTokens` includes reasoning.
  */
 export type TokenUsage = {
-  inputTokens: number;
-  outputTokens: number;
-  cachedInputTokens: number;
-  cacheWriteTokens: number;
+  inputTokens: number | null;
+  outputTokens: number | null;
+  cachedInputTokens: number | null;
+  cacheWriteTokens: number | null;
+  /** The part of `cacheWriteTokens` that is kept for an hour. */
+  hourCacheWriteTokens?: number;
+  /** Searches of the web that the provider made for the answer. */
+  webSearches?: number;
+  /** The answer was served on terms, or with extras, that no price list has: another tier, place or speed. */
+  offList?: true;
 };

@@ -178,7 +178,7 @@ type JobErrorRow = { retryable: boolean; message: string };
 
 /** Every code that a job can end with. `retryable` says whether submitting the same job again may succeed. */
 export const JOB_ERRORS = {
-  user_key_rejected: { retryable: false, message: 'The provider refused the user’s key.' },
+  user_key_rejected: { retryable: false, message: 'The provider refused the user’s key, or the account behind it.' },
   user_key_quota_exhausted: {
     retryable: false,
     message: 'The user’s account at the provider has no quota or credit left.',
@@ -197,10 +197,14 @@ export const JOB_ERRORS = {
   },
   provider_timeout: { retryable: true, message: 'The provider did not answer within the time allowed.' },
   provider_rejected_request: { retryable: false, message: 'The provider refused the request.' },
-  provider_bad_response: { retryable: true, message: 'The provider’s answer could not be understood.' },
+  provider_bad_response: {
+    retryable: true,
+    message: 'The provider’s answer could not be understood, or held no completion.',
+  },
   platform_provider_error: {
     retryable: true,
-    message: 'The platform’s own provider account could not serve the request.',
+    message:
+      'The provider did not serve the platform: its own account there, or the network that the gateway calls from.',
   },
   budget_exceeded: {
     retryable: false,

@@ -37,11 +37,12 @@ export type JobView = {
   result: CompletionResult | null;
 };
 
+/** A figure is null when the provider did not report it. */
 export type UsageJson = {
-  input_tokens: number;
-  output_tokens: number;
-  cached_input_tokens: number;
-  total_tokens: number;
+  input_tokens: number | null;
+  output_tokens: number | null;
+  cached_input_tokens: number | null;
+  total_tokens: number | null;
   cost_usd: number | null;
   price_version: string;
 };
@@ -117,15 +118,16 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     attempts_omitted: attemptsOf(view) - Math.min(attempts.length, 10),
     ...(withResult ? { result: view.result } : {}),
     usage: deliveredUsage(record),
-    billed_usage: record.billed_input
-      ? usageJson(
-          record.billed_input,
-          record.billed_output,
-          record.billed_cached,
-          record.unpriced ? null : (record.billed_nano ?? null),
-          price,
-        )
-      : null,
+    billed_usage:
+      record.billed_input || record.billed_output
+        ? usageJson(
+            record.billed_input,
+            record.billed_output,
+            record.billed_cached,
+            record.unpriced ? null : (record.billed_nano ?? null),
+            price,
+          )
+        : null,
     ...(record.estimate
       ? {
           budget: {
@@ -152,6 +154,8 @@ export const deliveredUsage = ({ used, price_version }: JobRecord): UsageJson | 
 
 export const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
 
+const figure = (text: string | undefined): number | null => (text ? Number(text) : null);
+
 const usageJson = (
   input: string | undefined,
   output: string | undefined,
@@ -159,10 +163,10 @@ const usageJson = (
   nano: string | null,
   price: string,
 ): UsageJson => ({
-  input_tokens: Number(input),
-  output_tokens: Number(output),
-  cached_input_tokens: Number(cached),
-  total_tokens: Number(input) + Number(output),
+  input_tokens: figure(input),
+  output_tokens: figure(output),
+  cached_input_tokens: figure(cached),
+  total_tokens: input && output ? Number(input) + Number(output) : null,
   cost_usd: nano === null ? null : Number(nano) / NANO,
   price_version: price,
 });

@@ -18,7 +18,7 @@ const PRICE_LISTS = { openai: 'openai', anthropic: 'anthropic', bedrock: 'aws' }
 >;
 
 export type Price = {
-  /** Whole nano-dollars, rounded once; null where no price is known for the model. */
+  /** Whole nano-dollars, rounded once; null where no price is known for the model, or for all that was used. */
   costNano: number | null;
   /** The data that decided. */
   priceVersion: string;
@@ -58,19 +58,29 @@ const asListed = (model: string, { input, cached_input, cache_write, output }: M
   },
 });
 
+/** Null when a figure is unknown, and when the list has no price of its own for what was used: the library would take that of something near it. */
 const costNano = (usage: TokenUsage, model: string, options: PriceOptions): number | null => {
+  const { inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, hourCacheWriteTokens, webSearches } = usage;
+  if (inputTokens === null || outputTokens === null || cachedInputTokens === null || cacheWriteTokens === null)
+    return null;
+  if (usage.offList) return null;
   try {
     const price = calcPrice(
       {
-        input_tokens: usage.inputTokens,
-        output_tokens: usage.outputTokens,
-        cache_read_tokens: usage.cachedInputTokens,
-        cache_write_tokens: usage.cacheWriteTokens,
+        input_tokens: inputTokens,
+        output_tokens: outputTokens,
+        cache_read_tokens: cachedInputTokens,
+        cache_write_tokens: cacheWriteTokens,
+        ...(hourCacheWriteTokens && { cache_write_1h_tokens: hourCacheWriteTokens }),
+        ...(webSearches && { web_searches: webSearches }),
       },
       model,
       options,
     );
-    return price ? Math.round(price.total_price * 1e9) : null;
+    if (price === null) return null;
+    if (hourCacheWriteTokens && price.model_price.cache_write_1h_mtok === undefined) return null;
+    if (webSearches && price.model_price.web_searches_kcount === undefined) return null;
+    return Math.round(price.total_price * 1e9);
   } catch {
     // It throws on usage that no list can price, such as more cached than input tokens.
     return null;

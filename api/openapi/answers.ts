@@ -28,11 +28,14 @@ const listOf = (item: z.ZodType) =>
     next_cursor: z.string().nullable().meta({ description: 'What `after` takes for the next page.' }),
   });
 
+const figure = count.nullable();
 const usage = z.object({
-  input_tokens: count.meta({ description: 'Cached ones included.' }),
-  output_tokens: count,
-  cached_input_tokens: count,
-  total_tokens: count,
+  input_tokens: figure.meta({
+    description: 'Cached ones included. Like the other figures, null when the provider did not report it.',
+  }),
+  output_tokens: figure,
+  cached_input_tokens: figure,
+  total_tokens: figure,
   cost_usd: usd,
   price_version: z.string(),
 });
@@ -149,7 +152,7 @@ const counters = z.object({
   cached_input_tokens: count,
   cost_usd: z.number(),
   unpriced_requests: count.meta({
-    description: 'Jobs of models without a known price, whose tokens are not in `cost_usd`.',
+    description: 'Jobs with a call of unknown cost: no price is known for it, or its usage was not reported.',
   }),
 });
 

@@ -59,7 +59,7 @@ export type Settlement = {
   claim: string;
   outcome: AttemptOutcome;
   providerRequestId: string | null;
-  usage: (Omit<TokenUsage, 'cacheWriteTokens'> & Price) | null;
+  usage: (Pick<TokenUsage, 'inputTokens' | 'outputTokens' | 'cachedInputTokens'> & Price) | null;
   /** Whether the provider may bill the call: without usage its estimate counts toward the budget. */
   billable: boolean;
   next: NextStep;
@@ -100,9 +100,9 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
       failed?.detail ?? '',
       next.kind === 'completed' ? JSON.stringify(next.result) : '',
       usage ? '1' : '',
-      usage?.inputTokens ?? 0,
-      usage?.outputTokens ?? 0,
-      usage?.cachedInputTokens ?? 0,
+      usage?.inputTokens ?? '',
+      usage?.outputTokens ?? '',
+      usage?.cachedInputTokens ?? '',
       usage?.costNano ?? '',
       usage?.priceVersion ?? '',
       next.kind === 'retry' && !next.unsent ? '1' : '',

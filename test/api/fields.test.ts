@@ -148,7 +148,7 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     'ä',
     '__proto__',
     '<b>',
-    `a${'b'.repeat(128)}`,
+    `a${'b'.repeat(256)}`,
   ].map((model): [string, unknown, string, RegExp] => [
     `the model ${JSON.stringify(model).slice(0, 20)}`,
     { ...HELLO, model },

@@ -158,9 +158,10 @@ export const checkLedgers = async (
       ownBatches.reduce((total, batch) => total + of(batch), 0);
     const expected: Record<string, number> = {
       requests: own.length + sumOfBatches((batch) => batch.request_counts.total),
-      input_tokens: sum((job) => job.billed_usage?.input_tokens ?? 0) + sumOfBatches(({ usage }) => usage.input_tokens),
+      input_tokens:
+        sum((job) => job.billed_usage?.input_tokens ?? 0) + sumOfBatches(({ usage }) => usage.input_tokens ?? 0),
       output_tokens:
-        sum((job) => job.billed_usage?.output_tokens ?? 0) + sumOfBatches(({ usage }) => usage.output_tokens),
+        sum((job) => job.billed_usage?.output_tokens ?? 0) + sumOfBatches(({ usage }) => usage.output_tokens ?? 0),
       cost_nano:
         sum((job) => Math.round((job.billed_usage?.cost_usd ?? 0) * NANO)) +
         sumOfBatches(({ usage }) => Math.round((usage.cost_usd ?? 0) * NANO)),

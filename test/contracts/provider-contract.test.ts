@@ -34,7 +34,7 @@ const STATUSES: [number, Refused][] = [
   [529, same('unavailable', 'provider_unavailable')],
 ];
 
-const BROKEN_ANSWERS = ['cut', 'html', 'bad-json', 'empty', 'error-in-200'];
+const BROKEN_ANSWERS = ['cut', 'html', 'bad-json', 'empty'];
 
 describe.each(VENDORS)('$provider', (vendor) => {
   let sandbox: Sandbox;
@@ -138,8 +138,14 @@ describe.each(VENDORS)('$provider', (vendor) => {
     });
   });
 
-  test('usage that no call can have had counts as not reported', async () => {
-    expect((await ask(say('sandbox:cached=9000000000'))).outcome).toMatchObject({ kind: 'completed', usage: null });
+  test('a figure that no call can have had is unknown, and so is what it is part of; the others are kept', async () => {
+    const usage = {
+      inputTokens: null,
+      outputTokens: expect.any(Number),
+      cachedInputTokens: null,
+      cacheWriteTokens: 0,
+    };
+    expect((await ask(say('sandbox:cached=9000000000'))).outcome).toMatchObject({ kind: 'completed', usage });
   });
 
   test('an answer without usage is completed, with usage unknown', async () => {
@@ -165,8 +171,9 @@ describe.each(VENDORS)('$provider', (vendor) => {
     expect(outcome).toMatchObject({ detail: 'The sandbox was told to answer with status 400.' });
   });
 
-  test('other refusals carry nothing that the provider wrote', async () => {
-    expect((await ask(say('sandbox:status=403'))).outcome).toMatchObject({ kind: 'rejected', detail: null });
+  test.each([401, 402, 403, 404, 413, 422, 429])('so is every other refusal, such as a %i', async (status) => {
+    const { outcome } = await ask(say(`sandbox:status=${status}`));
+    expect(outcome).toMatchObject({ detail: `The sandbox was told to answer with status ${status}.` });
   });
 
   test('a rate limit carries the provider’s wish in milliseconds', async () => {
@@ -184,7 +191,11 @@ describe.each(VENDORS)('$provider', (vendor) => {
 
   test('an account without credit is not taken for a rate limit or a wrong request', async () => {
     const code = vendor.credential === 'user' ? 'user_key_quota_exhausted' : 'platform_provider_error';
-    expect((await ask(say('sandbox:fail=quota'))).outcome).toMatchObject({ kind: 'rejected', code, detail: null });
+    expect((await ask(say('sandbox:fail=quota'))).outcome).toMatchObject({
+      kind: 'rejected',
+      code,
+      detail: expect.stringMatching(/quota|credit/),
+    });
   });
 
   test.each(BROKEN_ANSWERS)('a 200 that is broken (%s) is a bad response, and may be billed', async (failure) => {
@@ -198,14 +209,34 @@ describe.each(VENDORS)('$provider', (vendor) => {
     expectNoPartOfKey(outcome);
   });
 
-  test('usage that came with an error inside a 200 is kept', async () => {
+  test('an answer that is JSON is delivered, whatever its Content-Type says', async () => {
+    const { outcome } = await askRaw((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(vendor.answerBody('Hi.')));
+    });
+    expect(outcome).toMatchObject({ kind: 'completed', result: { content: 'Hi.' }, usage: { outputTokens: 2 } });
+  });
+
+  test('an answer that is longer than any completion is not asked for again', async () => {
+    const { outcome } = await askRaw(json(200, vendor.answerBody('long '.repeat(7_000_000))));
+    expect(outcome).toMatchObject({
+      kind: 'rejected',
+      code: 'provider_bad_response',
+      providerStatus: 200,
+      billable: true,
+      usage: null,
+    });
+  });
+
+  test('usage that came with an error inside a 200 is kept, and the call is not paid for again', async () => {
     const usage = {
       inputTokens: expect.any(Number),
       outputTokens: expect.any(Number),
       cachedInputTokens: 0,
       cacheWriteTokens: 0,
     };
-    expect((await ask(say('sandbox:fail=error-in-200'))).outcome.usage).toEqual(usage);
+    const { outcome } = await ask(say('sandbox:fail=error-in-200'));
+    expect(outcome).toMatchObject({ kind: 'rejected', code: 'provider_bad_response', billable: true });
+    expect(outcome.usage).toEqual(usage);
   });
 
   test('a page of a proxy that echoes the request’s headers passes nothing on', async () => {

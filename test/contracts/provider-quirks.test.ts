@@ -39,21 +39,28 @@ const ask = async (adapter: ProviderAdapter, key: string | null, request: Comple
 describe('openai', () => {
   const askOpenAI = () => ask(createOpenAIAdapter({ baseUrl: `${server.url}/v1` }), 'sk-user-0123456789');
 
-  test('a refusal is the content, finished by the filter', async () => {
-    answer = json(200, { choices: [{ finish_reason: 'stop', message: { content: null, refusal: 'I cannot.' } }] });
-    expect(await askOpenAI()).toMatchObject({ result: { content: 'I cannot.', finish_reason: 'content_filter' } });
+  test.each([
+    [{ content: null, refusal: 'I cannot.' }, 'stop', { content: 'I cannot.', finish_reason: 'content_filter' }],
+    [{ content: '', refusal: 'I cannot.' }, 'stop', { content: 'I cannot.', finish_reason: 'content_filter' }],
+    [{ refusal: null }, 'content_filter', { content: '', finish_reason: 'content_filter' }],
+    [undefined, 'content_filter', { content: '', finish_reason: 'content_filter' }],
+    [{ content: null, tool_calls: [{}] }, 'tool_calls', { content: '', finish_reason: 'other' }],
+    [{ content: null }, 'length', { content: '', finish_reason: 'length' }],
+  ])('a whole answer with the message %o is delivered', async (message, finish_reason, result) => {
+    answer = json(200, { choices: [{ finish_reason, message }], usage: { prompt_tokens: 1, completion_tokens: 1 } });
+    expect(await askOpenAI()).toMatchObject({ kind: 'completed', result });
   });
 
-  test('an answer without text, all of it spent on reasoning, is empty and not broken', async () => {
-    answer = json(200, { choices: [{ finish_reason: 'length', message: { content: null } }] });
-    expect(await askOpenAI()).toMatchObject({ result: { content: '', finish_reason: 'length' } });
-  });
-
-  test.each(['insufficient_quota', 'billing_not_active', 'billing_hard_limit_reached'])(
-    '%s is no rate limit',
-    async (code) => {
-      answer = json(429, { error: { message: 'No.', code } });
-      expect(await askOpenAI()).toMatchObject({ kind: 'rejected', code: 'user_key_quota_exhausted' });
+  test.each([{ choices: [] }, { choices: [{}] }, { choices: null }, { error: { message: 'Moderated.', code: 403 } }])(
+    '%o with usage is paid for and no completion: failed at once',
+    async (body) => {
+      answer = json(200, { ...body, usage: { prompt_tokens: 7, completion_tokens: 0 } });
+      expect(await askOpenAI()).toMatchObject({
+        kind: 'rejected',
+        code: 'provider_bad_response',
+        billable: true,
+        usage: { inputTokens: 7, outputTokens: 0 },
+      });
     },
   );
 
@@ -90,6 +97,85 @@ describe('anthropic', () => {
     },
   );
 
+  const sent = async (request: Partial<CompletionRequest>) => {
+    answer = json(200, message);
+    await askAnthropic({ ...hello, ...request });
+    const { system, messages } = JSON.parse(server.received[0]?.body ?? '{}');
+    return { system, messages };
+  };
+  const [user, assistant, system] = (['user', 'assistant', 'system'] as const).map((role) => (content: string) => ({
+    role,
+    content,
+  }));
+  const blocks = (...texts: string[]) => texts.map((text) => ({ type: 'text', text }));
+  if (!user || !assistant || !system) throw new Error('no roles');
+
+  test.each(['claude-opus-4-8', 'claude-opus-5', 'claude-opus-5-5', 'claude-opus-4-10', 'claude-fable-5-1'])(
+    '%s gets a system message where it stands, or at the end of the next user turn',
+    async (model) => {
+      const messages = [
+        system('S1'),
+        user('U1'),
+        system('S2'),
+        assistant('A1'),
+        system('S3'),
+        user('U2'),
+        system('S4'),
+      ];
+      expect(await sent({ model, messages })).toEqual({
+        system: blocks('S1'),
+        messages: [
+          user('U1'),
+          { role: 'system', content: blocks('S2') },
+          assistant('A1'),
+          user('U2'),
+          { role: 'system', content: blocks('S3', 'S4') },
+        ],
+      });
+    },
+  );
+
+  test.each([
+    'claude-sonnet-5',
+    'claude-opus-4-7',
+    'claude-opus-4-20250514',
+    'claude-3-opus-latest',
+    'claude-haiku-4-5',
+  ])('%s, which takes none between others, gets them before the conversation in their order', async (model) => {
+    expect(await sent({ model, messages: [system('S1'), user('U1'), system('S2'), assistant('A1')] })).toEqual({
+      system: blocks('S1', 'S2'),
+      messages: [user('U1'), assistant('A1')],
+    });
+  });
+
+  test('where no user turn follows, a system message goes before the conversation', async () => {
+    const messages = [user('U1'), assistant('A1'), system('S1'), assistant('A2'), system('S2')];
+    expect(await sent({ model: 'claude-opus-5', messages })).toEqual({
+      system: blocks('S1', 'S2'),
+      messages: [user('U1'), assistant('A1'), assistant('A2')],
+    });
+  });
+
+  test('the beginning of an answer goes without the blank at its end, and empty answers of before are left out', async () => {
+    const messages = [user('U1 '), assistant(' '), user('U2'), assistant('A2 '), user('U3'), assistant('So: \n')];
+    expect((await sent({ messages })).messages).toEqual([
+      user('U1 '),
+      user('U2'),
+      assistant('A2 '),
+      user('U3'),
+      assistant('So:'),
+    ]);
+    const parts = {
+      role: 'assistant' as const,
+      content: [
+        { type: 'text' as const, text: 'So: ' },
+        { type: 'text' as const, text: '  ' },
+      ],
+    };
+    server.received.length = 0;
+    expect((await sent({ messages: [user('U'), parts] })).messages[1].content).toEqual(blocks('So:'));
+  });
+
   test('only text blocks make the content', async () => {
     const content = [{ type: 'thinking', thinking: 'Hm.' }, ...message.content, { type: 'text', text: ' Ho.' }];
     answer = json(200, { ...message, content });
@@ -116,6 +202,70 @@ describe('bedrock', () => {
     ask(createBedrockAdapter({ baseUrl: server.url, region: 'eu-central-1', auth }), null);
   const keys: BedrockAuth = { kind: 'access_key', accessKeyId: 'AKIAEXAMPLE', secretAccessKey: new Secret('secret') };
 
+  test('the beginning of an answer goes without the blank at its end', async () => {
+    answer = json(500, {});
+    const messages: CompletionRequest['messages'] = [
+      { role: 'user', content: 'U' },
+      { role: 'system', content: 'S' },
+      { role: 'assistant', content: 'So: ' },
+    ];
+    await ask(createBedrockAdapter({ baseUrl: server.url, region: 'eu-central-1', auth: keys }), null, {
+      ...hello,
+      messages,
+    });
+    expect(JSON.parse(server.received[0]?.body ?? '')).toMatchObject({
+      system: [{ text: 'S' }],
+      messages: [
+        { role: 'user', content: [{ text: 'U' }] },
+        { role: 'assistant', content: [{ text: 'So:' }] },
+      ],
+    });
+  });
+
+  test.each([
+    [{ stopReason: 'content_filtered' }, 'content_filter'],
+    [{ stopReason: 'guardrail_intervened', output: { message: { role: 'assistant', content: [] } } }, 'content_filter'],
+  ])('an answer of which a filter left nothing is delivered: %o', async (body, finish_reason) => {
+    answer = json(200, { ...body, usage: { inputTokens: 1, outputTokens: 0, totalTokens: 1 } });
+    expect(await askBedrock(keys)).toMatchObject({ kind: 'completed', result: { content: '', finish_reason } });
+  });
+
+  test.each(['InvalidSignatureException', 'RequestTimeTooSkewed', 'RequestExpired'])(
+    'after a clock jump (%s) the job runs again, and the next call is signed by the provider’s clock',
+    async (name) => {
+      const theirs = Date.now() - 3 * 3_600_000;
+      const date = new Date(theirs).toUTCString();
+      answer = json(403, { message: 'Signature not yet current.' }, { 'x-amzn-errortype': name, date });
+      const adapter = createBedrockAdapter({ baseUrl: server.url, region: 'eu-central-1', auth: keys });
+      expect(await ask(adapter, null)).toMatchObject({ kind: 'unavailable', code: 'platform_provider_error' });
+      await ask(adapter, null);
+      const signed = server.received.map(({ headers }) => String(headers['x-amz-date']));
+      expect(signed[0]?.slice(0, 11)).not.toBe(signed[1]?.slice(0, 11));
+      const [, day = '', hour = ''] = /^(\d{8})T(\d{2})/.exec(signed[1] ?? '') ?? [];
+      expect([day, hour]).toEqual([
+        new Date(theirs).toISOString().slice(0, 10).replaceAll('-', ''),
+        new Date(theirs).toISOString().slice(11, 13),
+      ]);
+    },
+  );
+
+  test('credentials that expired are looked up again for the next call', async () => {
+    vi.stubEnv('AWS_PROFILE', undefined);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAOFBEFORE');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+    answer = json(403, { message: 'It is expired.' }, { 'x-amzn-errortype': 'ExpiredTokenException' });
+    const adapter = createBedrockAdapter({
+      baseUrl: server.url,
+      region: 'eu-central-1',
+      auth: { kind: 'default_chain' },
+    });
+    expect(await ask(adapter, null)).toMatchObject({ kind: 'unavailable', code: 'platform_provider_error' });
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIARENEWED');
+    await ask(adapter, null);
+    const used = server.received.map(({ headers }) => /Credential=(\w+)/.exec(headers.authorization ?? '')?.[1]);
+    expect(used).toEqual(['AKIAOFBEFORE', 'AKIARENEWED']);
+  });
+
   test('a Bedrock API key goes as a bearer token, whatever the environment holds', async () => {
     vi.stubEnv('AWS_BEARER_TOKEN_BEDROCK', 'another-token');
     answer = json(500, {});
@@ -128,7 +278,7 @@ describe('bedrock', () => {
     [429, 'ModelNotReadyException', { kind: 'unavailable', code: 'provider_unavailable' }],
     [424, 'ModelErrorException', { kind: 'unavailable', code: 'provider_unavailable' }],
     [408, 'ModelTimeoutException', { kind: 'timed_out', code: 'provider_timeout' }],
-    [400, 'ExpiredTokenException', { kind: 'rejected', code: 'platform_provider_error' }],
+    [400, 'ExpiredTokenException', { kind: 'unavailable', code: 'platform_provider_error' }],
   ])('a %i named %s goes by its name', async (status, name, expected) => {
     answer = json(status, { message: 'No.' }, { 'x-amzn-errortype': name });
     expect(await askBedrock(keys)).toMatchObject(expected);

@@ -4,15 +4,18 @@ import { createServer, type IncomingHttpHeaders, type RequestListener } from 'no
 
 export type RawServer = {
   url: string;
-  received: { path: string; headers: IncomingHttpHeaders }[];
+  received: { path: string; headers: IncomingHttpHeaders; body: string }[];
   close(): Promise<void>;
 };
 
 export const startRawServer = async (answer: RequestListener): Promise<RawServer> => {
   const received: RawServer['received'] = [];
   const server = createServer((request, response) => {
-    received.push({ path: request.url ?? '', headers: request.headers });
-    request.resume();
+    const call = { path: request.url ?? '', headers: request.headers, body: '' };
+    received.push(call);
+    request.setEncoding('utf8').on('data', (part: string) => {
+      call.body += part;
+    });
     request.once('end', () => {
       answer(request, response);
     });

@@ -29,6 +29,11 @@ export type Vendor = {
   /** The provider's own error body with this message. */
   errorBody(message: string): unknown;
   errorHeaders: Record<string, string>;
+  /** The provider's own answer with this text, which read one token and wrote two. */
+  answerBody(text: string): Record<string, unknown>;
+  /** An error's body of a type that the provider gives to errors that are of no known kind. */
+  plainErrorBody(message: string): unknown;
+  plainErrorHeaders: Record<string, string>;
   /** What the body of the full request is to look like. */
   fullBody: unknown;
   /** Variables that the SDK would obey; `TRAP` stands for a server of an attacker. */
@@ -71,6 +76,12 @@ const openai: Vendor = {
   requestIdHeader: 'x-request-id',
   errorBody: (message) => ({ error: { message, type: 'invalid_request_error', param: null, code: null } }),
   errorHeaders: {},
+  answerBody: (content) => ({
+    choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content } }],
+    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+  }),
+  plainErrorBody: (message) => ({ error: { message, type: 'error', param: null, code: null } }),
+  plainErrorHeaders: {},
   fullBody: {
     model: 'model-1',
     messages: fullRequest.messages,
@@ -101,6 +112,15 @@ const anthropic: Vendor = {
   requestIdHeader: 'request-id',
   errorBody: (message) => ({ type: 'error', error: { type: 'invalid_request_error', message } }),
   errorHeaders: {},
+  answerBody: (text) => ({
+    type: 'message',
+    role: 'assistant',
+    content: [{ type: 'text', text }],
+    stop_reason: 'end_turn',
+    usage: { input_tokens: 1, output_tokens: 2 },
+  }),
+  plainErrorBody: (message) => ({ type: 'error', error: { type: 'error', message } }),
+  plainErrorHeaders: {},
   fullBody: {
     model: 'model-1',
     max_tokens: 20,
@@ -137,6 +157,13 @@ const bedrock: Vendor = {
   requestIdHeader: 'x-amzn-requestid',
   errorBody: (message) => ({ message }),
   errorHeaders: { 'x-amzn-errortype': 'ValidationException' },
+  answerBody: (text) => ({
+    output: { message: { role: 'assistant', content: [{ text }] } },
+    stopReason: 'end_turn',
+    usage: { inputTokens: 1, outputTokens: 2, totalTokens: 3 },
+  }),
+  plainErrorBody: (message) => ({ message }),
+  plainErrorHeaders: { 'x-amzn-errortype': 'SomeException' },
   fullBody: {
     messages: [
       { role: 'user', content: [{ text: 'First.' }] },

@@ -23,7 +23,6 @@ const RETRYABLE = [
   ['fail=html', 'unavailable', 'provider_bad_response', 60],
   ['fail=bad-json', 'unavailable', 'provider_bad_response', 60],
   ['fail=empty', 'unavailable', 'provider_bad_response', 60],
-  ['fail=error-in-200', 'unavailable', 'provider_bad_response', 60],
 ] as const;
 
 const FINAL_AT_ONCE = [

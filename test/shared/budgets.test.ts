@@ -90,6 +90,14 @@ describe('a single job', () => {
       { used: 5, reserved: 0, missed: 0 },
     ],
     [
+      'its estimate where a part of its usage is unknown',
+      {
+        usage: { inputTokens: 10, outputTokens: null, cachedInputTokens: 0, costNano: null, priceVersion: 'test' },
+      },
+      { used: 1_000, reserved: 0, missed: 0 },
+    ],
+    ['its estimate where a whole answer reports no usage', { usage: null }, { used: 1_000, reserved: 0, missed: 0 }],
+    [
       'its estimate where its end is unknown',
       { outcome: 'unknown', usage: null, next: { kind: 'hand_back' } },
       { used: 1_000, reserved: 0, missed: 0 },

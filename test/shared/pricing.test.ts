@@ -130,6 +130,42 @@ test.each<[string, Provider, string]>([
   expect(nano(provider, model, used(1_000, 1_000))).toBeNull();
 });
 
+describe('beyond tokens at the price of the list', () => {
+  test.each<[string, Provider, string, TokenUsage, number | null]>([
+    // 6 × 2.00 + 3 × 2.50 + 1 × 4.00
+    [
+      'a cache for an hour',
+      'anthropic',
+      'claude-sonnet-5',
+      used(10_000, 0, { cacheWriteTokens: 4_000, hourCacheWriteTokens: 1_000 }),
+      23_500_000,
+    ],
+    [
+      'a cache for an hour without a price',
+      'openai',
+      'gpt-4o',
+      used(10_000, 0, { cacheWriteTokens: 4_000, hourCacheWriteTokens: 1_000 }),
+      null,
+    ],
+    // 10 × 2.00, and 2 of 1,000 searches for $10
+    ['searches of the web', 'anthropic', 'claude-sonnet-5', used(10_000, 0, { webSearches: 2 }), 40_000_000],
+    [
+      'searches of the web without a price',
+      'anthropic',
+      'claude-3-haiku-20240307',
+      used(10_000, 0, { webSearches: 2 }),
+      null,
+    ],
+    ['other terms', 'openai', 'gpt-4o', used(10_000, 2_000, { offList: true }), null],
+    ['unknown input', 'openai', 'gpt-4o', used(0, 2_000, { inputTokens: null }), null],
+    ['unknown output', 'openai', 'gpt-4o', used(10_000, 0, { outputTokens: null }), null],
+    ['an unknown cached part', 'openai', 'gpt-4o', used(10_000, 0, { cachedInputTokens: null }), null],
+    ['an unknown part written to a cache', 'openai', 'gpt-4o', used(10_000, 0, { cacheWriteTokens: null }), null],
+  ])('%s: what is known is priced, all else is unpriced and never guessed', (_, provider, model, usage, cost) => {
+    expect(nano(provider, model, usage)).toBe(cost);
+  });
+});
+
 test('usage that cannot be is unpriced: more cached than there was input', () => {
   expect(nano('openai', 'gpt-4o', used(10, 1, { cachedInputTokens: 11 }))).toBeNull();
 });

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { TenantId } from '../../shared/ids.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { JobId, TenantId } from '../../shared/ids.ts';
+import { toJob } from '../../shared/job.ts';
 import { key } from '../../shared/redis/keys.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import { COUNTERS, createUsageStore } from '../../shared/stores/usage-store.ts';
@@ -61,6 +62,75 @@ test('sums are exact up to the largest whole number that JavaScript tells apart'
   await complete('dear', most - 1);
   await complete('dear', 1);
   expect(await costs('acme')).toEqual(new Map([['bedrock dear platform', most]]));
+});
+
+describe('what a provider did not report', () => {
+  const recordOf = (id: string) => engine.redis.hgetall(key(TAG, 'JOB', id));
+  const today = async (): Promise<Record<string, number>> => {
+    const found: Record<string, number> = {};
+    const store = createUsageStore({ run: createScripts(engine.redis), shards: 1 });
+    const days = [0, 86_400_000].map((ms) => new Date(Date.now() - ms).toISOString().slice(0, 10));
+    await store.read('acme' as TenantId, days, (_, __, counts) => {
+      for (const [at, name] of COUNTERS.entries()) found[name] = counts[at] ?? Number.NaN;
+    });
+    return found;
+  };
+  const end = async (settlement: Parameters<Engine['end']>[1]): Promise<JobId> => {
+    const id = await engine.submit('acme');
+    const running = await engine.start();
+    if (!running) throw new Error('nothing to run');
+    await engine.end(running, settlement);
+    return id;
+  };
+
+  test('is unknown, figure by figure: the others are summed up, and the job counts as unpriced', async () => {
+    const usage = { inputTokens: 10, outputTokens: null, cachedInputTokens: 0, costNano: null, priceVersion: 'test' };
+    const id = await end({ usage });
+    const record = await recordOf(id);
+    expect(record).toMatchObject({ billed_input: '10', unpriced: '1', used: '10||0|' });
+    expect(await today()).toMatchObject({
+      completed: 1,
+      input_tokens: 10,
+      output_tokens: 0,
+      cost_nano: 0,
+      unpriced_requests: 1,
+    });
+    const shown = { input_tokens: 10, output_tokens: null, total_tokens: null, cost_usd: null };
+    expect(toJob({ id, record, queue: null, result: null }, { withResult: false })).toMatchObject({
+      usage: shown,
+      billed_usage: shown,
+    });
+    expect(await findViolations(engine.redis, TAG)).toEqual([]);
+  });
+
+  test.each<[string, Parameters<Engine['end']>[1]]>([
+    ['a completed call', { usage: null }],
+    [
+      'a whole answer that holds no completion',
+      {
+        outcome: 'rejected',
+        billable: true,
+        usage: null,
+        next: { kind: 'failed', code: 'provider_bad_response', providerStatus: 200, detail: null },
+      },
+    ],
+  ])('of %s at all is counted as unpriced', async (_, settlement) => {
+    const record = await recordOf(await end(settlement));
+    expect(record).toMatchObject({ unpriced: '1' });
+    expect(record).not.toHaveProperty('billed_input');
+    expect(record).not.toHaveProperty('used');
+    expect(await today()).toMatchObject({ requests: 1, input_tokens: 0, cost_nano: 0, unpriced_requests: 1 });
+    expect(await findViolations(engine.redis, TAG)).toEqual([]);
+  });
+
+  test('of a call that was refused costs nothing, and is not unpriced', async () => {
+    await end({
+      outcome: 'rejected',
+      usage: null,
+      next: { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: null },
+    });
+    expect(await today()).toMatchObject({ failed: 1, unpriced_requests: 0 });
+  });
 });
 
 test('a late report is in the ledger and in its job, and leaves the price of the delivered result alone', async () => {

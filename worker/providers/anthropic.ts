@@ -5,13 +5,15 @@ import {
   type CompletionRequest,
   DEFAULT_MAX_TOKENS,
   type FinishReason,
-  messageTexts,
+  type TokenUsage,
 } from '../../shared/completion.ts';
+import { ANTHROPIC_ERRORS } from './anthropic-errors.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
+import { placeMessages } from './place-messages.ts';
 import type { ProviderAdapter } from './provider.ts';
-import { tokenCount } from './token-count.ts';
-import { refuseCredential, type Verdict } from './verdict.ts';
+import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from './reported-usage.ts';
+import { refuseCredential } from './verdict.ts';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 
@@ -23,33 +25,40 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['refusal', 'content_filter'],
 ]);
 
-/** By `error.details.error_code` or `error.type`, as SDK 1.12 lists them. */
-const VERDICT_BY_CODE: ReadonlyMap<string, Verdict> = new Map([
-  ['billing_error', 'quota_exhausted'],
-  ['contract_spend_limit_reached', 'quota_exhausted'],
-  ['enforced_spend_limit_reached', 'quota_exhausted'],
-  ['linked_organization_spend_limit_reached', 'quota_exhausted'],
-  ['organization_on_hold', 'credential_refused'],
-]);
+/**
+ * Models that take a system message between others, from Opus 4.8 on (not Sonnet 5); all others refuse it.
+ * https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
+ */
+const TAKES_SYSTEM_IN_PLACE = /^claude-(?:opus-(?:4-(?:[89]|[1-9]\d)|[5-9])(?!\d)|fable-)/;
 
-/** An account without credit is answered with a plain 400 or 403 that only its text tells apart. */
-const NO_CREDIT = /credit balance is too low/i;
-
-const answerForm = z.object({
-  type: z.literal('message'),
-  content: z.array(z.looseObject({ type: z.string() })),
-  stop_reason: z.string().nullish(),
-});
+const answerForm = z
+  .object({
+    type: z.literal('message'),
+    content: z.array(z.looseObject({ type: z.string() })).nullish(),
+    stop_reason: z.string().nullish(),
+  })
+  .refine((message) => message.content ?? message.stop_reason);
 const textBlock = z.object({ type: z.literal('text'), text: z.string() });
 
 const usageForm = z.object({
   usage: z.object({
     input_tokens: tokenCount,
     output_tokens: tokenCount,
-    cache_creation_input_tokens: tokenCount.nullish(),
-    cache_read_input_tokens: tokenCount.nullish(),
+    cache_creation_input_tokens: partCount,
+    cache_read_input_tokens: partCount,
+    cache_creation: partCounts,
+    server_tool_use: z.record(z.string(), partCount).nullish().catch({ unknown: null }),
+    service_tier: term,
+    inference_geo: term,
+    speed: term,
   }),
 });
+
+/** The second is how its edge refuses a place: https://github.com/enricoros/big-AGI/issues/485 */
+const errorForm = z.union([
+  z.object({ type: z.literal('error'), error: z.object({}) }),
+  z.object({ error: z.object({ type: z.literal('forbidden'), message: z.string() }) }),
+]);
 
 /** API version 2026-10-21 refuses sampling parameters; the older one takes them, and takes the key in a header of its own. */
 const headersFor = (request: CompletionRequest) => (key: string) =>
@@ -58,11 +67,11 @@ const headersFor = (request: CompletionRequest) => (key: string) =>
     : { 'anthropic-version': '2023-06-01', 'x-api-key': key };
 
 const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) => {
-  const system = messages.filter(({ role }) => role === 'system').flatMap(({ content }) => messageTexts(content));
+  const { system, turns } = placeMessages(messages, TAKES_SYSTEM_IN_PLACE.test(model));
   return {
     model,
     max_tokens: max_tokens ?? DEFAULT_MAX_TOKENS,
-    messages: messages.filter(({ role }) => role !== 'system'),
+    messages: turns,
     ...(system.length > 0 && { system: system.map((text) => ({ type: 'text', text })) }),
     ...(temperature !== undefined && { temperature }),
     ...(top_p !== undefined && { top_p }),
@@ -70,38 +79,46 @@ const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: Compl
   };
 };
 
-const read: Dialect['read'] = (answer) => {
+const readUsage = (answer: unknown): TokenUsage | null => {
   const reported = usageForm.safeParse(answer).data?.usage;
-  const cachedInputTokens = reported?.cache_read_input_tokens ?? 0;
-  const cacheWriteTokens = reported?.cache_creation_input_tokens ?? 0;
-  const usage = reported
-    ? {
-        inputTokens: reported.input_tokens + cacheWriteTokens + cachedInputTokens,
-        outputTokens: reported.output_tokens,
-        cachedInputTokens,
-        cacheWriteTokens,
-      }
-    : null;
+  if (reported === undefined) return null;
+  const { cache_read_input_tokens: cachedInputTokens, cache_creation_input_tokens: cacheWriteTokens } = reported;
+  // A page that is fetched costs its tokens only.
+  const { web_search_requests = 0, web_fetch_requests: _fetched, ...otherTools } = reported.server_tool_use ?? {};
+  return reportedUsage({
+    inputTokens: sumOf(reported.input_tokens, cacheWriteTokens, cachedInputTokens),
+    outputTokens: reported.output_tokens,
+    cachedInputTokens,
+    cacheWriteTokens,
+    hourCacheWriteTokens: reported.cache_creation('ephemeral_1h_input_tokens'),
+    webSearches: web_search_requests,
+    listed:
+      isListed(reported.service_tier, 'standard') &&
+      // Models before Opus 4.6 have no choice of place.
+      isListed(reported.inference_geo, 'global', 'not_available') &&
+      isListed(reported.speed, 'standard') &&
+      Object.values(otherTools).every((uses) => uses === 0),
+  });
+};
+
+const read: Dialect['read'] = (answer) => {
+  const usage = readUsage(answer);
   const message = answerForm.safeParse(answer).data;
   if (message === undefined) return { result: null, usage };
   return {
     result: {
       role: 'assistant',
-      content: message.content.map((block) => textBlock.safeParse(block).data?.text ?? '').join(''),
+      content: (message.content ?? []).map((block) => textBlock.safeParse(block).data?.text ?? '').join(''),
       finish_reason: FINISH_REASONS.get(message.stop_reason ?? '') ?? 'other',
     },
     usage,
   };
 };
 
-const explain: Dialect['explain'] = (error) => {
-  if (!(error instanceof APIError)) return { verdict: null, message: null };
+const readError: Dialect['readError'] = (error) => {
+  if (!(error instanceof APIError) || !errorForm.safeParse(error.error).success) return null;
   const { errorCode, type, apiMessage } = error;
-  const message = typeof apiMessage === 'string' ? apiMessage : null;
-  const noCredit = message !== null && NO_CREDIT.test(message);
-  const verdict =
-    VERDICT_BY_CODE.get(errorCode ?? '') ?? VERDICT_BY_CODE.get(type ?? '') ?? (noCredit ? 'quota_exhausted' : null);
-  return { verdict, message };
+  return { code: errorCode, type, text: typeof apiMessage === 'string' ? apiMessage : '' };
 };
 
 /** `baseUrl` has no path; null is the vendor's own. */
@@ -115,7 +132,8 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
         credential: 'user',
         requestIdHeader: 'request-id',
         read,
-        explain,
+        readError,
+        errors: ANTHROPIC_ERRORS,
         send: async (exchange, signal) => {
           // Everything that the SDK would otherwise look up in the environment is said here.
           const client = new Anthropic({

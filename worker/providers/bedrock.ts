@@ -1,4 +1,5 @@
 /** AWS Bedrock's Converse, on the platform's own account only. */
+import { pipeline, Readable, Transform } from 'node:stream';
 import {
   BedrockRuntimeClient,
   type BedrockRuntimeClientConfig,
@@ -7,15 +8,18 @@ import {
   type ConverseCommandInput,
 } from '@aws-sdk/client-bedrock-runtime';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { errors } from 'undici';
 import { z } from 'zod';
-import { type CompletionRequest, type FinishReason, messageTexts } from '../../shared/completion.ts';
+import { type CompletionRequest, type FinishReason, messageTexts, type TokenUsage } from '../../shared/completion.ts';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import type { Traceparent } from '../../shared/tracing/traceparent.ts';
-import { type Exchange, overNetwork } from './exchange.ts';
+import { BEDROCK_ERRORS } from './bedrock-errors.ts';
+import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from './exchange.ts';
 import { type Dialect, makeCall } from './make-call.ts';
+import { placeMessages } from './place-messages.ts';
 import type { ProviderAdapter } from './provider.ts';
-import { tokenCount } from './token-count.ts';
-import { refuseCredential, type Verdict } from './verdict.ts';
+import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from './reported-usage.ts';
+import { refuseCredential } from './verdict.ts';
 
 /** `default_chain`: environment, profile files, container or instance, as AWS orders them. `api_key`: a Bedrock API key (`AWS_BEARER_TOKEN_BEDROCK`). */
 export type BedrockAuth =
@@ -32,39 +36,42 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['guardrail_intervened', 'content_filter'],
 ]);
 
-/** Where the name says more than the status (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, CommonErrors). */
-const VERDICT_BY_ERROR: ReadonlyMap<string, Verdict> = new Map([
-  ['ThrottlingException', 'rate_limited'],
-  // A 429, but the model is still being loaded: no reason to hold back the account's other calls.
-  ['ModelNotReadyException', 'unavailable'],
-  ['ModelErrorException', 'unavailable'],
-  ['ModelTimeoutException', 'timed_out'],
-  ['ServiceQuotaExceededException', 'quota_exhausted'],
-  ['ExpiredTokenException', 'credential_refused'],
-  ['IncompleteSignatureException', 'credential_refused'],
-  ['InvalidSignatureException', 'credential_refused'],
-  ['UnrecognizedClientException', 'credential_refused'],
-  // Thrown by the SDK itself, before anything is sent.
-  ['CredentialsProviderError', 'credential_unavailable'],
-  ['TokenProviderError', 'credential_unavailable'],
-]);
+/** Thrown by the SDK itself, before anything is sent. */
+const CREDENTIAL_ERRORS: ReadonlySet<string> = new Set(['CredentialsProviderError', 'TokenProviderError']);
 
-const answerForm = z.object({
-  output: z.object({ message: z.object({ content: z.array(z.looseObject({ text: z.string().optional() })) }) }),
-  stopReason: z.string().nullish(),
-});
+const EXPIRED: ReadonlySet<string> = new Set(['ExpiredTokenException', 'ExpiredToken']);
+
+/** The SDK's name for an error whose answer says none: not one of AWS's own; and the SDK's text for one that has none. */
+const NAMELESS = 'Unknown';
+const TEXTLESS = 'UnknownError';
+
+const answerForm = z
+  .object({
+    output: z
+      .object({ message: z.object({ content: z.array(z.looseObject({ text: z.string().optional() })) }) })
+      .nullish(),
+    stopReason: z.string().nullish(),
+  })
+  // Without its message when a filter or guardrail took all of it.
+  .refine((answer) => answer.output ?? answer.stopReason);
 
 const usageForm = z.object({
   usage: z.object({
     inputTokens: tokenCount,
     outputTokens: tokenCount,
-    cacheReadInputTokens: tokenCount.nullish(),
-    cacheWriteInputTokens: tokenCount.nullish(),
+    cacheReadInputTokens: partCount,
+    cacheWriteInputTokens: partCount,
+    cacheDetails: z
+      .array(z.object({ ttl: z.string(), inputTokens: partCount }))
+      .nullish()
+      .catch([{ ttl: '1h', inputTokens: null }]),
   }),
+  serviceTier: z.object({ type: term }).nullish().catch({ type: 'unknown' }),
+  performanceConfig: z.object({ latency: term }).nullish().catch({ latency: 'unknown' }),
 });
 
 /** Converse wants roles to alternate: messages of one role in a row become one with several blocks. */
-const toMessages = (messages: CompletionRequest['messages']): ConverseCommandInput['messages'] => {
+const alternating = (messages: CompletionRequest['messages']): ConverseCommandInput['messages'] => {
   const turns: { role: 'user' | 'assistant'; content: { text: string }[] }[] = [];
   for (const { role, content } of messages) {
     if (role === 'system') continue;
@@ -78,47 +85,57 @@ const toMessages = (messages: CompletionRequest['messages']): ConverseCommandInp
 
 const toInput = (request: CompletionRequest): ConverseCommandInput => {
   const { model, messages, max_tokens, temperature, top_p, stop } = request;
-  const system = messages.filter(({ role }) => role === 'system').flatMap(({ content }) => messageTexts(content));
+  // Converse knows a system role between others, but no model takes it there: https://github.com/stdapi-ai/stdapi.ai/issues/49
+  const { system, turns } = placeMessages(messages, false);
   return {
     modelId: model,
-    messages: toMessages(messages),
+    messages: alternating(turns),
     ...(system.length > 0 && { system: system.map((text) => ({ text })) }),
     inferenceConfig: { maxTokens: max_tokens, temperature, topP: top_p, stopSequences: stop },
   };
 };
 
+const readUsage = (answer: unknown): TokenUsage | null => {
+  const reported = usageForm.safeParse(answer).data;
+  if (reported === undefined) return null;
+  const { inputTokens, outputTokens, cacheReadInputTokens, cacheWriteInputTokens, cacheDetails } = reported.usage;
+  const forAnHour = (cacheDetails ?? []).filter(({ ttl }) => ttl === '1h');
+  return reportedUsage({
+    inputTokens: sumOf(inputTokens, cacheWriteInputTokens, cacheReadInputTokens),
+    outputTokens,
+    cachedInputTokens: cacheReadInputTokens,
+    cacheWriteTokens: cacheWriteInputTokens,
+    hourCacheWriteTokens: sumOf(0, ...forAnHour.map((written) => written.inputTokens)),
+    webSearches: 0,
+    listed:
+      isListed(reported.serviceTier?.type, 'default') && isListed(reported.performanceConfig?.latency, 'standard'),
+  });
+};
+
 const read: Dialect['read'] = (answer) => {
-  const reported = usageForm.safeParse(answer).data?.usage;
-  const cachedInputTokens = reported?.cacheReadInputTokens ?? 0;
-  const cacheWriteTokens = reported?.cacheWriteInputTokens ?? 0;
-  const usage = reported
-    ? {
-        inputTokens: reported.inputTokens + cacheWriteTokens + cachedInputTokens,
-        outputTokens: reported.outputTokens,
-        cachedInputTokens,
-        cacheWriteTokens,
-      }
-    : null;
+  const usage = readUsage(answer);
   const parsed = answerForm.safeParse(answer).data;
   if (parsed === undefined) return { result: null, usage };
   return {
     result: {
       role: 'assistant',
-      content: parsed.output.message.content.map(({ text }) => text ?? '').join(''),
+      content: (parsed.output?.message.content ?? []).map(({ text }) => text ?? '').join(''),
       finish_reason: FINISH_REASONS.get(parsed.stopReason ?? '') ?? 'other',
     },
     usage,
   };
 };
 
-const explain: Dialect['explain'] = (error) => {
-  if (!(error instanceof Error)) return { verdict: null, message: null };
-  return {
-    verdict: VERDICT_BY_ERROR.get(error.name) ?? null,
-    // The message of any other error is the SDK's own and may quote the answer's body.
-    message:
-      error instanceof BedrockRuntimeServiceException && typeof error.message === 'string' ? error.message : null,
-  };
+const readError: Dialect['readError'] = (error) => {
+  if (error instanceof BedrockRuntimeServiceException) {
+    return error.name === NAMELESS
+      ? null
+      : { code: error.name, type: null, text: error.message === TEXTLESS ? '' : error.message };
+  }
+  // The message of any other error is the SDK's own and may quote the answer's body.
+  return error instanceof Error && CREDENTIAL_ERRORS.has(error.name)
+    ? { code: error.name, type: null, text: '' }
+    : null;
 };
 
 /** The scheme is named in every case: a bearer token in the environment would otherwise win over the credentials given here. */
@@ -136,19 +153,37 @@ const authConfig = (auth: BedrockAuth): BedrockRuntimeClientConfig => {
   }
 };
 
-const responseForm = z.object({ statusCode: z.number(), headers: z.record(z.string(), z.string()) });
+const responseForm = z.object({
+  statusCode: z.number(),
+  headers: z.record(z.string(), z.string()),
+  body: z.instanceof(Readable),
+});
 
 /** The SDK's own object, because it is written to. */
 const requestForm = z.object({ headers: z.custom<Record<string, string>>((value) => typeof value === 'object') });
+
+/** The SDK's handler has no limit of its own. */
+const limited = (body: Readable): Readable => {
+  let bytes = 0;
+  const counter = new Transform({
+    transform: (chunk: Buffer, _encoding, pass) => {
+      bytes += chunk.length;
+      if (bytes > LONGEST_ANSWER_BYTES) pass(new errors.ResponseExceededMaxSizeError());
+      else pass(null, chunk);
+    },
+  });
+  // What breaks ends both; whoever reads the answer is told by the stream itself.
+  return pipeline(body, counter, () => {});
+};
 
 /** Has the exchange written from the raw response, next to the socket and before the SDK makes sense of it. */
 const watch = (command: ConverseCommand, exchange: Exchange): void => {
   command.middlewareStack.add(
     (next) => async (args) => {
       const output = await overNetwork(exchange, () => next(args));
-      const { statusCode, headers } = responseForm.parse(output.response);
+      const { statusCode, headers, body } = responseForm.parse(output.response);
       exchange.response = { status: statusCode, header: (name) => headers[name] ?? null };
-      return output;
+      return { ...output, response: Object.assign(output.response as object, { body: limited(body) }) };
     },
     { step: 'deserialize', priority: 'low', name: 'watchExchange' },
   );
@@ -173,21 +208,24 @@ type BedrockNeeds = {
 };
 
 export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): ProviderAdapter => {
-  const client = new BedrockRuntimeClient({
-    region,
-    ...(baseUrl !== null && { endpoint: baseUrl }),
-    ...authConfig(auth),
-    maxAttempts: 1,
-    // Not the SDK's default of HTTP/2, where a cancelled call would not close its socket. Each call is bounded by its own limit.
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: 10_000,
-      requestTimeout: 0,
-      socketTimeout: 0,
-      httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
-      // The last said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
-      httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, rejectUnauthorized: true },
-    }),
+  // Not the SDK's default of HTTP/2, where a cancelled call would not close its socket. Each call is bounded by its own limit.
+  const requestHandler = new NodeHttpHandler({
+    connectionTimeout: 10_000,
+    requestTimeout: 0,
+    socketTimeout: 0,
+    httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+    // The last said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
+    httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, rejectUnauthorized: true },
   });
+  const openClient = (): BedrockRuntimeClient =>
+    new BedrockRuntimeClient({
+      region,
+      ...(baseUrl !== null && { endpoint: baseUrl }),
+      ...authConfig(auth),
+      maxAttempts: 1,
+      requestHandler,
+    });
+  let client = openClient();
   return {
     complete: async (call) => {
       if (call.userKey !== null) return refuseCredential('user');
@@ -195,12 +233,20 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         credential: 'platform',
         requestIdHeader: 'x-amzn-requestid',
         read,
-        explain,
+        readError,
+        errors: BEDROCK_ERRORS,
         send: async (exchange, abortSignal) => {
           const command = new ConverseCommand(toInput(call.request));
           watch(command, exchange);
           if (call.traceparent) addTraceparent(command, call.traceparent);
-          return client.send(command, { abortSignal });
+          const used = client;
+          try {
+            return await used.send(command, { abortSignal });
+          } catch (error) {
+            // A client keeps its credentials for as long as they say that they are good; a new one asks for them again.
+            if (client === used && error instanceof Error && EXPIRED.has(error.name)) client = openClient();
+            throw error;
+          }
         },
       });
     },

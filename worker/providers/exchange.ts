@@ -1,4 +1,9 @@
 /** What the transport itself saw of one HTTP exchange with a provider. Outcomes are decided from this, never from the wording of an SDK's error. */
+import { errors } from 'undici';
+
+/** Far more than the longest completion; an answer beyond it is not read to its end. */
+export const LONGEST_ANSWER_BYTES = 32 * 1024 * 1024;
+
 export type Exchange = {
   /** Whether the request was handed to the network: before that, a failure is ours and nothing was billed. */
   sent: boolean;
@@ -10,9 +15,18 @@ export type Exchange = {
 
 export const newExchange = (): Exchange => ({ sent: false, unreachable: false, response: null });
 
+export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
+
 /** Whether the provider may bill what was sent, whatever came of it: no provider bills what it answers with an error. */
 export const isBillable = ({ sent, unreachable, response }: Exchange): boolean =>
-  sent && !unreachable && (response === null || (response.status >= 200 && response.status < 300));
+  sent && !unreachable && (response === null || isSuccess(response.status));
+
+/** The error and what caused it, outermost first. */
+const causesOf = (error: unknown): Error[] => (error instanceof Error ? [error, ...causesOf(error.cause)] : []);
+
+/** Whether a call failed because its answer is longer than `LONGEST_ANSWER_BYTES`. */
+export const isTooLong = (error: unknown): boolean =>
+  causesOf(error).some((cause) => cause instanceof errors.ResponseExceededMaxSizeError);
 
 /** What Node was doing when no connection came about. */
 const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
@@ -35,9 +49,7 @@ export const overNetwork = async <T>(exchange: Exchange, part: () => Promise<T>)
   try {
     return await part();
   } catch (error) {
-    for (let cause = error; cause instanceof Error; cause = cause.cause) {
-      if (neverConnected(cause)) exchange.unreachable = true;
-    }
+    if (causesOf(error).some(neverConnected)) exchange.unreachable = true;
     throw error;
   }
 };

@@ -2,13 +2,10 @@
 import { Agent, type Dispatcher, Headers, fetch as undiciFetch } from 'undici';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import type { Traceparent } from '../../shared/tracing/traceparent.ts';
-import { type Exchange, overNetwork } from './exchange.ts';
+import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from './exchange.ts';
 
 /** What an SDK is given for a key: it prints its own in many places, and falls back to the environment's where it has none. */
 export const DUMMY_KEY = 'sk-set-by-keyed-fetch';
-
-/** Far more than the longest completion; a body beyond it is cut off. */
-const LONGEST_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /** One pool of connections per provider, shared by all its calls. Each call is bounded as a whole by its own limit, hence no limits on headers and body here. */
 export const createProviderAgent = (): Agent =>

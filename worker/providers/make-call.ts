@@ -1,11 +1,11 @@
 /** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
 import type { Outcome } from '../../shared/outcome.ts';
-import { type Exchange, isBillable, newExchange } from './exchange.ts';
+import { type Exchange, isBillable, isSuccess, isTooLong, newExchange } from './exchange.ts';
 import type { ProviderCall } from './provider.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { scrubDetail } from './scrub-detail.ts';
-import { toOutcome, type Verdict, verdictOfStatus } from './verdict.ts';
+import { type ErrorRow, judgeError, type ProviderError, toOutcome, type Verdict, verdictOfError } from './verdict.ts';
 
 /** What a provider's own file knows of it. */
 export type Dialect = {
@@ -13,10 +13,11 @@ export type Dialect = {
   requestIdHeader: string;
   /** Makes the call through the SDK, without retries, and keeps `exchange` up to date. May throw anything. */
   send(exchange: Exchange, signal: AbortSignal): Promise<unknown>;
-  /** The parts of a 200's body. A null result means that it lacks the expected form; its usage counts all the same. */
+  /** The parts of a 200's body. A null result means that it holds no completion; its usage counts all the same. */
   read(answer: unknown): { result: CompletionResult | null; usage: TokenUsage | null };
-  /** What the SDK's error says beyond the status: a verdict of its own or null, and the provider's message, not yet scrubbed. */
-  explain(error: unknown): { verdict: Verdict | null; message: string | null };
+  /** What the SDK threw, if it is an error in the provider's own form or one that the SDK has of its own credentials; else null. Not yet scrubbed. */
+  readError(error: unknown): ProviderError | null;
+  errors: readonly ErrorRow[];
 };
 
 /** For the SDKs' own timers, longer than any call: `makeCall` bounds it, and a time-out of theirs would look like a broken answer. */
@@ -58,12 +59,35 @@ const boundCall = ({ timeoutMs, signal }: ProviderCall) => {
   };
 };
 
-const judge = (exchange: Exchange, explained: Verdict | null): Verdict => {
-  if (!exchange.sent) return explained ?? 'not_sent';
-  if (exchange.response === null) return 'unavailable';
-  const byStatus = verdictOfStatus(exchange.response.status);
-  // What an error inside a 200 says does not matter: an answer began that did not come to an end.
-  return byStatus === 'bad_response' ? byStatus : (explained ?? byStatus);
+/** What is JSON by its text though not by its Content-Type, which is what the SDKs go by. */
+const parseText = (answer: unknown): unknown => {
+  if (typeof answer !== 'string') return answer;
+  try {
+    return JSON.parse(answer);
+  } catch {
+    return answer;
+  }
+};
+
+const retryAfterOf = ({ response }: Exchange): number | null => response && retryAfterMs(response.header, Date.now());
+
+const judge = (
+  exchange: Exchange,
+  thrown: unknown,
+  error: ProviderError | null,
+  rows: readonly ErrorRow[],
+): Verdict => {
+  const { sent, response } = exchange;
+  if (!sent) return (error && verdictOfError(rows, error)) ?? 'not_sent';
+  if (response === null) return 'unavailable';
+  // An answer began: one that did not come to an end is asked for again, one that is too long would be so again.
+  if (isSuccess(response.status)) return isTooLong(thrown) ? 'unusable_answer' : 'bad_response';
+  return judgeError(rows, {
+    status: response.status,
+    error,
+    retryAfterMs: retryAfterOf(exchange),
+    shouldRetry: response.header('x-should-retry'),
+  });
 };
 
 /** Makes one call and never throws. The provider's messages and headers end here. */
@@ -82,25 +106,26 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
       billable: isBillable(exchange),
       providerRequestId: requestId(),
       providerStatus: exchange.response?.status ?? null,
-      retryAfterMs: exchange.response ? retryAfterMs(exchange.response.header, Date.now()) : null,
-      detail: verdict === 'request_refused' && message !== null ? scrubDetail(message, call.userKey) : null,
+      retryAfterMs: retryAfterOf(exchange),
+      detail: message === null ? null : scrubDetail(message, call.userKey),
     });
 
   if (call.signal.aborted) return { kind: 'cancelled', usage: null, billable: false, providerRequestId: null };
   const bound = boundCall(call);
   try {
     const answer = await Promise.race([dialect.send(exchange, bound.signal), bound.ended]);
-    const { result, usage } = dialect.read(answer);
-    if (result === null) return conclude('bad_response', usage, null);
+    const { result, usage } = dialect.read(parseText(answer));
+    // What reports usage is whole and paid for; another try would be paid for again.
+    if (result === null) return conclude(usage === null ? 'bad_response' : 'unusable_answer', usage, null);
     return { kind: 'completed', result, usage, billable: true, providerRequestId: requestId() };
-  } catch (error) {
+  } catch (thrown) {
     const cause = bound.cause();
     if (cause === 'cancelled') {
       return { kind: 'cancelled', usage: null, billable: isBillable(exchange), providerRequestId: requestId() };
     }
     if (cause === 'timed_out') return conclude('timed_out', null, null);
-    const { verdict, message } = dialect.explain(error);
-    return conclude(judge(exchange, verdict), null, message);
+    const error = dialect.readError(thrown);
+    return conclude(judge(exchange, thrown, error, dialect.errors), null, error?.text ?? null);
   } finally {
     bound.release();
   }

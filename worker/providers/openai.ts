@@ -2,12 +2,13 @@
 import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import { z } from 'zod';
-import type { CompletionRequest, FinishReason } from '../../shared/completion.ts';
+import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/completion.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
+import { OPENAI_ERRORS } from './openai-errors.ts';
 import type { ProviderAdapter } from './provider.ts';
-import { tokenCount } from './token-count.ts';
-import { refuseCredential, type Verdict } from './verdict.ts';
+import { isListed, partCounts, reportedUsage, term, tokenCount } from './reported-usage.ts';
+import { refuseCredential } from './verdict.ts';
 
 const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
 
@@ -17,21 +18,22 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['content_filter', 'content_filter'],
 ]);
 
-/** Refusals that only the account's owner can end, though some come as a 429 (https://platform.openai.com/docs/guides/error-codes). */
-const VERDICT_BY_CODE: ReadonlyMap<string, Verdict> = new Map([
-  ['insufficient_quota', 'quota_exhausted'],
-  ['billing_hard_limit_reached', 'quota_exhausted'],
-  ['billing_not_active', 'quota_exhausted'],
-]);
-
+const message = z.object({
+  // Left out by a filter that cut the answer off.
+  content: z.string().nullish(),
+  refusal: z.string().nullish(),
+  annotations: z
+    .array(z.looseObject({ type: z.string() }))
+    .nullish()
+    .catch(null),
+});
 const answerForm = z.object({
   error: z.null().optional(),
   choices: z.tuple(
     [
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullable(), refusal: z.string().nullish() }),
-      }),
+      z
+        .object({ finish_reason: z.string().nullish(), message: message.nullish() })
+        .refine((choice) => choice.message ?? choice.finish_reason),
     ],
     z.unknown(),
   ),
@@ -41,17 +43,16 @@ const usageForm = z.object({
   usage: z.object({
     prompt_tokens: tokenCount,
     completion_tokens: tokenCount,
-    prompt_tokens_details: z
-      .object({ cached_tokens: tokenCount.nullish(), cache_write_tokens: tokenCount.nullish() })
-      .nullish(),
+    prompt_tokens_details: partCounts,
+    completion_tokens_details: partCounts,
   }),
+  service_tier: term,
 });
 
-const errorForm = z.object({
-  message: z.string().nullable().catch(null),
-  code: z.string().nullable().catch(null),
-  type: z.string().nullable().catch(null),
-});
+/** OpenAI's own errors have a type or a code, if only null. */
+const errorForm = z
+  .object({ message: z.string(), code: z.string().nullish(), type: z.string().nullish() })
+  .refine((error) => error.code !== undefined || error.type !== undefined);
 
 const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) =>
   ({
@@ -64,20 +65,38 @@ const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: Compl
     ...(stop !== undefined && { stop }),
   }) satisfies ChatCompletionCreateParamsNonStreaming;
 
+const readUsage = (answer: unknown, annotations: readonly { type: string }[]): TokenUsage | null => {
+  const reported = usageForm.safeParse(answer).data;
+  if (reported === undefined) return null;
+  const {
+    prompt_tokens,
+    completion_tokens,
+    prompt_tokens_details: ofInput,
+    completion_tokens_details: ofOutput,
+  } = reported.usage;
+  return reportedUsage({
+    inputTokens: prompt_tokens,
+    outputTokens: completion_tokens,
+    cachedInputTokens: ofInput('cached_tokens'),
+    cacheWriteTokens: ofInput('cache_write_tokens'),
+    hourCacheWriteTokens: 0,
+    webSearches: 0,
+    listed:
+      isListed(reported.service_tier, 'default') &&
+      ofInput('audio_tokens') === 0 &&
+      ofOutput('audio_tokens') === 0 &&
+      // The web was searched, and nothing says how often.
+      annotations.every(({ type }) => type !== 'url_citation'),
+  });
+};
+
 const read: Dialect['read'] = (answer) => {
-  const reported = usageForm.safeParse(answer).data?.usage;
-  const usage = reported
-    ? {
-        inputTokens: reported.prompt_tokens,
-        outputTokens: reported.completion_tokens,
-        cachedInputTokens: reported.prompt_tokens_details?.cached_tokens ?? 0,
-        cacheWriteTokens: reported.prompt_tokens_details?.cache_write_tokens ?? 0,
-      }
-    : null;
   const choice = answerForm.safeParse(answer).data?.choices[0];
+  const usage = readUsage(answer, choice?.message?.annotations ?? []);
   if (choice === undefined) return { result: null, usage };
-  const { content, refusal } = choice.message;
-  const refused = content === null && typeof refusal === 'string';
+  const content = choice.message?.content || null;
+  const refusal = choice.message?.refusal || null;
+  const refused = content === null && refusal !== null;
   return {
     result: {
       role: 'assistant',
@@ -88,13 +107,9 @@ const read: Dialect['read'] = (answer) => {
   };
 };
 
-const explain: Dialect['explain'] = (error) => {
+const readError: Dialect['readError'] = (error) => {
   const said = error instanceof APIError ? errorForm.safeParse(error.error).data : undefined;
-  if (said === undefined) return { verdict: null, message: null };
-  return {
-    verdict: VERDICT_BY_CODE.get(said.code ?? '') ?? VERDICT_BY_CODE.get(said.type ?? '') ?? null,
-    message: said.message,
-  };
+  return said ? { code: said.code ?? null, type: said.type ?? null, text: said.message } : null;
 };
 
 /** `baseUrl` ends in `/v1`; null is the vendor's own. */
@@ -108,7 +123,8 @@ export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): Pr
         credential: 'user',
         requestIdHeader: 'x-request-id',
         read,
-        explain,
+        readError,
+        errors: OPENAI_ERRORS,
         send: async (exchange, signal) => {
           // Everything that the SDK would otherwise look up in the environment is said here.
           const client = new OpenAI({

@@ -1,17 +1,17 @@
-/** What a provider's answer means to us: the one place where an HTTP status becomes an outcome. */
+/** What a provider's answer means to us: the one place where an error becomes an outcome. */
 import type { CredentialKind, TokenUsage } from '../../shared/completion.ts';
 import type { JobErrorCode } from '../../shared/errors.ts';
 import type { Outcome } from '../../shared/outcome.ts';
 
 type VerdictRow = {
-  kind: Exclude<Outcome['kind'], 'completed' | 'cancelled'>;
   /** The code by whose account the call ran on: what is the user's to mend is the platform's own trouble on its own account. */
   code: Record<CredentialKind, JobErrorCode>;
-};
+} & ({ kind: 'rejected' | 'unavailable' | 'timed_out' } | { kind: 'throttled'; cause: 'limit' | 'overload' });
 
 const always = (code: JobErrorCode): VerdictRow['code'] => ({ user: code, platform: code });
 
 const VERDICTS = {
+  /** The key, or the account behind it, is not served. */
   credential_refused: {
     kind: 'rejected',
     code: { user: 'user_key_rejected', platform: 'platform_provider_error' },
@@ -20,12 +20,17 @@ const VERDICTS = {
     kind: 'rejected',
     code: { user: 'user_key_quota_exhausted', platform: 'platform_provider_error' },
   },
+  /** The place that the gateway calls from is not served, with any key. */
+  network_refused: { kind: 'rejected', code: always('platform_provider_error') },
   request_refused: { kind: 'rejected', code: always('provider_rejected_request') },
-  rate_limited: { kind: 'throttled', code: always('provider_rate_limited') },
+  rate_limited: { kind: 'throttled', cause: 'limit', code: always('provider_rate_limited') },
+  overloaded: { kind: 'throttled', cause: 'overload', code: always('provider_unavailable') },
   unavailable: { kind: 'unavailable', code: always('provider_unavailable') },
   bad_response: { kind: 'unavailable', code: always('provider_bad_response') },
+  /** A whole answer, which is paid for, that holds no completion: the next one would be paid for too. */
+  unusable_answer: { kind: 'rejected', code: always('provider_bad_response') },
   timed_out: { kind: 'timed_out', code: always('provider_timeout') },
-  /** The platform's credentials could not be had just now, as while instance metadata does not answer; worth another try. */
+  /** The platform's credentials were not good just now, and may be at the next try: no instance metadata, an expired token, a clock that is off. */
   credential_unavailable: { kind: 'unavailable', code: always('platform_provider_error') },
   /** The request never left, for a reason that lies in our own code. */
   not_sent: { kind: 'rejected', code: always('internal_error') },
@@ -33,27 +38,73 @@ const VERDICTS = {
 
 export type Verdict = keyof typeof VERDICTS;
 
+/** What an error in the provider's own form says; `text` is '' when it explains nothing. */
+export type ProviderError = { code: string | null; type: string | null; text: string };
+
+/** A known error of a provider: all that a row names must be so. */
+export type ErrorRow = { code?: string; type?: string; text?: RegExp; verdict: Verdict };
+
+/** Texts are matched only so far, so that no pattern can be made slow. */
+const LONGEST_MATCHED = 2_000;
+
+/** The verdict of the first row that knows the error; null when none does. */
+export const verdictOfError = (rows: readonly ErrorRow[], { code, type, text }: ProviderError): Verdict | null =>
+  rows.find(
+    (row) =>
+      (row.code === undefined || row.code === code) &&
+      (row.type === undefined || row.type === type) &&
+      (row.text === undefined || row.text.test(text.slice(0, LONGEST_MATCHED))),
+  )?.verdict ?? null;
+
 const VERDICT_BY_STATUS: Readonly<Record<number, Verdict>> = {
-  400: 'request_refused',
   401: 'credential_refused',
   402: 'quota_exhausted',
   403: 'credential_refused',
-  404: 'request_refused',
+  // Of the road to the provider, not of the request: a proxy that wants a log-in, a wrong connection, a client that was thought gone.
+  407: 'unavailable',
+  421: 'unavailable',
+  499: 'unavailable',
   408: 'timed_out',
   // A conflict or a lock at the provider, and a request that came too early, pass by themselves.
   409: 'unavailable',
-  413: 'request_refused',
-  422: 'request_refused',
+  423: 'unavailable',
   425: 'unavailable',
   429: 'rate_limited',
+  // RFC 7725: what a place's law forbids.
+  451: 'network_refused',
 };
 
-/** What a status means where the provider says nothing more exact. A redirect counts as not being there: it is never followed. */
-export const verdictOfStatus = (status: number): Verdict => {
-  const known = VERDICT_BY_STATUS[status];
-  if (known !== undefined) return known;
-  if (status >= 200 && status < 300) return 'bad_response';
-  return status >= 400 && status < 500 ? 'request_refused' : 'unavailable';
+/** What a status means when the provider says nothing more exact. A redirect counts as not being there: it is never followed. */
+const verdictOfStatus = (status: number): Verdict =>
+  VERDICT_BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'request_refused' : 'unavailable');
+
+/** By these a server that is there says that it cannot serve for now, by 429 also of a single model. */
+const MAY_NAME_A_PAUSE: ReadonlySet<number> = new Set([429, 503, 529]);
+
+type ErrorAnswer = {
+  status: number;
+  /** Null when the body is not an error in the provider's own form: then somebody on the way to it answered. */
+  error: ProviderError | null;
+  retryAfterMs: number | null;
+  /** The header `x-should-retry`, by which a provider tells its own SDK whether the same request can succeed. */
+  shouldRetry: string | null;
+};
+
+/**
+ * Judges an answer that is no success. Nobody on the way to the provider can say that it refuses a key or a request; all can ask to be left alone.
+ * What the provider itself says goes by its code, type and text, and by the status only when no row knows those.
+ */
+export const judgeError = (
+  rows: readonly ErrorRow[],
+  { status, error, retryAfterMs, shouldRetry }: ErrorAnswer,
+): Verdict => {
+  const known = error && verdictOfError(rows, error);
+  const byStatus = error !== null || status === 429 ? verdictOfStatus(status) : 'unavailable';
+  const verdict = known ?? byStatus;
+  if (verdict === 'unavailable' && retryAfterMs !== null && MAY_NAME_A_PAUSE.has(status)) return 'overloaded';
+  // An account's limit passes; a limit that this request alone is over does not.
+  if (verdict === 'rate_limited' && error !== null && shouldRetry === 'false') return 'request_refused';
+  return verdict;
 };
 
 export type Facts = {
@@ -67,17 +118,17 @@ export type Facts = {
 };
 
 export const toOutcome = (verdict: Verdict, facts: Facts): Outcome => {
-  const { kind, code } = VERDICTS[verdict];
-  const { credential, usage, billable, providerRequestId, providerStatus } = facts;
-  const refused = { usage, billable, providerRequestId, code: code[credential], providerStatus };
-  switch (kind) {
+  const row: VerdictRow = VERDICTS[verdict];
+  const { credential, usage, billable, providerRequestId, providerStatus, retryAfterMs, detail } = facts;
+  const refused = { usage, billable, providerRequestId, code: row.code[credential], providerStatus };
+  switch (row.kind) {
     case 'rejected':
-      return { kind, ...refused, detail: facts.detail };
+      return { kind: row.kind, ...refused, detail };
     case 'throttled':
-      return { kind, ...refused, cause: 'limit', retryAfterMs: facts.retryAfterMs, detail: facts.detail };
+      return { kind: row.kind, ...refused, cause: row.cause, retryAfterMs, detail };
     case 'unavailable':
     case 'timed_out':
-      return { kind, ...refused };
+      return { kind: row.kind, ...refused };
   }
 };
 

@@ -3,7 +3,7 @@
 -- In:  1 id, 2 attempt, 3 claim, 4 outcome of the attempt, 5 provider request id ('' none),
 --      6 next: completed | failed | cancelled | expired, or retry | park | hand_back
 --      7 wait ms (of the job where it is retried, of its upstream where it was throttled), 8 error code ('' none), 9 provider status ('' none), 10 detail ('' none), 11 result JSON ('' none),
---      12 usage reported ('1' or ''), 13 input, 14 output, 15 cached, 16 cost in nano-dollars ('' unpriced), 17 price version,
+--      12 usage reported ('1' or ''), 13 input, 14 output, 15 cached (each '' unknown), 16 cost in nano-dollars ('' unpriced), 17 price version,
 --      18 counts as a failure ('1' or ''), 19 retention ms, 20 most hand-offs to make,
 --      21 the provider may bill the call ('1' or '')
 -- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
@@ -30,18 +30,22 @@ local reported = ARGV[12] == '1'
 if FINAL[job[J.status]] and job[J.webhook] then
   keep_told(id, number_of)
 end
-if reported then
+-- A whole answer without usage was paid for all the same: it is accounted with everything unknown.
+if reported or (ARGV[21] == '1' and (outcome == 'completed' or outcome == 'rejected')) then
   account(id, job, { ARGV[13], ARGV[14], ARGV[15], ARGV[16] })
+end
+if reported then
   -- What a late attempt was priced by says nothing of the result that was delivered.
   call(FINAL[job[J.status]] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', ARGV[17])
 end
 
 local was_charged = attempt.outcome == 'unknown'
 if reported or ARGV[21] == '1' or outcome == 'unknown' then
-  -- Where nothing was reported, what was taken and estimated for the call stands.
+  -- Where something is unknown, what was taken and estimated for the call stands.
   charge_call(id, job, ARGV[16], was_charged)
   if job[J.taken] then
-    correct_tokens(id, job[J.tenant], job[J.taken], reported and ARGV[13] + ARGV[14] or job[J.taken])
+    local known = ARGV[13] ~= '' and ARGV[14] ~= ''
+    correct_tokens(id, job[J.tenant], job[J.taken], known and ARGV[13] + ARGV[14] or job[J.taken])
     job[J.taken] = false
   end
 elseif was_charged and outcome ~= 'cancelled' then

@@ -40,22 +40,24 @@ local function count(job, stem, amounts)
   end
 end
 
--- usage: {input, output, cached, cost in nano-dollars or '' where no price is known}.
+local BILLED = { 'billed_input', 'billed_output', 'billed_cached', 'billed_nano' }
+
+-- usage: {input, output, cached, cost in nano-dollars}, each '' when it is unknown. What is unknown adds to no sum; a job with a call of unknown cost counts as unpriced, once.
 local function account(id, job, usage)
   local record = JOB .. id
-  call('HINCRBY', record, 'billed_input', usage[1])
-  call('HINCRBY', record, 'billed_output', usage[2])
-  call('HINCRBY', record, 'billed_cached', usage[3])
+  for i = 1, #BILLED do
+    if usage[i] ~= '' then
+      call('HINCRBY', record, BILLED[i], usage[i])
+    end
+  end
   local unpriced = 0
-  if usage[4] ~= '' then
-    call('HINCRBY', record, 'billed_nano', usage[4])
-  else
+  if usage[4] == '' then
     unpriced = call('HSETNX', record, 'unpriced', 1)
   end
   count(job, batch_of(id), {
-    input_tokens = tonumber(usage[1]),
-    output_tokens = tonumber(usage[2]),
-    cached_input_tokens = tonumber(usage[3]),
+    input_tokens = number(usage[1], 0),
+    output_tokens = number(usage[2], 0),
+    cached_input_tokens = number(usage[3], 0),
     cost_nano = number(usage[4], 0),
     unpriced_requests = unpriced,
   })
