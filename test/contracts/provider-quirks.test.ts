@@ -51,6 +51,11 @@ describe('openai', () => {
     expect(await askOpenAI()).toMatchObject({ kind: 'completed', result });
   });
 
+  test('an error inside a 200 that was paid for is told with its explanation', async () => {
+    answer = json(200, { error: { message: 'Moderated.' }, usage: { prompt_tokens: 7, completion_tokens: 0 } });
+    expect(await askOpenAI()).toMatchObject({ kind: 'rejected', code: 'provider_bad_response', detail: 'Moderated.' });
+  });
+
   test.each([{ choices: [] }, { choices: [{}] }, { choices: null }, { error: { message: 'Moderated.', code: 403 } }])(
     '%o with usage is paid for and no completion: failed at once',
     async (body) => {

@@ -1,4 +1,5 @@
 /** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
+import { z } from 'zod';
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
 import type { Outcome } from '../../shared/outcome.ts';
 import { type Exchange, isBillable, isSuccess, isTooLong, newExchange } from './exchange.ts';
@@ -59,6 +60,9 @@ const boundCall = ({ timeoutMs, signal }: ProviderCall) => {
   };
 };
 
+/** An error that came with a 200, where every provider has its message. */
+const errorInside = z.object({ error: z.object({ message: z.string() }) });
+
 /** What is JSON by its text though not by its Content-Type, which is what the SDKs go by. */
 const parseText = (answer: unknown): unknown => {
   if (typeof answer !== 'string') return answer;
@@ -114,9 +118,13 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
   const bound = boundCall(call);
   try {
     const answer = await Promise.race([dialect.send(exchange, bound.signal), bound.ended]);
-    const { result, usage } = dialect.read(parseText(answer));
-    // What reports usage is whole and paid for; another try would be paid for again.
-    if (result === null) return conclude(usage === null ? 'bad_response' : 'unusable_answer', usage, null);
+    const body = parseText(answer);
+    const { result, usage } = dialect.read(body);
+    if (result === null) {
+      const explanation = errorInside.safeParse(body).data?.error.message ?? null;
+      // What reports usage is whole and paid for; another try would be paid for again.
+      return conclude(usage === null ? 'bad_response' : 'unusable_answer', usage, explanation);
+    }
     return { kind: 'completed', result, usage, billable: true, providerRequestId: requestId() };
   } catch (thrown) {
     const cause = bound.cause();
