@@ -1,5 +1,5 @@
 /**
- * Every Redis name, its type and its life: the only place that spells them. The scripts get the same names as Lua locals (`luaNames`).
+ * Every Redis name, its type and its life: the only place that spells them. The scripts use the same names (`withNames`).
  * All keys of a tenant share one slot: the shard's tag `{s<k>}`. The registry of tenants and platform keys has a tag of its own, `{registry}`:
  * a key is looked up before its tenant is known.
  */
@@ -163,9 +163,17 @@ export const EPHEMERAL_TAG = '{ephemeral}';
 /** A key of a shard: `key('{s0}', 'JOB', id)`. */
 export const key = (tag: string, name: KeyName, id = ''): string => `${tag}:${NAMES[name]}${id}`;
 
-/** The names that a Lua text uses as its locals, derived from the tag in `KEYS[1]`. */
-export const luaNames = (text: string): string =>
-  Object.entries(NAMES)
-    .filter(([name]) => new RegExp(`\\b${name}\\b`).test(text))
-    .map(([name, rest]) => `local ${name} = KEYS[1] .. ':${rest}'`)
-    .join('\n');
+const STRING_COMMENT_OR_NAME = /'[^'\n]*'|--[^\n]*|\b[A-Z][A-Z_]+\b/g;
+const isName = (text: string): text is KeyName => Object.hasOwn(NAMES, text);
+
+/** A Lua text in which the names stand for themselves, under the tag in `KEYS[1]`. They are fields of one local: a chunk of Lua has room for 200. */
+export const withNames = (text: string): string => {
+  const used = new Set<KeyName>();
+  const body = text.replaceAll(STRING_COMMENT_OR_NAME, (found) => {
+    if (!isName(found)) return found;
+    used.add(found);
+    return `K.${found}`;
+  });
+  const fields = [...used].map((name) => `${name} = KEYS[1] .. ':${NAMES[name]}'`);
+  return `local K = { ${fields.join(', ')} }\n${body}`;
+};

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { luaNames } from './keys.ts';
+import { withNames } from './keys.ts';
 import { answerOf } from './unavailable.ts';
 
 /**
@@ -76,7 +76,7 @@ export const createScripts = (redis: Redis): RunScript => {
   const scripts = new Map(
     Object.entries(SCRIPTS).map(([name, parts]) => {
       const text = ['parts/base', ...parts.map((part) => `parts/${part}`), name].map(source).join('\n');
-      const lua = `${luaNames(text)}\n${text}`;
+      const lua = withNames(text);
       return [name, { lua, sha: createHash('sha1').update(lua).digest('hex') }];
     }),
   );
