@@ -147,6 +147,7 @@ const variables = z.object({
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
   MAX_ATTEMPTS: whole(1, 20, 4),
+  MAX_THROTTLES: whole(1, 500, 50),
   RESULT_TTL_SECONDS: whole(1, 2_592_000, 86_400),
   WEBHOOK_ALLOW_PRIVATE: yesOrNo.default(false),
   WEBHOOK_RETRY_SCHEDULE_SECONDS: z
@@ -234,6 +235,7 @@ export type Config = {
     defaultTimeoutMs: number;
     defaultDeadlineMs: number;
     maxAttempts: number;
+    maxThrottles: number;
     retentionMs: number;
   };
   /** What holds for a tenant without limits of its own. */
@@ -390,6 +392,7 @@ export const loadConfig = (environment: Environment): Config => {
       defaultTimeoutMs: set.JOB_TIMEOUT_SECONDS * 1_000,
       defaultDeadlineMs: set.JOB_DEADLINE_SECONDS * 1_000,
       maxAttempts: set.MAX_ATTEMPTS,
+      maxThrottles: set.MAX_THROTTLES,
       retentionMs: set.RESULT_TTL_SECONDS * 1_000,
     },
     limits: {

@@ -189,7 +189,8 @@ export const JOB_ERRORS = {
   },
   provider_rate_limited: {
     retryable: true,
-    message: 'The provider limits this account’s rate past the job’s deadline.',
+    message:
+      'The provider limits this account’s rate past the job’s deadline, or past as many calls as a job may make.',
   },
   provider_unavailable: {
     retryable: true,

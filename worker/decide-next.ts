@@ -1,12 +1,15 @@
 /** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
 import type { OpenFailure } from '../shared/crypto/seal.ts';
 import type { AttemptOutcome, Outcome } from '../shared/outcome.ts';
+import { backOff, pause } from '../shared/pause.ts';
 import type { NextStep } from '../shared/stores/attempt-store.ts';
 import type { AbortReason } from './running-jobs.ts';
 
 type Policy = {
-  /** Calls that failed, this one included, after which the job fails. Rate limits and lost workers do not count. */
+  /** Calls that failed, this one included, after which the job fails. Throttled calls and lost workers do not count. */
   maxAttempts: number;
+  /** Throttled calls, this one included, after which the job fails. */
+  maxThrottles: number;
 };
 
 type Situation = {
@@ -14,7 +17,11 @@ type Situation = {
   deadlineMs: number;
   /** Failed calls of this job before this one. */
   failures: number;
-  /** Rate limits in a row that the upstream has answered with. */
+  /** Throttled calls of this job before this one. */
+  throttles: number;
+  /** Throttles in a row, this one included, that this job met while others of its upstream passed (see `lanes.lua`). */
+  apart: number;
+  /** Throttles in a row that the upstream has answered different jobs with. */
   strikes: number;
   /** 0 ≤ random < 1, for jitter. */
   random: number;
@@ -25,35 +32,45 @@ const RETRY_LIMIT_MS = 60_000;
 const PARK_FIRST_MS = 1_000;
 const PARK_LIMIT_MS = 60 * 60_000;
 
-const KEY_SERVICE_WAIT_MS = 5_000;
+/** How much of a pause that the provider asks for is granted. An overload passes sooner than a limit does. */
+const ASKED_LIMIT_MS = { limit: PARK_LIMIT_MS, overload: 60_000 } as const satisfies Record<
+  Extract<Outcome, { kind: 'throttled' }>['cause'],
+  number
+>;
+/** So often in a row a limit that others of the account do not meet is taken for chance; then it is a refusal of this request. */
+const CHANCES = 3;
 
-/** Doubles from `first` up to `limit`, and takes a random half of it away, so that what failed together does not return together. */
-const backOff = (first: number, limit: number, times: number, random: number): number =>
-  Math.round(Math.min(first * 2 ** Math.min(times, 30), limit) * (1 - random / 2));
+const KEY_SERVICE_FIRST_MS = 5_000;
+const KEY_SERVICE_LIMIT_MS = 5 * 60_000;
 
 export const decideNext = (
   outcome: Exclude<Outcome, { kind: 'cancelled' }>,
   policy: Policy,
   situation: Situation,
 ): NextStep => {
-  const { nowMs, deadlineMs, failures, strikes, random } = situation;
+  const { nowMs, deadlineMs, failures, throttles, apart, strikes, random } = situation;
   if (outcome.kind === 'completed') return { kind: 'completed', result: outcome.result };
   const failed: NextStep = {
     kind: 'failed',
     code: outcome.code,
     providerStatus: outcome.providerStatus,
-    detail: outcome.kind === 'rejected' ? outcome.detail : null,
+    detail: 'detail' in outcome ? outcome.detail : null,
   };
   switch (outcome.kind) {
     case 'rejected':
       return failed;
     case 'throttled': {
-      const waitMs = Math.min(
-        outcome.retryAfterMs ?? backOff(PARK_FIRST_MS, PARK_LIMIT_MS, strikes, random),
-        PARK_LIMIT_MS,
-      );
+      const askedLimitMs = ASKED_LIMIT_MS[outcome.cause];
+      const wait = (limitMs: number, times: number): number =>
+        pause(backOff(PARK_FIRST_MS, limitMs, times, random), outcome.retryAfterMs, askedLimitMs);
+      const parkMs = wait(askedLimitMs, strikes);
+      if (outcome.cause === 'limit' && apart >= CHANCES) {
+        return { ...failed, code: 'provider_rejected_request', parkMs };
+      }
+      const waitMs = wait(RETRY_LIMIT_MS, throttles);
+      if (throttles + 1 >= policy.maxThrottles) return { ...failed, parkMs };
       // It could not run again in time: better told now than at the deadline.
-      return nowMs + waitMs >= deadlineMs ? { ...failed, parkMs: waitMs } : { kind: 'park', waitMs };
+      return nowMs + waitMs >= deadlineMs ? { ...failed, parkMs } : { kind: 'park', waitMs, parkMs };
     }
     case 'unavailable':
     case 'timed_out': {
@@ -65,14 +82,18 @@ export const decideNext = (
   }
 };
 
-/** For a user's key that could not be opened, so that nothing was sent. A key service that is away is waited for until the deadline; nothing else heals. */
+/**
+ * For a user's key that could not be opened, so that nothing was sent. A key service that is away is waited for until the deadline; nothing else heals.
+ * `attempts` of the job so far lengthen the wait.
+ */
 export const decideWithoutKey = (
   reason: OpenFailure | 'missing',
+  attempts: number,
   random: number,
 ): { outcome: AttemptOutcome; next: NextStep } => {
   switch (reason) {
     case 'unavailable': {
-      const waitMs = backOff(KEY_SERVICE_WAIT_MS, KEY_SERVICE_WAIT_MS, 0, random);
+      const waitMs = backOff(KEY_SERVICE_FIRST_MS, KEY_SERVICE_LIMIT_MS, attempts - 1, random);
       return { outcome: 'unavailable', next: { kind: 'retry', waitMs, unsent: true } };
     }
     case 'expired':

@@ -24,7 +24,7 @@ type Needs = {
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;
   running: RunningJobs;
-  policy: Pick<Config['jobs'], 'maxAttempts'>;
+  policy: Pick<Config['jobs'], 'maxAttempts' | 'maxThrottles'>;
   tracer: Tracer;
   metrics: WorkerMetrics;
   newClaim: () => string;
@@ -138,7 +138,7 @@ const attemptOnce = async (
   const opened = await openUserKey(needs, id, claim);
   if (!opened.ok) {
     needs.log.warn('user_key_not_opened', { job_id: id, code: opened.reason });
-    const { outcome, next } = decideWithoutKey(opened.reason, needs.random());
+    const { outcome, next } = decideWithoutKey(opened.reason, claim.attempt, needs.random());
     return withoutCall(outcome, next);
   }
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
@@ -178,6 +178,8 @@ const attemptOnce = async (
     nowMs: wasCutAtDeadline ? claim.deadlineMs : needs.now(),
     deadlineMs: claim.deadlineMs,
     failures: claim.failures,
+    throttles: claim.throttles,
+    apart: claim.apart,
     strikes: claim.strikes,
     random: needs.random(),
   });

@@ -1,10 +1,14 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../shared/batch.ts';
+import { pause } from '../../shared/pause.ts';
+import { retryAfterMs } from '../../shared/retry-after.ts';
 import { CommandError } from '../commands/run-command.ts';
 
 const TRIES = 6;
 const FIRST_PAUSE_MS = 500;
+/** A person looks on. Six tries are soon over, and then the gateway's own message is shown. */
+const ASKED_LIMIT_MS = 60_000;
 /** Answers after which the same request may succeed; what makes a batch carries an Idempotency-Key. */
 const PASSING = [429, 502, 503, 504];
 
@@ -35,8 +39,8 @@ export const createGatewayClient = ({
       const isPassing = response === null || PASSING.includes(response.status) || response.headers.has('retry-after');
       if (!isPassing || attempt === TRIES) throw await problem(response);
       await response?.body?.cancel();
-      const asked = Number(response?.headers.get('retry-after') ?? 0) * 1_000;
-      await delay(Math.max(asked, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
+      const askedMs = response && retryAfterMs((name) => response.headers.get(name), Date.now());
+      await delay(pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), askedMs, ASKED_LIMIT_MS));
     }
   };
   const problem = async (response: Response | null): Promise<CommandError> => {
@@ -81,7 +85,11 @@ export const createGatewayClient = ({
           `/v1/batches/${id}?wait=20`,
           tag === '' ? {} : { headers: { 'If-None-Match': tag } },
         );
-        if (response.status === 304) continue;
+        if (response.status === 304) {
+          // What stands between may answer at once, whatever was waited for.
+          await delay(FIRST_PAUSE_MS);
+          continue;
+        }
         tag = response.headers.get('etag') ?? '';
         const batch = await batchIn(response);
         onChange(batch);

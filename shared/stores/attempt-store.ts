@@ -12,6 +12,8 @@ import type { Traceparent } from '../tracing/traceparent.ts';
 
 /** An attempt found open this many times when another worker takes the job over ends it. */
 const MAX_CRASHES = 5;
+/** Of any outcome, those that count toward nothing else included. More than throttles, failures and waits for a key service in a day of deadline. */
+const MAX_CLAIMS = 1_000;
 /** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
 const HANDOFFS_A_SETTLE = 4;
 
@@ -23,8 +25,11 @@ export type Claim = {
   credential: CredentialKind;
   deadlineMs: number;
   timeoutMs: number;
-  /** Failed attempts so far, and 429s in a row of the upstream. */
+  /** Failed attempts and throttled ones so far. */
   failures: number;
+  throttles: number;
+  /** Of a throttle, if this attempt meets one, and of its upstream: see `lanes.lua`. */
+  apart: number;
   strikes: number;
   request: CompletionRequest;
   sealedKey: string | null;
@@ -41,14 +46,14 @@ export type ClaimAnswer =
 /** What becomes of a job after an attempt. */
 export type NextStep =
   | { kind: 'completed'; result: CompletionResult }
-  /** `parkMs`: how long its upstream is left alone, where a rate limit ended the job. */
+  /** `parkMs`: how long its upstream is left alone, if a throttle ended the job. */
   | { kind: 'failed'; code: JobErrorCode; providerStatus: number | null; detail: string | null; parkMs?: number }
   | { kind: 'expired' }
   | { kind: 'cancelled' }
   /** Back after a pause, in which it holds no place. */
   | { kind: 'retry'; waitMs: number /** The attempt counts toward nothing: no call was made. */; unsent?: true }
-  /** Back to its place, with its upstream parked. */
-  | { kind: 'park'; waitMs: number }
+  /** As `retry`, after a throttle, which holds for its upstream too unless the job stands apart. */
+  | { kind: 'park'; waitMs: number; parkMs: number }
   /** Back to its place at once: the worker could not finish it, which is no fault of the job. */
   | { kind: 'hand_back' };
 
@@ -76,7 +81,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
   // The casts in this file: the forms of answers are those in the scripts' headers.
   /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
   claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
-    const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs])) as
+    const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs, MAX_CLAIMS])) as
       | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]]
       | ClaimReply;
     if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
@@ -94,7 +99,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
       settlement.outcome,
       settlement.providerRequestId ?? '',
       next.kind,
-      'waitMs' in next ? next.waitMs : (failed?.parkMs ?? 0),
+      'waitMs' in next ? next.waitMs : 0,
       next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
       failed?.providerStatus ?? '',
       failed?.detail ?? '',
@@ -109,6 +114,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
       retentionMs,
       HANDOFFS_A_SETTLE,
       settlement.billable ? '1' : '',
+      'parkMs' in next ? (next.parkMs ?? 0) : 0,
     ])) as [SettleAnswer['became'], Handoff[]];
     return { became, handoffs };
   },
@@ -124,6 +130,8 @@ type ClaimReply = [
   deadline: string,
   timeout: string,
   failures: number,
+  throttles: number,
+  apart: number,
   strikes: number,
   request: string,
   sealedKey: string,
@@ -141,6 +149,8 @@ const parseClaim = ([
   deadline,
   timeout,
   failures,
+  throttles,
+  apart,
   strikes,
   request,
   sealedKey,
@@ -155,6 +165,8 @@ const parseClaim = ([
   deadlineMs: Number(deadline),
   timeoutMs: Number(timeout),
   failures,
+  throttles,
+  apart,
   strikes,
   request: JSON.parse(request) as CompletionRequest,
   sealedKey: sealedKey || null,

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../shared/crypto/secret.ts';
-import { retryAfterMs } from '../../worker/providers/retry-after.ts';
+import { retryAfterMs } from '../../shared/retry-after.ts';
 import { scrubDetail } from '../../worker/providers/scrub-detail.ts';
 
 describe('retryAfterMs', () => {

@@ -415,7 +415,11 @@ describe('a cancelled batch', () => {
     if (!retried || !parked || !late) throw new Error('too few');
     for (const job of others) await engine.end(job);
     await engine.end(retried, { outcome: 'unavailable', usage: null, next: { kind: 'retry', waitMs: 60_000 } });
-    await engine.end(parked, { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs: 60_000 } });
+    await engine.end(parked, {
+      outcome: 'throttled',
+      usage: null,
+      next: { kind: 'park', waitMs: 60_000, parkMs: 60_000 },
+    });
     await cancel(id);
     await sweep();
     expect(await counts(id)).toMatchObject({ in_progress: 1, queued: 0 });

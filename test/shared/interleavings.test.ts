@@ -30,7 +30,7 @@ const ENDINGS = [
     next: { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: null },
   },
   { outcome: 'unavailable', usage: null, next: { kind: 'retry', waitMs: 40 } },
-  { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs: 2 } },
+  { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs: 2, parkMs: 2 } },
   { outcome: 'unknown', usage: null, next: { kind: 'hand_back' } },
   { outcome: 'timed_out', next: { kind: 'expired' } },
   { outcome: 'cancelled', usage: null, next: { kind: 'cancelled' } },

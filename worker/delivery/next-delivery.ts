@@ -1,4 +1,5 @@
 /** The one place that turns what an attempt came to into what becomes of its delivery. Pure: everything it depends on is a parameter. */
+import { pause } from '../../shared/pause.ts';
 import type { DeliveryOutcome } from '../../shared/webhooks/delivery-outcome.ts';
 
 export type NextDelivery =
@@ -10,10 +11,11 @@ export type NextDelivery =
   | { kind: 'disable' };
 
 const JITTER = 0.1;
+const ASKED_LIMIT_MS = 24 * 3_600_000;
 
 /**
  * `attemptsSoFar` counts the attempt that came to `outcome`: 1 after the first. `scheduleMs[0]` is the wait after the first.
- * `random` is 0 ≤ random < 1. A wait is what the schedule says ± 10 %, or what the endpoint wishes (up to 10 % more) where that is longer:
+ * `random` is 0 ≤ random < 1. A wait is what the schedule says ± 10 %, or what the endpoint wishes (up to 10 % more) if that is longer, up to 24 h:
  * a shorter wish would only use up the attempts sooner.
  */
 export const nextDelivery = (
@@ -26,10 +28,8 @@ export const nextDelivery = (
   if (outcome.gone) return { kind: 'disable' };
   const scheduledMs = scheduleMs[attemptsSoFar - 1];
   if (scheduledMs === undefined) return { kind: 'failed' };
-  const waitMs = Math.max(
-    scheduledMs * (1 - JITTER + 2 * JITTER * random),
-    // Spread too, or all that waited for one endpoint would return in the same moment; never before the time it named.
-    (outcome.retryAfterMs ?? 0) * (1 + JITTER * random),
-  );
+  const ownMs = scheduledMs * (1 - JITTER + 2 * JITTER * random);
+  // Spread too, or all that waited for one endpoint would return in the same moment; never before the time it named.
+  const waitMs = Math.max(ownMs, pause(0, outcome.retryAfterMs, ASKED_LIMIT_MS) * (1 + JITTER * random));
   return { kind: 'retry', waitMs: Math.round(waitMs) };
 };

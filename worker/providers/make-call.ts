@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
 import type { Outcome } from '../../shared/outcome.ts';
+import { retryAfterMs } from '../../shared/retry-after.ts';
 import { type Exchange, isBillable, isSuccess, isTooLong, newExchange } from './exchange.ts';
 import type { ProviderCall } from './provider.ts';
-import { retryAfterMs } from './retry-after.ts';
 import { scrubDetail } from './scrub-detail.ts';
 import { type ErrorRow, judgeError, type ProviderError, toOutcome, type Verdict, verdictOfError } from './verdict.ts';
 

@@ -1,8 +1,8 @@
 -- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider; from here on its credential counts as used.
 --
--- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms
--- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired, crashed too often or has no budget for the call, or
---      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
+-- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms, 6 most attempts of any outcome
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired, crashed or was tried too often, or has no budget for the call, or
+--      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
 
 local id, handoff, claim = ARGV[1], ARGV[2], ARGV[3]
@@ -15,7 +15,7 @@ if not job[J.status] or not inflight or inflight:match('^(%d+):') ~= handoff the
 end
 read_scheduler()
 
-local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent')
+local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent', 'throttles')
 local last = read_attempt(id, number(job[J.attempts], 0))
 local attempt = number(job[J.attempts], 0)
 
@@ -39,6 +39,10 @@ if tonumber(row[1]) <= now then
 end
 
 if not (last and last.outcome == '' and last.claim == claim) then
+  if attempt >= tonumber(ARGV[6]) then
+    finish(id, job, 'failed', retention, { 'error', 'internal_error' })
+    return { 'refused', 'crashed', feed(4) }
+  end
   if not reserve_call(id, job) then
     finish(id, job, 'failed', retention, { 'error', 'budget_exceeded' })
     return { 'refused', 'over_budget', feed(4) }
@@ -63,6 +67,6 @@ end
 local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
 return {
   'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
-  number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
+  number(row[6], 0), upstream and apart_of(id, upstream) or 0, number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
   stem and read_line(id).request or call('GET', REQUEST .. id) or '', call('GET', SEALED .. (stem or id)) or '', row[5] or '', batch[1] or '',
 }

@@ -2,10 +2,10 @@
 --
 -- In:  1 id, 2 attempt, 3 claim, 4 outcome of the attempt, 5 provider request id ('' none),
 --      6 next: completed | failed | cancelled | expired, or retry | park | hand_back
---      7 wait ms (of the job where it is retried, of its upstream where it was throttled), 8 error code ('' none), 9 provider status ('' none), 10 detail ('' none), 11 result JSON ('' none),
+--      7 ms until the job is tried again, where it is retried or was throttled, 8 error code ('' none), 9 provider status ('' none), 10 detail ('' none), 11 result JSON ('' none),
 --      12 usage reported ('1' or ''), 13 input, 14 output, 15 cached (each '' unknown), 16 cost in nano-dollars ('' unpriced), 17 price version,
 --      18 counts as a failure ('1' or ''), 19 retention ms, 20 most hand-offs to make,
---      21 the provider may bill the call ('1' or '')
+--      21 the provider may bill the call ('1' or ''), 22 ms that its upstream is left alone, where it was throttled
 -- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
 --
 -- A completed result of any attempt wins while the job is not final. Everything else acts only for the current attempt.
@@ -84,7 +84,7 @@ if next_step == 'completed' then
   end
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
   if upstream then
-    relieve_upstream(upstream)
+    relieve_upstream(upstream, id, tonumber(attempt.started))
   end
   local fields = {}
   if reported then
@@ -108,12 +108,16 @@ elseif call('SISMEMBER', CANCELLING, id) == 1 or stopped_as(id) == 'cancelled' t
   became = 'cancelled'
 end
 close_attempt(id, job, number_of, attempt, outcome, request_id, became, ARGV[8])
+local due = now + tonumber(ARGV[7])
 if outcome == 'throttled' then
-  -- The limit holds for everyone of this upstream, whatever becomes of this job.
+  call('HINCRBY', JOB .. id, 'throttles', 1)
+  -- The limit may hold for everyone of this upstream, whatever becomes of this job.
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
   if upstream then
-    throttle_upstream(upstream, tonumber(ARGV[7]))
+    due = throttle_upstream(upstream, id, tonumber(ARGV[7]), tonumber(ARGV[22]))
   end
+else
+  call('HDEL', JOB .. id, 'throttled')
 end
 if FINAL[became] then
   finish(id, job, became, retention, became == next_step and final_fields() or {})
@@ -127,8 +131,8 @@ call('HSET', JOB .. id, 'status', 'queued')
 count_running(id, -1)
 release(id, job)
 count_waiting(job[J.tenant], class_of(job), 1)
-if next_step == 'retry' then
-  call('ZADD', DELAYED, now + tonumber(ARGV[7]), id)
+if next_step == 'retry' or next_step == 'park' then
+  call('ZADD', DELAYED, due, id)
 else
   return_to_lane(id, job[J.lane], job[J.ticket])
 end

@@ -86,7 +86,7 @@ local function serve_lane(tenant, lane, handoffs)
     call('ZREM', WAITING_LANES .. 'batch', lane)
     return nil
   end
-  local limit = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight')
+  local limit = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight', 'suspect')
   if number(limit[1], 0) > now then
     call('HSET', LANE .. lane, 'at', 'parked')
     call('ZADD', PARKED, limit[1], lane)
@@ -98,6 +98,14 @@ local function serve_lane(tenant, lane, handoffs)
     return nil
   end
   local id, ticket, tokens = next_id(lane)
+  if id and id == limit[4] then
+    -- Another probes, if there is one.
+    local other, other_ticket, other_tokens = next_id(lane)
+    if other then
+      call('ZADD', LANE_BACK .. lane, ticket, id)
+      id, ticket, tokens = other, other_ticket, other_tokens
+    end
+  end
   local charge
   if id then
     local wait_ms = take_tokens(id, tenant, tokens)

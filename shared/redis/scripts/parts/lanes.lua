@@ -13,11 +13,31 @@
 -- ready: in LANES <tenant>:<class>; parked: in PARKED; capped: in UPSTREAM_LANES.
 -- A tenant is in READY exactly when a list of its lanes is not empty, it holds less than its share and less than it may, and its next job does not wait for tokens.
 
+-- An upstream's answer "too many" may mean its account or that one job alone. Who else passes tells them apart:
+--
+--           a job is throttled             park over: others probe, the suspect last
+--     open ───────────────────> suspicion ─────────────────────────────> probing
+--      ^ ^                                                                 │  │
+--      │ └────── another passes: the park and the halved cap end with it ──┘  │ another is throttled too
+--      │                                                                      v
+--      └────── each success gives the cap one back ────────────────────── limited: parked for as long as asked
+--
+-- A job that is throttled again while many others passed stands apart: it waits by itself, holds nobody back, and its worker may refuse it.
+-- Upstream: `suspect` (throttled last), `shared` (not it alone), `cap_before` ('' none), `throttled_at`, `passes`, `events` (throttles that began a park).
+-- Job: `throttles`; `throttled`, while it waits after one: passes and events of the upstream then, and how often in a row it stood apart.
+-- The former release knows none of these fields. What it leaves behind is an upstream without a suspect.
+
 -- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so that a newcomer starts at once.
 local SHARE = 0.9
 -- An upstream that recovered this far has no cap any more.
 local CAP_LIMIT = 1024
 local PARK_LIMIT_MS = 3600 * 1000
+-- As long as no job that probed after a park was throttled as well.
+local FIRST_PARK_LIMIT_MS = 30 * 1000
+-- Longer than a tick, so that others of the upstream get their turn before the one that was throttled.
+local STEP_ASIDE_MS = 1500
+-- A job stands apart if more others passed for each park that others caused.
+local PASSES_AN_EVENT = 4
 -- A limit that changed holds after this long for whom it kept out of READY.
 local LOOK_AGAIN_MS = 3000
 -- A job's charge, before any job of its lane was measured.
@@ -165,28 +185,90 @@ local function return_capped_lanes(upstream)
   end
 end
 
--- A provider's 429. Many calls in flight meet the same limit at once: only the first of them halves the cap.
-local function throttle_upstream(upstream, wait_ms)
-  local row = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight')
-  local parked_until = number(row[1], 0)
-  if parked_until <= now then
-    local cap = math.max(1, math.floor(number(row[2], number(row[3], 1)) / 2))
-    call('HSET', UPSTREAM .. upstream, 'cap', cap)
-    call('HINCRBY', UPSTREAM .. upstream, 'strikes', 1)
+-- How often in a row this job would have stood apart, were it throttled now.
+local function apart_of(id, upstream)
+  local passes, events, apart = (call('HGET', JOB .. id, 'throttled') or ''):match('^(%d+) (%d+) (%d+)$')
+  if not passes then
+    return 0
   end
-  local wanted = now + math.min(wait_ms, PARK_LIMIT_MS)
-  call('HSET', UPSTREAM .. upstream, 'parked_until', math.max(parked_until, wanted))
+  local row = call('HMGET', UPSTREAM .. upstream, 'passes', 'events', 'parked_until')
+  passes, events = number(row[1], 0) - passes, number(row[2], 0) - events
+  if passes == 0 and events == 0 then
+    return tonumber(apart)
+  end
+  return number(row[3], 0) <= now and passes > PASSES_AN_EVENT * events and apart + 1 or 0
 end
 
-local function relieve_upstream(upstream)
-  local cap = call('HGET', UPSTREAM .. upstream, 'cap')
-  if cap then
-    if tonumber(cap) + 1 >= CAP_LIMIT then
-      call('HDEL', UPSTREAM .. upstream, 'cap')
-    else
-      call('HINCRBY', UPSTREAM .. upstream, 'cap', 1)
+-- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them halves the cap. Answers until when the job itself is to wait.
+local function throttle_upstream(upstream, id, wait_ms, park_ms)
+  local record = UPSTREAM .. upstream
+  local apart = apart_of(id, upstream)
+  local due = now + wait_ms
+  if apart == 0 then
+    local row = call('HMGET', record, 'parked_until', 'cap', 'inflight', 'suspect')
+    local parked_until = number(row[1], 0)
+    local repeated = row[4] == id
+    if row[4] and not repeated then
+      call('HSET', record, 'shared', 1)
     end
-    call('HDEL', UPSTREAM .. upstream, 'strikes')
+    if parked_until <= now then
+      if not repeated then
+        if not row[4] then
+          call('HSET', record, 'cap_before', row[2] or '')
+        end
+        call('HSET', record, 'cap', math.max(1, math.floor(number(row[2], number(row[3], 1)) / 2)))
+        call('HINCRBY', record, 'strikes', 1)
+      end
+      call('HINCRBY', record, 'events', 1)
+    end
+    local limit = number(call('HGET', record, 'strikes'), 0) > 1 and PARK_LIMIT_MS or FIRST_PARK_LIMIT_MS
+    parked_until = math.max(parked_until, now + math.min(park_ms, limit))
+    call('HSET', record, 'parked_until', parked_until, 'suspect', id, 'throttled_at', now)
+    due = math.max(due, parked_until) + STEP_ASIDE_MS
+  end
+  local row = call('HMGET', record, 'passes', 'events')
+  call('HSET', JOB .. id, 'throttled', number(row[1], 0) .. ' ' .. number(row[2], 0) .. ' ' .. apart)
+  return due
+end
+
+-- Lanes that were parked until the time that the upstream's park ended at; a bounded number, the others wait for that time.
+local function return_parked_lanes(upstream, parked_until)
+  local lanes = call('ZRANGEBYSCORE', PARKED, parked_until, parked_until, 'LIMIT', 0, 64)
+  for i = 1, #lanes do
+    if call('HGET', LANE .. lanes[i], 'upstream') == upstream then
+      call('ZREM', PARKED, lanes[i])
+      return_lane(lanes[i])
+    end
+  end
+end
+
+-- A success of a job's call that began at `started`. One that began before the throttle says nothing about it.
+local function relieve_upstream(upstream, id, started)
+  local record = UPSTREAM .. upstream
+  local row = call('HMGET', record, 'cap', 'throttled_at', 'suspect', 'shared', 'cap_before', 'parked_until')
+  local cap, suspect = row[1], row[3]
+  local probed = row[2] and started > tonumber(row[2])
+  if probed then
+    call('HINCRBY', record, 'passes', 1)
+  end
+  if probed and suspect then
+    call('HDEL', record, 'suspect', 'shared', 'cap_before', 'parked_until')
+    if number(row[6], 0) > now then
+      return_parked_lanes(upstream, row[6])
+    end
+    if suspect ~= id and not row[4] then
+      cap = row[5] or cap
+    end
+  end
+  if not cap then
+    return
+  end
+  call('HDEL', record, 'strikes')
+  local next_cap = number(cap, CAP_LIMIT) + 1
+  if next_cap >= CAP_LIMIT then
+    call('HDEL', record, 'cap')
+  else
+    call('HSET', record, 'cap', next_cap)
   end
 end
 

@@ -1,14 +1,14 @@
 -- A job as it stands, with its place in the queue.
 
--- `tried`: whether the job had a turn before; only then can it be in back-off.
-local function place_of(id, tenant, lane_id, ticket, tried)
+-- `tried`: whether the job had a turn before; only then can it be in back-off. `throttled`: whether a throttle ended its last call.
+local function place_of(id, tenant, lane_id, ticket, tried, throttled)
   if call('HEXISTS', INFLIGHT, id) == 1 then
     return 'starting', 1
   end
   local lane = call('HMGET', LANE .. lane_id, 'at', 'served')
   local position = math.max(1, number(ticket, 0) - number(lane[2], 0))
   if tried and call('ZSCORE', DELAYED, id) then
-    return 'retry_backoff', position
+    return throttled and 'provider_rate_limited' or 'retry_backoff', position
   end
   if lane[1] == 'parked' or lane[1] == 'capped' then
     return 'provider_rate_limited', position
@@ -74,7 +74,7 @@ local function view_job(id, tenant, watcher, with_result)
   end
   local reason, position = '', 0
   if job.status == 'queued' then
-    reason, position = place_of(id, tenant, job.lane, job.ticket, job.handoff)
+    reason, position = place_of(id, tenant, job.lane, job.ticket, job.handoff, job.throttled)
   end
   if not FINAL[job.status] then
     watch(id, watcher)
