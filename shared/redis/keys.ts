@@ -47,7 +47,7 @@ const NAMES = {
   BATCHES: 'batches:',
   /** sorted set: stems of all batches → when upkeep has something to do with them, ms. */
   BATCH_DUE: 'batch-due',
-  /** hash: a provider account and model under one rate limit: parked until, cap, in flight; as LANE. */
+  /** hash: a provider account and model under one rate limit: parked until, cap, in flight, who was throttled last; as LANE. */
   UPSTREAM: 'upstream:',
   /** list: lanes that wait for a slot of the upstream's cap. */
   UPSTREAM_LANES: 'upstream-lanes:',

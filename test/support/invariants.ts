@@ -175,6 +175,9 @@ export const findViolations = async (
       Number(row.inflight ?? 0) === (byUpstream.get(upstream) ?? 0),
       `upstream ${upstream} counts ${row.inflight} in flight`,
     );
+    if (row.suspect === undefined) continue;
+    const isWhole = ['cap', 'cap_before', 'strikes', 'throttled_at'].every((field) => field in row);
+    expect(isWhole, `upstream ${upstream} suspects ${row.suspect} and knows no way back`);
   }
   const batch = Object.keys(inflight).filter((id) => lanes.get(jobs.get(id)?.lane ?? '')?.class === 'batch').length;
   const counted = Number((await redis.hget(key(tag, 'SCHEDULER'), 'batch_inflight')) ?? 0);
@@ -265,14 +268,21 @@ const findAuditViolations = async (
 ): Promise<string[]> => {
   const granted = new Map<string, number>();
   const ended = new Map<string, string>();
+  const throttles = new Map<string, number>();
   for (const [, [, row = '[]']] of await redis.xrange(key(tag, 'AUDIT'), '-', '+')) {
-    const [kind, , , id, number, , , , , , outcome] = JSON.parse(row) as string[];
+    const [kind, , , id = '', number, , , , , decision, outcome] = JSON.parse(row) as string[];
     const attempt = `${id} ${number}`;
     if (kind === 'attempt_started') granted.set(attempt, (granted.get(attempt) ?? 0) + 1);
     if (kind === 'attempt_ended') ended.set(attempt, outcome ?? '');
+    if (outcome === 'throttled' && decision !== 'late' && decision !== 'superseded') {
+      throttles.set(id, (throttles.get(id) ?? 0) + 1);
+    }
   }
   const violations: string[] = [];
   for (const [id, job] of jobs) {
+    const counted = Number(job.throttles ?? 0);
+    if (counted !== (throttles.get(id) ?? 0))
+      violations.push(`${id} counts ${counted} throttles, and the audit log ${throttles.get(id) ?? 0}`);
     for (const [field, row] of Object.entries(job)) {
       if (!field.startsWith('attempt:')) continue;
       const attempt = `${id} ${field.slice('attempt:'.length)}`;

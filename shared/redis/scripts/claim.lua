@@ -15,7 +15,7 @@ if not job[J.status] or not inflight or inflight:match('^(%d+):') ~= handoff the
 end
 read_scheduler()
 
-local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent', 'throttles')
+local row = call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent', 'throttles', 'throttled')
 local last = read_attempt(id, number(job[J.attempts], 0))
 local attempt = number(job[J.attempts], 0)
 
@@ -67,6 +67,6 @@ end
 local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
 return {
   'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
-  number(row[6], 0), upstream and apart_of(id, upstream) or 0, number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
+  number(row[6], 0), upstream and apart_of(row[7], upstream) or 0, number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
   stem and read_line(id).request or call('GET', REQUEST .. id) or '', call('GET', SEALED .. (stem or id)) or '', row[5] or '', batch[1] or '',
 }

@@ -185,9 +185,9 @@ local function return_capped_lanes(upstream)
   end
 end
 
--- How often in a row this job would have stood apart, were it throttled now.
-local function apart_of(id, upstream)
-  local passes, events, apart = (call('HGET', JOB .. id, 'throttled') or ''):match('^(%d+) (%d+) (%d+)$')
+-- How often in a row a job would have stood apart, were it throttled now; `throttled`: its field, false where it has none.
+local function apart_of(throttled, upstream)
+  local passes, events, apart = (throttled or ''):match('^(%d+) (%d+) (%d+)$')
   if not passes then
     return 0
   end
@@ -202,7 +202,7 @@ end
 -- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them halves the cap. Answers until when the job itself is to wait.
 local function throttle_upstream(upstream, id, wait_ms, park_ms)
   local record = UPSTREAM .. upstream
-  local apart = apart_of(id, upstream)
+  local apart = apart_of(call('HGET', JOB .. id, 'throttled'), upstream)
   local due = now + wait_ms
   if apart == 0 then
     local row = call('HMGET', record, 'parked_until', 'cap', 'inflight', 'suspect')
@@ -246,17 +246,19 @@ end
 local function relieve_upstream(upstream, id, started)
   local record = UPSTREAM .. upstream
   local row = call('HMGET', record, 'cap', 'throttled_at', 'suspect', 'shared', 'cap_before', 'parked_until')
-  local cap, suspect = row[1], row[3]
-  local probed = row[2] and started > tonumber(row[2])
-  if probed then
+  if started <= number(row[2], 0) then
+    return
+  end
+  if row[2] then
     call('HINCRBY', record, 'passes', 1)
   end
-  if probed and suspect then
+  local cap = row[1]
+  if row[3] then
     call('HDEL', record, 'suspect', 'shared', 'cap_before', 'parked_until')
     if number(row[6], 0) > now then
       return_parked_lanes(upstream, row[6])
     end
-    if suspect ~= id and not row[4] then
+    if row[3] ~= id and not row[4] then
       cap = row[5] or cap
     end
   end
