@@ -34,7 +34,7 @@ const startAll = async (): Promise<Running[]> => {
   return started;
 };
 const throttle = (job: Running, waitMs = 1_000, parkMs = waitMs) =>
-  engine.end(job, { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs, parkMs } });
+  engine.end(job, { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs, parkMs } }, 50);
 
 const upstreamKey = async (id: string): Promise<string> => {
   const lane = (await engine.redis.hget(key(TAG, 'JOB', id), 'lane')) ?? '';
@@ -51,10 +51,11 @@ const elapse = async (ms: number): Promise<void> => {
       await engine.redis.zincrby(key(TAG, name), -ms, member);
     }
   }
-  for (const upstream of await engine.redis.keys(`${key(TAG, 'UPSTREAM')}*`)) {
-    if ((await engine.redis.type(upstream)) !== 'hash') continue;
-    for (const field of ['parked_until', 'throttled_at']) {
-      if (await engine.redis.hexists(upstream, field)) await engine.redis.hincrby(upstream, field, -ms);
+  for (const name of ['UPSTREAM', 'LANE'] as const) {
+    for (const record of await engine.redis.keys(`${key(TAG, name)}*`)) {
+      for (const field of ['parked_until', 'throttled_at']) {
+        if (await engine.redis.hexists(record, field)) await engine.redis.hincrby(record, field, -ms);
+      }
     }
   }
   await engine.tick();
@@ -236,4 +237,29 @@ test('what waits after a throttle says so', async () => {
   const { id } = await throttledAlone();
   const view = await engine.jobs.read('acme' as Running['claim']['tenant'], id, { watcher: null });
   expect(view?.queue?.reason).toBe('provider_rate_limited');
+});
+
+test('a tenant’s many impossible jobs park their own lane, ever longer, and hold up no other tenant', async () => {
+  for (let count = 0; count < 200; count++) await engine.submit('acme', { class: 'batch' });
+  for (const job of await startAll()) await throttle(job);
+  let firstCalls = 0;
+  for (let seconds = 0; seconds < 16; seconds++) {
+    await engine.submit('beta');
+    await elapse(PARK_OVER);
+    let served = 0;
+    // What the lane had under way may hold the whole cap for as long as it takes to be refused.
+    for (let started = await startAll(); started.length > 0; started = await startAll()) {
+      const [others, impossible] = [true, false].map((isOther) =>
+        started.filter(({ claim }) => (claim.tenant === 'beta') === isOther),
+      );
+      for (const job of others ?? []) await engine.end(job);
+      for (const job of impossible ?? []) await throttle(job);
+      served += others?.length ?? 0;
+      firstCalls += impossible?.filter(({ claim }) => claim.throttles === 0).length ?? 0;
+    }
+    expect(served).toBe(1);
+  }
+  // After 1, 2, 4 and 8 s, as many as the window holds of one tenant. Each is called four times at most.
+  expect(firstCalls).toBeLessThanOrEqual(5 * 9);
+  expect(await findViolations(engine.redis, TAG)).toEqual([]);
 });

@@ -67,6 +67,6 @@ end
 local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
 return {
   'claimed', attempt, job[J.tenant], job[J.provider], job[J.model], job[J.credential], row[1], row[2], number(row[3], 0),
-  number(row[6], 0), upstream and apart_of(row[7], upstream) or 0, number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
+  number(row[6], 0), upstream and apart_of(row[7], upstream, true) or 0, number(upstream and call('HGET', UPSTREAM .. upstream, 'strikes'), 0),
   stem and read_line(id).request or call('GET', REQUEST .. id) or '', call('GET', SEALED .. (stem or id)) or '', row[5] or '', batch[1] or '',
 }

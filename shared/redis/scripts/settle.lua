@@ -84,7 +84,7 @@ if next_step == 'completed' then
   end
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
   if upstream then
-    relieve_upstream(upstream, id, tonumber(attempt.started))
+    relieve(upstream, job[J.lane], id, tonumber(attempt.started))
   end
   local fields = {}
   if reported then
@@ -111,10 +111,10 @@ close_attempt(id, job, number_of, attempt, outcome, request_id, became, ARGV[8])
 local due = now + tonumber(ARGV[7])
 if outcome == 'throttled' then
   call('HINCRBY', JOB .. id, 'throttles', 1)
-  -- The limit may hold for everyone of this upstream, whatever becomes of this job.
+  -- The limit may hold for everyone of this lane or upstream, whatever becomes of this job.
   local upstream = call('HGET', LANE .. job[J.lane], 'upstream')
   if upstream then
-    due = throttle_upstream(upstream, id, tonumber(ARGV[7]), tonumber(ARGV[22]))
+    due = throttle(upstream, job[J.lane], id, tonumber(ARGV[7]), tonumber(ARGV[22]))
   end
 else
   call('HDEL', JOB .. id, 'throttled')

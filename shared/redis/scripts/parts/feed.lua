@@ -77,7 +77,7 @@ end
 
 -- Serves one lane's turn; answers the charge where an id was handed off, and false where the bound of skips was met.
 local function serve_lane(tenant, lane, handoffs)
-  local row = call('HMGET', LANE .. lane, 'class', 'upstream', 'average')
+  local row = call('HMGET', LANE .. lane, 'class', 'upstream', 'average', 'parked_until')
   local upstream = row[2]
   if not upstream then
     -- The lane outlived its last deadline: `sweep` ends whatever was left in it.
@@ -87,9 +87,10 @@ local function serve_lane(tenant, lane, handoffs)
     return nil
   end
   local limit = call('HMGET', UPSTREAM .. upstream, 'parked_until', 'cap', 'inflight', 'suspect')
-  if number(limit[1], 0) > now then
+  local parked_until = math.max(number(limit[1], 0), number(row[4], 0))
+  if parked_until > now then
     call('HSET', LANE .. lane, 'at', 'parked')
-    call('ZADD', PARKED, limit[1], lane)
+    call('ZADD', PARKED, parked_until, lane)
     return nil
   end
   if limit[2] and number(limit[3], 0) >= tonumber(limit[2]) then

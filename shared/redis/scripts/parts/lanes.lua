@@ -23,8 +23,9 @@
 --      └────── each success gives the cap one back ────────────────────── limited: parked for as long as asked
 --
 -- A job that is throttled again while many others passed stands apart: it waits by itself, holds nobody back, and its worker may refuse it.
+-- A lane of which nothing passed meanwhile stands apart too: it alone is parked, so that a tenant's many impossible jobs cost the others no more than one.
 -- Upstream: `suspect` (throttled last), `shared` (not it alone), `cap_before` ('' none), `throttled_at`, `passes`, `events` (throttles that began a park).
--- Job: `throttles`; `throttled`, while it waits after one: passes and events of the upstream then, and how often in a row it stood apart.
+-- Job: `throttles`. Job and lane: `throttled`, until a call ends otherwise: passes and events of the upstream then, and how often in a row it stood apart. Lane: `parked_until`.
 -- The former release knows none of these fields. What it leaves behind is an upstream without a suspect.
 
 -- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so that a newcomer starts at once.
@@ -185,8 +186,8 @@ local function return_capped_lanes(upstream)
   end
 end
 
--- How often in a row a job would have stood apart, were it throttled now; `throttled`: its field, false where it has none.
-local function apart_of(throttled, upstream)
+-- How often in a row a job or lane would have stood apart, were it throttled now. `throttled`: its field, false where it has none; `kept`: whether that holds without news of others.
+local function apart_of(throttled, upstream, kept)
   local passes, events, apart = (throttled or ''):match('^(%d+) (%d+) (%d+)$')
   if not passes then
     return 0
@@ -194,40 +195,61 @@ local function apart_of(throttled, upstream)
   local row = call('HMGET', UPSTREAM .. upstream, 'passes', 'events', 'parked_until')
   passes, events = number(row[1], 0) - passes, number(row[2], 0) - events
   if passes == 0 and events == 0 then
-    return tonumber(apart)
+    return kept and tonumber(apart) or 0
   end
   return number(row[3], 0) <= now and passes > PASSES_AN_EVENT * events and apart + 1 or 0
 end
 
--- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them halves the cap. Answers until when the job itself is to wait.
-local function throttle_upstream(upstream, id, wait_ms, park_ms)
+-- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them halves the cap.
+local function park_upstream(upstream, id, park_ms)
   local record = UPSTREAM .. upstream
-  local apart = apart_of(call('HGET', JOB .. id, 'throttled'), upstream)
+  local row = call('HMGET', record, 'parked_until', 'cap', 'inflight', 'suspect')
+  local parked_until = number(row[1], 0)
+  local repeated = row[4] == id
+  if row[4] and not repeated then
+    call('HSET', record, 'shared', 1)
+  end
+  if parked_until <= now then
+    if not repeated then
+      if not row[4] then
+        call('HSET', record, 'cap_before', row[2] or '')
+      end
+      call('HSET', record, 'cap', math.max(1, math.floor(number(row[2], number(row[3], 1)) / 2)))
+      call('HINCRBY', record, 'strikes', 1)
+    end
+    call('HINCRBY', record, 'events', 1)
+  end
+  local limit = number(call('HGET', record, 'strikes'), 0) > 1 and PARK_LIMIT_MS or FIRST_PARK_LIMIT_MS
+  parked_until = math.max(parked_until, now + math.min(park_ms, limit))
+  call('HSET', record, 'parked_until', parked_until, 'suspect', id, 'throttled_at', now)
+  return parked_until
+end
+
+-- Parks whom a throttle of this job holds for. Answers when the job itself is tried again.
+local function throttle(upstream, lane, id, wait_ms, park_ms)
+  local record = LANE .. lane
+  local row = call('HMGET', record, 'throttled', 'parked_until')
+  local apart = apart_of(call('HGET', JOB .. id, 'throttled'), upstream, true)
+  local lane_apart = apart_of(row[1], upstream, false)
+  local parked_until = number(row[2], 0)
+  local lane_parked = parked_until > now
   local due = now + wait_ms
   if apart == 0 then
-    local row = call('HMGET', record, 'parked_until', 'cap', 'inflight', 'suspect')
-    local parked_until = number(row[1], 0)
-    local repeated = row[4] == id
-    if row[4] and not repeated then
-      call('HSET', record, 'shared', 1)
+    if not lane_parked and lane_apart == 0 then
+      parked_until = park_upstream(upstream, id, park_ms)
+    elseif not lane_parked then
+      -- Longer each time: nothing else bounds how many of the lane are tried at once.
+      parked_until = now + math.min(park_ms * 2 ^ (lane_apart - 1), FIRST_PARK_LIMIT_MS)
+      call('HSET', record, 'parked_until', parked_until)
     end
-    if parked_until <= now then
-      if not repeated then
-        if not row[4] then
-          call('HSET', record, 'cap_before', row[2] or '')
-        end
-        call('HSET', record, 'cap', math.max(1, math.floor(number(row[2], number(row[3], 1)) / 2)))
-        call('HINCRBY', record, 'strikes', 1)
-      end
-      call('HINCRBY', record, 'events', 1)
-    end
-    local limit = number(call('HGET', record, 'strikes'), 0) > 1 and PARK_LIMIT_MS or FIRST_PARK_LIMIT_MS
-    parked_until = math.max(parked_until, now + math.min(park_ms, limit))
-    call('HSET', record, 'parked_until', parked_until, 'suspect', id, 'throttled_at', now)
     due = math.max(due, parked_until) + STEP_ASIDE_MS
   end
-  local row = call('HMGET', record, 'passes', 'events')
-  call('HSET', JOB .. id, 'throttled', number(row[1], 0) .. ' ' .. number(row[2], 0) .. ' ' .. apart)
+  local others = call('HMGET', UPSTREAM .. upstream, 'passes', 'events')
+  local seen = number(others[1], 0) .. ' ' .. number(others[2], 0) .. ' '
+  call('HSET', JOB .. id, 'throttled', seen .. apart)
+  if not lane_parked then
+    call('HSET', record, 'throttled', seen .. lane_apart)
+  end
   return due
 end
 
@@ -243,7 +265,7 @@ local function return_parked_lanes(upstream, parked_until)
 end
 
 -- A success of a job's call that began at `started`. One that began before the throttle says nothing about it.
-local function relieve_upstream(upstream, id, started)
+local function relieve(upstream, lane, id, started)
   local record = UPSTREAM .. upstream
   local row = call('HMGET', record, 'cap', 'throttled_at', 'suspect', 'shared', 'cap_before', 'parked_until')
   if started <= number(row[2], 0) then
@@ -251,6 +273,7 @@ local function relieve_upstream(upstream, id, started)
   end
   if row[2] then
     call('HINCRBY', record, 'passes', 1)
+    call('HDEL', LANE .. lane, 'throttled', 'parked_until')
   end
   local cap = row[1]
   if row[3] then
