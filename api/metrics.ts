@@ -85,10 +85,21 @@ const createQueueGauges = (registry: Registry) => {
     registers: [registry],
   });
 
+  const answers = gauge(
+    'gateway_queue_shard_answers',
+    'Whether a shard answered: 0 means that it is missing in the other figures.',
+    'shard',
+  );
+
   return (measures: QueueMeasures | null): void => {
-    for (const each of [waiting, oldest, handedOff, delayed, parked, slots, thresholds]) each.reset();
+    for (const each of [answers, waiting, oldest, handedOff, delayed, parked, slots, thresholds]) each.reset();
     if (measures === null) {
       // A reset gauge without labels would say 0.
+      for (const each of [delayed, parked, slots]) each.remove();
+      return;
+    }
+    for (const [shard, answered] of measures.answered.entries()) answers.set({ shard }, answered ? 1 : 0);
+    if (!measures.answered.includes(true)) {
       for (const each of [delayed, parked, slots]) each.remove();
       return;
     }

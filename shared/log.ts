@@ -24,6 +24,12 @@ type Fields = {
   provider?: string;
   credential?: string;
   worker?: string;
+  /** Of the scheduler's data. */
+  shard?: number;
+  /** Of the upkeep. */
+  step?: string;
+  /** Why, in words of ours alone. */
+  reason?: string;
   count?: number;
   host?: string;
   port?: number;
@@ -56,8 +62,11 @@ export const createLog = (
   };
 };
 
-/** What may be logged of an error nobody expected: its class and the places in the code, without the message, which may hold anything. */
-export const describeError = (error: unknown): { code: string; stack: string[] } => {
+/** An error whose message is made of our own words alone, so that it may be logged. */
+export class LoggableError extends Error {}
+
+/** What may be logged of an error nobody expected: its class and the places in the code; the message, which may hold anything, only of an error of ours that says so. */
+export const describeError = (error: unknown): { code: string; reason?: string; stack: string[] } => {
   if (!(error instanceof Error)) return { code: typeof error, stack: [] };
   const { name, stack: text = '' } = error;
   // Behind the message, whose lines may look like places; a stack without it begins with an older one.
@@ -69,5 +78,6 @@ export const describeError = (error: unknown): { code: string; stack: string[] }
     return place ? [place] : [];
   });
   // A name may have come over the wire: AWS's SDK calls its errors what the server does.
-  return { code: /^[A-Za-z]{1,64}$/.test(name) ? name : 'Error', stack: stack.slice(0, 8) };
+  const code = /^[A-Za-z]{1,64}$/.test(name) ? name : 'Error';
+  return { code, ...(error instanceof LoggableError && { reason: message }), stack: stack.slice(0, 8) };
 };

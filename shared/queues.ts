@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { DeliveryId, JobId } from './ids.ts';
 import { key, QUEUE_NAMES, type QueueName, shardTag } from './redis/keys.ts';
+import { answerOf } from './redis/unavailable.ts';
 
 /** `<job id>-<hand-off>` or `<delivery id>-<hand-off>`, the id of a BullMQ job. */
 export type Handoff = string;
@@ -59,19 +60,18 @@ export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }
   if (redis.status === 'ready') keepNoEvents();
 
   const addNow = async (queue: Queue, handoffs: readonly Handoff[]): Promise<void> => {
-    await queue.addBulk(
-      handoffs.map((handoff) => ({
-        name: queueOf(handoff),
-        data: { v: HANDOFF_VERSION },
-        opts: {
-          jobId: handoff,
-          attempts: 1,
-          removeOnComplete: { count: 0 },
-          removeOnFail: { count: 0 },
-          stackTraceLimit: 0,
-        },
-      })),
-    );
+    const jobs = handoffs.map((handoff) => ({
+      name: queueOf(handoff),
+      data: { v: HANDOFF_VERSION },
+      opts: {
+        jobId: handoff,
+        attempts: 1,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+        stackTraceLimit: 0,
+      },
+    }));
+    await answerOf(queue.addBulk(jobs));
   };
 
   // What one turn of the event loop hands off goes together: building a pipeline costs more than a job in it.

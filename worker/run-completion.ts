@@ -1,5 +1,4 @@
 /** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Provider } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
 import type { OpenFailure, Sealer } from '../shared/crypto/seal.ts';
@@ -9,13 +8,13 @@ import { describeError, type Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { Prices } from '../shared/pricing.ts';
 import { type Handoff, parseHandoff, type Queues } from '../shared/queues.ts';
-import { RedisUnavailable } from '../shared/redis/unavailable.ts';
 import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../shared/stores/attempt-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { WorkerMetrics } from './metrics.ts';
 import type { ProviderAdapter } from './providers/provider.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';
+import { settleInTheEnd } from './settle-in-the-end.ts';
 
 type Needs = {
   attempts: AttemptStore;
@@ -48,7 +47,12 @@ const ENDED_AT_CLAIM = {
   expired: 'expired',
 } as const;
 
-const SETTLE_AGAIN_MS = 500;
+const BROKEN = {
+  kind: 'failed',
+  code: 'internal_error',
+  providerStatus: null,
+  detail: null,
+} as const satisfies NextStep;
 
 type Attempt = Pick<Settlement, 'outcome' | 'billable' | 'providerRequestId'> & {
   usage: Outcome['usage'];
@@ -68,7 +72,9 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
 
   // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
   const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
-    queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+    queues
+      .add(shard, handoffs)
+      .catch((error: unknown) => log.warn('hand_off_failed', { shard, ...describeError(error) }));
   };
 
   return async (shard, handoff, lost) => {
@@ -90,10 +96,10 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
     const startedMs = needs.now();
     const attempt = await attemptOnce(needs, { id, claim, abort: run.signal }).catch((error: unknown) => {
       log.error('attempt_broke', { job_id: id, ...describeError(error) });
-      return withoutCall('unavailable', { kind: 'failed', code: 'internal_error', providerStatus: null, detail: null });
+      return withoutCall('unavailable', BROKEN);
     });
     const { outcome, billable, providerRequestId, next, usage } = attempt;
-    const settled = await settleInTheEnd(attempts, shard, {
+    const settlement: Settlement = {
       id,
       attempt: claim.attempt,
       claim: mark,
@@ -102,6 +108,12 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       providerRequestId,
       usage: usage && { ...usage, ...needs.prices.of(claim.provider, claim.model, usage) },
       next,
+    };
+    const settled = await settleInTheEnd((offered: Settlement) => attempts.settle(shard, offered), {
+      settlement,
+      instead: { ...settlement, usage: null, next: BROKEN },
+      log,
+      about: { job_id: id, shard },
     }).finally(() => run.end());
     handOff(shard, settled.handoffs);
     metrics.attemptSettled(claim, outcome);
@@ -117,18 +129,6 @@ export const createRunCompletion = (needs: Needs): RunCompletion => {
       duration_ms: needs.now() - startedMs,
     });
   };
-};
-
-/** A result was paid for: while Redis answers and does not serve (full, read-only, loading), it is kept and offered again. */
-const settleInTheEnd = async (attempts: AttemptStore, shard: number, settlement: Settlement): Promise<SettleAnswer> => {
-  for (;;) {
-    try {
-      return await attempts.settle(shard, settlement);
-    } catch (error) {
-      if (!(error instanceof RedisUnavailable)) throw error;
-      await delay(SETTLE_AGAIN_MS);
-    }
-  }
 };
 
 const attemptOnce = async (

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { describeError, type Log } from '../shared/log.ts';
 import type { Handoff } from '../shared/queues.ts';
 import { type QueueName, shardTag } from '../shared/redis/keys.ts';
+import { answerOf, RedisUnavailable } from '../shared/redis/unavailable.ts';
 import { every } from './upkeep/every.ts';
 
 /** A hand-off whose worker is lost runs again within 13 seconds: the rest of its lock, then the next stall check. */
@@ -50,9 +51,11 @@ const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs
       async (job, _token, signal) => {
         if (!job.id || !signal) return;
         idleLooks = 0;
-        // What goes wrong here is a bug: the job stays in the in-flight set, and BullMQ would keep the error's text.
+        // The job stays in the in-flight set, which brings it again, and BullMQ would keep the error's text.
         const running = run(shard, job.id, signal).catch((error: unknown) =>
-          log.error('run_broke', describeError(error)),
+          error instanceof RedisUnavailable
+            ? log.warn('run_put_off', { shard, ...describeError(error) })
+            : log.error('run_broke', { shard, ...describeError(error) }),
         );
         runs.add(running);
         await running.finally(() => runs.delete(running));
@@ -92,17 +95,17 @@ const startWatchedWorker = ({ queue: name, redis, slotsAShard, run, log }: Needs
   const watch = every(
     WATCH_MS,
     async () => {
-      const couldStart = runs.size < slotsAShard && (await queue.getWaitingCount()) > 0;
+      const couldStart = runs.size < slotsAShard && (await answerOf(queue.getWaitingCount())) > 0;
       idleLooks = couldStart ? idleLooks + 1 : 0;
       if (idleLooks <= STUCK_LOOKS) return;
-      log.error('worker_stuck', { count: runs.size });
+      log.error('worker_stuck', { shard, count: runs.size });
       const stuck = worker;
       worker = start();
       idleLooks = 0;
       // What it runs goes on to its end; the locks of its hand-offs are renewed until then.
       void stuck.close().catch(() => {});
     },
-    (error) => log.warn('watch_failed', describeError(error)),
+    (error) => log.warn('watch_failed', { shard, ...describeError(error) }),
   );
 
   return {

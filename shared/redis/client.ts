@@ -1,5 +1,6 @@
 /** Connections to Redis, one kind for each way of living without it. */
 import { Redis, type RedisOptions } from 'ioredis';
+import { isOfReplica } from './unavailable.ts';
 
 /** How long the API waits for an answer of Redis before it says 503. */
 const COMMAND_TIMEOUT_MS = 1_500;
@@ -11,7 +12,7 @@ const COMMAND_TIMEOUT_MS = 1_500;
 const SILENCE_MS = { requests: 2_000, news: 5_000, work: 7_000 };
 
 /** A server that became a replica: what it refused is sent again to the one that the address leads to now. */
-const leaveReplica = (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false);
+const leaveReplica = (error: Error): false | 2 => (isOfReplica(error) ? 2 : false);
 
 const reconnectSoon = (times: number): number => Math.min(50 * 2 ** Math.min(times, 5), 500);
 

@@ -1,5 +1,6 @@
 /** Redis' time, by which every deadline and expiry is judged. A process' own clock may be wrong, and may be set while it runs. */
 import type { Redis } from 'ioredis';
+import { answerOf } from './unavailable.ts';
 
 export type RedisClock = {
   /** Unix time in milliseconds; this machine's until Redis was asked for the first time. */
@@ -18,7 +19,7 @@ export const createRedisClock = (redis: Redis): RedisClock => {
     now: () => Math.floor(performance.now() + offsetMs),
     sync: async () => {
       const sentMs = performance.now();
-      const [seconds, microseconds] = await redis.time();
+      const [seconds, microseconds] = await answerOf(redis.time());
       const receivedMs = performance.now();
       if (asked && receivedMs - sentMs > EXACT_ENOUGH_MS) return;
       offsetMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (sentMs + receivedMs) / 2;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { withNames } from './keys.ts';
-import { answerOf } from './unavailable.ts';
+import { answerOf, isUnknownScript } from './unavailable.ts';
 
 /**
  * Each script, and the parts that it uses besides `base`, in their order. Redis runs the whole text at each call, so nothing goes along that is not used.
@@ -88,9 +88,7 @@ export const createScripts = (redis: Redis): RunScript => {
       redis
         .evalsha(script.sha, 1, tag, ...args)
         .catch((error: unknown) =>
-          error instanceof Error && error.message.startsWith('NOSCRIPT')
-            ? redis.eval(script.lua, 1, tag, ...args)
-            : Promise.reject(error),
+          isUnknownScript(error) ? redis.eval(script.lua, 1, tag, ...args) : Promise.reject(error),
         ),
     );
   };

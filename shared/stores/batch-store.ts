@@ -8,7 +8,7 @@ import type { Handoff } from '../queues.ts';
 import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
-import { answerOf } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import { createStaging, LEASE_MS, type Line, type NewBatch, type Staging } from './batch-staging.ts';
 import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
 import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from './job-store.ts';
@@ -167,7 +167,7 @@ export const createBatchStore = ({
 
     /** A final batch as its event tells of it: as it was when it ended, also past its retention. Null where it was deleted. */
     readTold: async (tenant: TenantId, id: BatchId): Promise<BatchView | null> => {
-      const replies = await answerOf(
+      const replies = await answersOf(
         redis
           .multi()
           .hgetall(key(tagOf(tenant), 'BATCH', stemOf(id)))
@@ -175,7 +175,7 @@ export const createBatchStore = ({
           .exec(),
       );
       // Casts because MULTI does not know the types of its answers.
-      const [record, told] = (replies ?? []).map(([, reply]) => reply) as Record<string, string>[];
+      const [record, told] = replies as Record<string, string>[];
       if (record?.tenant !== tenant || record.erasing || !told) return null;
       return parseBatchView([Object.entries(record).flat(), Object.entries(told).flat()]);
     },

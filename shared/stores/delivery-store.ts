@@ -5,7 +5,7 @@ import type { Handoff } from '../queues.ts';
 import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
-import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import {
   type Delivery,
   type DeliveryCode,
@@ -76,10 +76,9 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
     for (const id of ids) {
       pipeline.hgetall(key(tagOf(tenant), 'DELIVERY', id)).zscore(key(tagOf(tenant), 'OUTBOX'), id);
     }
-    const replies = ids.length > 0 ? ((await answerOf(pipeline.exec())) ?? []) : [];
+    const replies = ids.length > 0 ? await answersOf(pipeline.exec()) : [];
     return ids.map((id, index) => {
-      const [[recordError, record] = [], [dueError, dueMs] = []] = replies.slice(2 * index, 2 * index + 2);
-      if (recordError || dueError) throw new RedisUnavailable();
+      const [record, dueMs] = replies.slice(2 * index, 2 * index + 2);
       // Casts because a pipeline does not know the types of its answers.
       const fields = record as DeliveryRecord;
       return fields.tenant === tenant ? toDelivery(id, fields, (dueMs as string | null) ?? '0') : null;

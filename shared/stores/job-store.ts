@@ -8,7 +8,7 @@ import type { Handoff } from '../queues.ts';
 import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
-import { answerOf } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import type { LimitsInForce } from '../tenant.ts';
 import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
@@ -200,7 +200,7 @@ export const createJobStore = ({
 
     /** A final job as its event tells of it: as it was when it ended, also past its retention. Null where it was deleted. */
     readTold: async (tenant: TenantId, id: JobId): Promise<JobView | null> => {
-      const replies = await answerOf(
+      const replies = await answersOf(
         redis
           .multi()
           .hgetall(key(tagOf(tenant), 'JOB', id))
@@ -208,7 +208,7 @@ export const createJobStore = ({
           .exec(),
       );
       // Casts because MULTI does not know the types of its answers.
-      const [record, result] = (replies ?? []).map(([, reply]) => reply) as [Record<string, string>, string | null];
+      const [record, result] = replies as [Record<string, string>, string | null];
       if (record.tenant !== tenant || record.erased) return null;
       for (const [field, value] of Object.entries(record)) {
         if (field.startsWith(TOLD)) record[field.slice(TOLD.length)] = value;

@@ -6,7 +6,7 @@ import type { Secret } from '../crypto/secret.ts';
 import type { PlatformKeyId, TenantId } from '../ids.ts';
 import { key, REGISTRY_TAG } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
-import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import { type NewKey, type PlatformKey, SCOPES, type Scope, type Tenant } from '../tenant.ts';
 import { fieldsOf, timeText } from './fields.ts';
 import { parseTenant } from './tenant-store.ts';
@@ -84,9 +84,8 @@ export const createPlatformKeyStore = ({
       const page = ids.slice(0, limit);
       const pipeline = redis.pipeline();
       for (const id of page) pipeline.hgetall(key(REGISTRY_TAG, 'PLATFORM_KEY', id));
-      const replies = page.length > 0 ? ((await answerOf(pipeline.exec())) ?? []) : [];
-      const keys = replies.flatMap(([error, reply], index) => {
-        if (error) throw new RedisUnavailable();
+      const replies = page.length > 0 ? await answersOf(pipeline.exec()) : [];
+      const keys = replies.flatMap((reply, index) => {
         // Casts because a pipeline does not know the types of its answers; HGETALL's is this. It is empty where the key was revoked meanwhile.
         const fields = reply as Record<string, string>;
         return fields.created ? [parseKey(page[index] as PlatformKeyId, fields)] : [];

@@ -4,7 +4,7 @@ import type { CredentialKind } from '../completion.ts';
 import type { Handoff } from '../queues.ts';
 import { type KeyName, key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
-import { answerOf } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import { budgetNano, type TenantLimits } from '../tenant.ts';
 import { ERASED_STUB_MS } from './job-store.ts';
 
@@ -20,6 +20,8 @@ type SweepBatchReply = [stem: string, step: string, lines: number, Handoff[]];
 
 type ClassMeasures = { waiting: number; oldestMs: number; handedOff: number };
 export type QueueMeasures = {
+  /** By shard, whether it is among what follows. */
+  answered: boolean[];
   interactive: ClassMeasures;
   batch: ClassMeasures;
   delayed: number;
@@ -88,7 +90,7 @@ export const createSchedulerStore = ({
   /** How a shard's queue stands: its unfinished jobs, those of them at the workers or in a pause, lanes held back by a provider, and what the workers can hold. */
   counts: async (shard: number) => {
     const at = (name: KeyName): string => key(shardTag(shard), name);
-    const replies = await answerOf(
+    const replies = await answersOf(
       redis
         .multi()
         .zcard(at('DEADLINES'))
@@ -98,20 +100,21 @@ export const createSchedulerStore = ({
         .hget(at('SCHEDULER'), 'capacity')
         .exec(),
     );
-    const [unfinished, handed_off, delayed, parked_lanes, worker_slots] = (replies ?? []).map(([, count]) =>
-      Number(count ?? 0),
-    );
+    const [unfinished, handed_off, delayed, parked_lanes, worker_slots] = replies.map((count) => Number(count ?? 0));
     return { unfinished, handed_off, delayed, parked_lanes, worker_slots };
   },
 
-  /** How the queue of all these shards stands; for a scrape, not for a request. */
+  /** How the queue of these shards stands, but for those that do not answer; for a scrape, not for a request. */
   measure: async (shards: number): Promise<QueueMeasures> => {
-    const each = await Promise.all(Array.from({ length: shards }, (_, shard) => run('measure', shardTag(shard), [])));
+    const each = await Promise.allSettled(
+      Array.from({ length: shards }, (_, shard) => run('measure', shardTag(shard), [])),
+    );
     // A cast because the form is that of the script's header.
-    const rows = each as number[][];
+    const rows = each.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value as number[]] : []));
     const sum = (index: number): number => rows.reduce((total, row) => total + (row[index] ?? 0), 0);
     const most = (index: number): number => Math.max(0, ...rows.map((row) => row[index] ?? 0));
     return {
+      answered: each.map(({ status }) => status === 'fulfilled'),
       interactive: { waiting: sum(0), oldestMs: most(1), handedOff: sum(2) },
       batch: { waiting: sum(3), oldestMs: most(4), handedOff: sum(5) },
       delayed: sum(6),

@@ -5,7 +5,7 @@ import { newTenantId, type TenantId } from '../ids.ts';
 import { key, REGISTRY_TAG } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { tenantTag } from '../redis/shards.ts';
-import { answerOf, RedisUnavailable } from '../redis/unavailable.ts';
+import { answerOf, answersOf } from '../redis/unavailable.ts';
 import {
   budgetNano,
   LIMIT_NAMES,
@@ -95,9 +95,8 @@ export const createTenantStore = ({
       const page = ids.slice(0, limit);
       const pipeline = redis.pipeline();
       for (const id of page) pipeline.hgetall(key(REGISTRY_TAG, 'TENANT_RECORD', id));
-      const replies = page.length > 0 ? ((await answerOf(pipeline.exec())) ?? []) : [];
-      const tenants = replies.flatMap(([error, reply], index) => {
-        if (error) throw new RedisUnavailable();
+      const replies = page.length > 0 ? await answersOf(pipeline.exec()) : [];
+      const tenants = replies.flatMap((reply, index) => {
         // Casts because a pipeline does not know the types of its answers; HGETALL's is this. It is empty where the tenant was deleted meanwhile.
         const fields = reply as Record<string, string>;
         return fields.created ? [parseTenant(page[index] as TenantId, fields)] : [];

@@ -1,14 +1,13 @@
 /** One attempt to deliver, from hand-off to settlement: claim → read what happened → sign and send → decide → settle. Whatever happens ends in a recorded state. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { DeliveryId } from '../../shared/ids.ts';
 import { describeError, type Log } from '../../shared/log.ts';
 import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/queues.ts';
-import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { WebhookSecretStore } from '../../shared/stores/webhook-secret-store.ts';
 import type { Tracer } from '../../shared/tracing/tracer.ts';
 import { buildEventBody } from '../../shared/webhooks/webhook-event.ts';
 import type { WorkerMetrics } from '../metrics.ts';
+import { settleInTheEnd } from '../settle-in-the-end.ts';
 import { nextDelivery } from './next-delivery.ts';
 import type { ReadSubject } from './read-subject.ts';
 import type { SendWebhook } from './send-webhook.ts';
@@ -37,7 +36,6 @@ export type DeliverWebhook = (shard: number, handoff: Handoff, lost: AbortSignal
 type Settlement = Parameters<DeliveryStore['settle']>[1];
 type Attempt = Pick<Settlement, 'code' | 'status' | 'ms' | 'next'>;
 
-const SETTLE_AGAIN_MS = 500;
 const BROKEN = {
   kind: 'failed',
   code: 'internal_error',
@@ -52,7 +50,9 @@ export const createDeliverWebhook = (needs: Needs): DeliverWebhook => {
 
   // The hand-offs are safe in the outbox; those that BullMQ does not get now, `tend` brings.
   const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
-    queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+    queues
+      .add(shard, handoffs)
+      .catch((error: unknown) => log.warn('hand_off_failed', { shard, ...describeError(error) }));
   };
 
   return async (shard, handoff, lost) => {
@@ -76,7 +76,13 @@ export const createDeliverWebhook = (needs: Needs): DeliverWebhook => {
         return decide(needs, claim, BROKEN);
       },
     );
-    const settled = await settleInTheEnd(deliveries, shard, { id, attempt: claim.attempt, mark, ...attempt });
+    const settlement: Settlement = { id, attempt: claim.attempt, mark, ...attempt };
+    const settled = await settleInTheEnd((offered: Settlement) => deliveries.settle(shard, offered), {
+      settlement,
+      instead: { ...settlement, code: 'internal_error', next: { kind: 'failed', reason: null } },
+      log,
+      about: { delivery_id: id, shard },
+    });
     handOff(shard, settled.handoffs);
     needs.metrics.deliverySettled(attempt.code, attempt.ms);
     log.info('delivery_settled', {
@@ -137,16 +143,4 @@ const decide = (
     ms: outcome.ms,
     next: next.kind === 'failed' ? { kind: 'failed', reason: null } : next,
   };
-};
-
-/** Lost, a success would be sent again: while Redis answers and does not serve, it is kept and offered again. */
-const settleInTheEnd = async (deliveries: DeliveryStore, shard: number, settlement: Settlement) => {
-  for (;;) {
-    try {
-      return await deliveries.settle(shard, settlement);
-    } catch (error) {
-      if (!(error instanceof RedisUnavailable)) throw error;
-      await delay(SETTLE_AGAIN_MS);
-    }
-  }
 };

@@ -4,6 +4,13 @@ export type Repeating = {
   stop: () => Promise<void>;
 };
 
+/** Loops side by side as one: what holds one up, or breaks it, is nothing to the others. */
+export const together = (loops: readonly Repeating[]): Repeating => ({
+  stop: async () => {
+    await Promise.all(loops.map((loop) => loop.stop()));
+  },
+});
+
 export const every = (intervalMs: number, step: () => Promise<void>, onError: (error: unknown) => void): Repeating => {
   let stopped = false;
   let timer: NodeJS.Timeout | null = null;

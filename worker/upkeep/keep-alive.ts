@@ -1,8 +1,8 @@
-/** Once a second: tells the scheduler that this worker lives, aborts what was cancelled, and sets the clock. */
+/** Once a second, for each shard by itself: tells the scheduler that this worker lives, and aborts what was cancelled. Sets the clock. */
 import { describeError, type Log } from '../../shared/log.ts';
 import type { RedisClock } from '../../shared/redis/clock.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
-import { every, type Repeating } from './every.ts';
+import { every, type Repeating, together } from './every.ts';
 
 const BEAT_MS = 1_000;
 
@@ -23,28 +23,27 @@ export const keepAlive = ({
   slotsAShard: number;
   /** Of one job, or of all whose ids begin so. */
   abort: (beginning: string) => void;
-  /** Called after each beat that reached Redis. */
+  /** Called after each beat that reached a shard. */
   onBeat: () => void;
   log: Log;
 }): Repeating & { leave: () => Promise<void> } => {
-  const beat = async (slots: number): Promise<void> => {
-    for (let shard = 0; shard < shards; shard++) {
-      for (const beginning of await scheduler.heartbeat(shard, worker, slots)) abort(beginning);
-    }
-    await clock.sync();
+  const numbers = Array.from({ length: shards }, (_, shard) => shard);
+  const beat = async (shard: number, slots: number): Promise<void> => {
+    for (const beginning of await scheduler.heartbeat(shard, worker, slots)) abort(beginning);
     onBeat();
   };
-  const beats = every(
-    BEAT_MS,
-    () => beat(slotsAShard),
-    (error) => log.warn('heartbeat_failed', describeError(error)),
-  );
+  const complain = (shard: number) => (error: unknown) =>
+    log.warn('heartbeat_failed', { shard, ...describeError(error) });
+  const beats = together([
+    ...numbers.map((shard) => every(BEAT_MS, () => beat(shard, slotsAShard), complain(shard))),
+    every(BEAT_MS, clock.sync, (error) => log.warn('clock_not_set', describeError(error))),
+  ]);
   return {
     stop: beats.stop,
     /** From here on the scheduler hands nothing off for this worker. */
     leave: async () => {
       await beats.stop();
-      await beat(0);
+      await Promise.all(numbers.map((shard) => beat(shard, 0).catch(complain(shard))));
     },
   };
 };

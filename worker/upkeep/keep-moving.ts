@@ -4,7 +4,7 @@ import type { Queues } from '../../shared/queues.ts';
 import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import { every, type Repeating } from './every.ts';
+import { every, type Repeating, together } from './every.ts';
 
 const TICK_MS = 1_000;
 /** Pieces of at most 64 ids that one turn handles before it lets the next tick come. */
@@ -32,60 +32,70 @@ export const keepMoving = ({
   deliverySlotsAShard: number;
   log: Log;
 }): Repeating => {
-  const cursors = Array.from({ length: shards }, (_, shard) => ({
-    reconcile: '0',
-    indexes: scheduler.trimIndexes(shard),
-  }));
+  const keepShardMoving = (shard: number): Repeating => {
+    let piece = '0';
+    let indexes = scheduler.trimIndexes(shard);
 
-  const keepShardMoving = async (shard: number, cursor: (typeof cursors)[number]): Promise<void> => {
-    const { leads, handoffs } = await scheduler.tick(shard, worker);
-    if (!leads) return;
-    await queues.add(shard, handoffs);
+    /** What follows the tick, in this order. Each makes an end of its own, and none rests on another. */
+    const steps = {
+      reconcile: async () => {
+        for (let count = 0; count < PIECES_A_TURN; count++) {
+          const { next, lost } = await scheduler.reconcile(shard, piece);
+          piece = next;
+          if (lost.length > 0) log.warn('hand_offs_repeated', { shard, count: lost.length });
+          await queues.add(shard, lost);
+          if (next === '0') return;
+        }
+      },
+      tend: async () => {
+        for (let count = 0; count < PIECES_A_TURN; count++) {
+          const tended = await deliveries.tend(shard, deliverySlotsAShard);
+          await queues.add(shard, tended.handoffs);
+          if (!tended.more) return;
+        }
+      },
+      sweep: async () => {
+        for (let count = 0; count < PIECES_A_TURN; count++) {
+          const swept = await scheduler.sweep(shard);
+          if (swept.expired === 0) return;
+          metrics.jobsFinished('expired', null, swept.expired);
+          log.info('jobs_expired', { shard, count: swept.expired });
+          await queues.add(shard, swept.handoffs);
+        }
+      },
+      trim_indexes: async () => {
+        const untilMs = performance.now() + INDEXES_MS;
+        while (performance.now() < untilMs) {
+          const { done } = await indexes.next();
+          if (!done) continue;
+          // Through, or broken off by an error before this turn.
+          indexes = scheduler.trimIndexes(shard);
+          return;
+        }
+      },
+      sweep_batches: async () => {
+        const untilMs = performance.now() + BATCHES_MS;
+        while (performance.now() < untilMs) {
+          const swept = await scheduler.sweepBatch(shard);
+          if (swept === null) return;
+          await queues.add(shard, swept.handoffs);
+        }
+      },
+    } satisfies Record<string, () => Promise<void>>;
 
-    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
-      const { next, lost } = await scheduler.reconcile(shard, cursor.reconcile);
-      cursor.reconcile = next;
-      if (lost.length > 0) log.warn('hand_offs_repeated', { count: lost.length });
-      await queues.add(shard, lost);
-      if (next === '0') break;
-    }
-
-    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
-      const tended = await deliveries.tend(shard, deliverySlotsAShard);
-      await queues.add(shard, tended.handoffs);
-      if (!tended.more) break;
-    }
-
-    for (let piece = 0; piece < PIECES_A_TURN; piece++) {
-      const swept = await scheduler.sweep(shard);
-      if (swept.expired === 0) break;
-      metrics.jobsFinished('expired', null, swept.expired);
-      log.info('jobs_expired', { count: swept.expired });
-      await queues.add(shard, swept.handoffs);
-    }
-
-    const trimUntilMs = performance.now() + INDEXES_MS;
-    while (performance.now() < trimUntilMs) {
-      const { done } = await cursor.indexes.next();
-      if (!done) continue;
-      // Through, or broken off by an error before this turn.
-      cursor.indexes = scheduler.trimIndexes(shard);
-      break;
-    }
-
-    const untilMs = performance.now() + BATCHES_MS;
-    while (performance.now() < untilMs) {
-      const swept = await scheduler.sweepBatch(shard);
-      if (swept === null) break;
-      await queues.add(shard, swept.handoffs);
-    }
+    const complain = (step: string) => (error: unknown) =>
+      log.warn('upkeep_failed', { shard, step, ...describeError(error) });
+    return every(
+      TICK_MS,
+      async () => {
+        const { leads, handoffs } = await scheduler.tick(shard, worker);
+        if (!leads) return;
+        await queues.add(shard, handoffs).catch(complain('hand_off'));
+        for (const [name, step] of Object.entries(steps)) await step().catch(complain(name));
+      },
+      complain('tick'),
+    );
   };
 
-  return every(
-    TICK_MS,
-    async () => {
-      for (const [shard, cursor] of cursors.entries()) await keepShardMoving(shard, cursor);
-    },
-    (error) => log.warn('upkeep_failed', describeError(error)),
-  );
+  return together(Array.from({ length: shards }, (_, shard) => keepShardMoving(shard)));
 };

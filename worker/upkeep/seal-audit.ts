@@ -3,11 +3,11 @@ import { type AuditSeals, BEGINNING, type Link } from '../../shared/audit/audit-
 import { walkChain } from '../../shared/audit/verify-chain.ts';
 import { describeError, type Log } from '../../shared/log.ts';
 import { type AuditStore, type Chain, timeOf } from '../../shared/stores/audit-store.ts';
-import { every, type Repeating } from './every.ts';
+import { every, type Repeating, together } from './every.ts';
 
 const SEAL_MS = 1_000;
 const TRIM_MS = 60_000;
-/** Seals that one turn makes before it lets the next chain come. */
+/** Seals that one turn makes before it looks for its lease again. */
 const SEALS_A_TURN = 128;
 /** Seals that one call forgets, with at most 64 rows each. */
 const SEALS_A_TRIM = 16;
@@ -31,14 +31,15 @@ export const sealAudit = (needs: Needs): Repeating => {
     turn.noted = number;
   };
 
-  const complain = (error: unknown): void => log.warn('audit_not_sealed', describeError(error));
-  return every(
-    SEAL_MS,
-    async () => {
-      // A chain that somebody meddled with must not keep the others from being sealed.
-      for (const turn of turns) await tend(turn).catch(complain);
-    },
-    complain,
+  // A chain that is slow, or that somebody meddled with, must not keep the others from being sealed.
+  return together(
+    turns.map((turn) =>
+      every(
+        SEAL_MS,
+        () => tend(turn),
+        (error) => log.warn('audit_not_sealed', { chain: turn.chain, ...describeError(error) }),
+      ),
+    ),
   );
 };
 
