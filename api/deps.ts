@@ -16,7 +16,7 @@ import { createQueues } from '../shared/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
-import { type UnfitServer, usedShare, verifyMode, verifyServer } from '../shared/redis/server.ts';
+import { examineServer, type UnfitServer, verifyMode, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAuditStore } from '../shared/stores/audit-store.ts';
@@ -81,7 +81,8 @@ export const startApi = async (
     },
     usedShare: async () => {
       await clock.sync();
-      return usedShare(redis);
+      const { usedShare } = await examineServer(redis);
+      return usedShare;
     },
     onUnfit,
     log,
@@ -169,7 +170,7 @@ export const startApi = async (
     metrics,
     isReady: () =>
       redis.ping().then(
-        () => admission.isVerified(),
+        () => admission.isReady(),
         () => false,
       ),
     now: clock.now,

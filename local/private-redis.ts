@@ -60,12 +60,22 @@ export const startPrivateRedis = async (options: {
   }
 };
 
-/** The URL of the server that runs on this folder now; null where none does. */
-export const findPrivateRedis = async (dir: string): Promise<string | null> => {
-  const text = await readFile(recordPath(dir), 'utf8').catch(() => '');
-  const record = parseRecord(text);
-  if (record === null) return null;
-  return (await servesFolder(record.port, dir)) ? `redis://127.0.0.1:${record.port}` : null;
+/** `silent`: something holds the port that the folder's server had last, and does not say what it is. */
+type FoundRedis = { kind: 'runs'; url: string } | { kind: 'silent'; port: number } | { kind: 'none' };
+
+/** The server that runs on this folder now. */
+export const findPrivateRedis = async (dir: string): Promise<FoundRedis> => {
+  const record = parseRecord(await readFile(recordPath(dir), 'utf8').catch(() => ''));
+  if (record === null) return { kind: 'none' };
+  const { port } = record;
+  try {
+    const reply = await ask(port, 'CONFIG GET dir');
+    if (isOfFolder(reply, await realpath(dir))) return { kind: 'runs', url: `redis://127.0.0.1:${port}` };
+    return /^-(BUSY|LOADING)\b/.test(reply) ? { kind: 'silent', port } : { kind: 'none' };
+  } catch (error) {
+    const isFree = error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+    return isFree ? { kind: 'none' } : { kind: 'silent', port };
+  }
 };
 
 /** A port on 127.0.0.1 that nothing listened on a moment ago. */
@@ -89,8 +99,7 @@ const launch = async (program: RedisProgram, dir: string, port: number): Promise
     appendfsync: 'everysec',
     save: '',
     'maxmemory-policy': 'noeviction',
-    // The name of Redis 6.2; newer ones and Valkey take it for `hash-max-listpack-value`.
-    'hash-max-ziplist-value': '1024',
+    'hash-max-listpack-value': '1024',
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   // A group of its own: Ctrl-C in the terminal must reach the launcher only, which stops Redis last.
@@ -165,9 +174,10 @@ const stopLeftBehind = async (dir: string, port: number, record: ServerRecord): 
 /** Whether a server on this port has its data in this folder: any other may have taken the port over. */
 const servesFolder = async (port: number, dir: string): Promise<boolean> => {
   const reply = await ask(port, 'CONFIG GET dir').catch(() => '');
-  const [, , , , folder] = reply.split('\r\n');
-  return folder !== undefined && folder === (await realpath(dir));
+  return isOfFolder(reply, await realpath(dir));
 };
+
+const isOfFolder = (reply: string, folder: string): boolean => reply.split('\r\n')[4] === folder;
 
 /** Whether the server of this process id answers commands; false while it still loads its data, and for another server on the port. */
 const isServing = async (port: number, pid: number): Promise<boolean> => {

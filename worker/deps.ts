@@ -9,15 +9,16 @@ import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
 import { createBatchIds } from '../shared/ids.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
-import type { Log } from '../shared/log.ts';
+import { describeError, type Log } from '../shared/log.ts';
 import { createMetricsRegistry, timeScripts } from '../shared/metrics/registry.ts';
 import { serveMetrics } from '../shared/metrics/serve-metrics.ts';
 import { createPrices } from '../shared/pricing.ts';
 import { createQueues } from '../shared/queues.ts';
+import { awaitServer } from '../shared/redis/await-server.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
-import { verifyMode, verifyServer } from '../shared/redis/server.ts';
+import { examineServer, verifyMode, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
@@ -37,6 +38,7 @@ import { createProviders } from './providers/registry.ts';
 import { createRunCompletion } from './run-completion.ts';
 import { createRunningJobs } from './running-jobs.ts';
 import { startQueueWorkers } from './start-workers.ts';
+import { every } from './upkeep/every.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
 import { resealSecrets } from './upkeep/reseal-secrets.ts';
@@ -44,6 +46,9 @@ import { sealAudit } from './upkeep/seal-audit.ts';
 
 /** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
 const DRAIN_MS = 3_000;
+
+/** Between two looks at whether the server is still one to run on. */
+const EXAMINE_MS = 10_000;
 
 /** Deliveries that a worker process has under way at once, beside its calls. */
 const DELIVERIES_AT_ONCE = 100;
@@ -68,12 +73,25 @@ export const startWorker = async (
 
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
-  await verifyServer(redis, shards);
-  await verifyMode(redis, config);
+  const verify = async (): Promise<void> => {
+    await verifyServer(redis, shards);
+    await verifyMode(redis, config);
+  };
+  await awaitServer(verify, { url: config.redis.url, log });
   const clock = createRedisClock(redis);
   await clock.sync();
   const news = connectForNews(config.redis.url);
   lifecycle.onStop('redis news', () => news.disconnect());
+
+  // What is queued on a server that became unfit is still worked off: to stop would lose more.
+  const examining = every(
+    EXAMINE_MS,
+    async () => {
+      await examineServer(redis);
+    },
+    (error) => log.error('redis_unfit', describeError(error)),
+  );
+  lifecycle.onStop('examination', examining.stop);
 
   const metrics = createWorkerMetrics(registry);
   const run = timeScripts(createScripts(redis), registry);

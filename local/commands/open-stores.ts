@@ -27,13 +27,18 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
   const { redis: settings, peppers, jobs, sandbox } = loadConfig(environment);
   const { shards } = settings;
   const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
-  const url = environment.REDIS_URL ? settings.url : await findPrivateRedis(dir);
-  if (url === null) {
+  const found = environment.REDIS_URL ? { kind: 'runs' as const, url: settings.url } : await findPrivateRedis(dir);
+  if (found.kind === 'silent') {
+    throw new CommandError(
+      `The Redis of ${dir} is there (port ${found.port}) and does not answer: it is stopped or busy. Try again; if that does not help, restart npm start.`,
+    );
+  }
+  if (found.kind === 'none') {
     const what = sandbox ? 'gateway in sandbox mode' : 'gateway on real providers';
     throw new CommandError(`No ${what} runs here: start one with npm start, or set REDIS_URL.`);
   }
 
-  const redis = await reachRedis(url);
+  const redis = await reachRedis(found.url);
   try {
     await verifyServer(redis, shards);
   } catch (error) {

@@ -43,7 +43,7 @@ export const runCommand = async (program: Command): Promise<void> => {
 };
 
 const explain = (error: unknown): string => {
-  if (error instanceof RedisUnavailable) return 'Redis does not answer.';
+  if (error instanceof RedisUnavailable) return `${error.message}.`;
   if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
     return error.message;
   // Node would print the whole error, and a library's error may hold a key.

@@ -1,10 +1,12 @@
 /** What the gateway asks of a Redis server before it trusts it with jobs. */
 import type { Redis } from 'ioredis';
+import { LoggableError } from '../log.ts';
+import { neededCommands } from './commands.ts';
 import { key, shardTag } from './keys.ts';
-import { answerOf, RedisUnavailable } from './unavailable.ts';
+import { answerOf, RedisUnavailable, type Unavailability } from './unavailable.ts';
 
 /** A server, or the data on it, that the gateway must not run on. Its message says what to change. */
-export class UnfitServer extends Error {
+export class UnfitServer extends LoggableError {
   constructor(message: string) {
     super(message);
     this.name = 'UnfitServer';
@@ -19,27 +21,91 @@ const readInfo = (text: string): Map<string, string> =>
     }),
   );
 
-/** The share of its memory limit that the server uses, 0 where it has none. */
-export const usedShare = async (redis: Redis): Promise<number> => {
-  const info = readInfo(await answerOf(redis.info('memory')));
-  const limit = Number(info.get('maxmemory') ?? 0);
-  return limit > 0 ? Number(info.get('used_memory')) / limit : 0;
+/** The oldest server whose commands and errors are those that the gateway is made for. */
+const OLDEST = { redis: [7, 0], valkey: [7, 2] } as const;
+
+const isOlder = (version: string, [major, minor]: readonly [number, number]): boolean => {
+  const [ofServer = 0, ofServerMinor = 0] = version.split('.').map(Number);
+  return ofServer < major || (ofServer === major && ofServerMinor < minor);
 };
 
-/** Throws UnfitServer where the server may drop our keys, is too old, or holds the data of another number of shards; records the number at first boot. */
-export const verifyServer = async (redis: Redis, shards: number): Promise<void> => {
-  const info = readInfo(await answerOf(redis.info()));
+/** What in INFO speaks against a server; null if nothing does. */
+export const flawOf = (info: ReadonlyMap<string, string>): string | null => {
+  // Valkey may call its mode the server's.
+  const mode = info.get('redis_mode') ?? info.get('server_mode');
+  if (mode === 'sentinel') {
+    return 'REDIS_URL leads to a Sentinel, which holds no data. Set it to the address of the Redis master itself.';
+  }
+  if (mode === 'cluster' || info.get('cluster_enabled') === '1') {
+    return 'REDIS_URL leads to a node of a Redis Cluster, which is not supported. Use a server with cluster-enabled no.';
+  }
+  const valkey = info.get('valkey_version');
+  const version = info.get('redis_version') ?? 'of an unknown version';
+  if (valkey === undefined ? isOlder(version, OLDEST.redis) : isOlder(valkey, OLDEST.valkey)) {
+    const name = valkey === undefined ? `Redis ${version}` : `Valkey ${valkey}`;
+    return `${name} is too old: Redis 7.0 or later, or Valkey 7.2 or later, is needed. Upgrade the server; it opens the data that is there.`;
+  }
   const policy = info.get('maxmemory_policy') ?? 'unknown';
   if (policy !== 'noeviction') {
-    throw new UnfitServer(
-      `Redis has maxmemory-policy ${policy}: it would drop jobs when its memory is full. Set maxmemory-policy noeviction.`,
-    );
+    return `Redis has maxmemory-policy ${policy}: it would drop jobs when its memory is full. Set maxmemory-policy noeviction.`;
   }
-  const version = info.get('redis_version') ?? '0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major < 6 || (major === 6 && minor < 2)) {
-    throw new UnfitServer(`Redis ${version} is too old: 6.2 or later, or Valkey, is needed.`);
+  return null;
+};
+
+/** The share of its memory limit that the server uses, 0 where it has none. Throws UnfitServer if the gateway must not run on it. */
+export const examineServer = async (redis: Redis): Promise<{ usedShare: number }> => {
+  const info = readInfo(await answerOf(redis.info()));
+  const flaw = flawOf(info);
+  if (flaw !== null) throw new UnfitServer(flaw);
+  if (info.get('loading') === '1') throw new RedisUnavailable('LOADING');
+  if (info.get('role') === 'slave') throw new RedisUnavailable('READONLY');
+  const limit = Number(info.get('maxmemory') ?? 0);
+  return { usedShare: limit > 0 ? Number(info.get('used_memory')) / limit : 0 };
+};
+
+/** Says which of the commands in ARGV, each a JSON list, this user may not run or this server does not know. */
+const CHECK_COMMANDS = `
+local refused = {}
+for i = 1, #ARGV do
+  local command = cjson.decode(ARGV[i])
+  local known, allowed = pcall(redis.acl_check_cmd, unpack(command))
+  if not (known and allowed) then
+    refused[#refused + 1] = command[1]
+  end
+end
+return refused`;
+
+const verifyPermissions = async (redis: Redis): Promise<void> => {
+  const wanted = neededCommands(key(shardTag(0), 'SHARDS'), key(shardTag(0), 'ABORTS'));
+  const args = wanted.map((command) => JSON.stringify(command));
+  const refused = await answerOf(redis.eval(CHECK_COMMANDS, 0, ...args));
+  if (!Array.isArray(refused) || refused.length === 0) return;
+  throw new UnfitServer(
+    `The user of REDIS_URL may not run ${refused.join(', ')}, which the gateway needs. Allow it: ACL SETUSER <user> ~* &* ${refused.map((name) => `+${name}`).join(' ')}.`,
+  );
+};
+
+/** What only the operator can change, so that no process should wait for it at its start. */
+const REMEDIES: Partial<Record<Unavailability, string>> = {
+  NOAUTH: 'Redis demands a password: put the user and the password into REDIS_URL.',
+  WRONGPASS: 'Redis does not let us in: check the user and the password in REDIS_URL.',
+  NOPERM:
+    'The user of REDIS_URL may not run a command that the gateway needs (INFO, CLIENT INFO, EVAL, SET, GET). Allow it, on all keys and channels: ACL SETUSER <user> ~* &* +@all -@dangerous +info.',
+};
+
+/** Throws UnfitServer where the server may drop our keys, is of a kind that is not supported, refuses what we need, or holds the data of another number of shards; records the number at first boot. */
+export const verifyServer = async (redis: Redis, shards: number): Promise<void> => {
+  try {
+    await examineServer(redis);
+    await verifyPermissions(redis);
+    await verifyData(redis, shards);
+  } catch (error) {
+    const remedy = error instanceof RedisUnavailable ? REMEDIES[error.why] : undefined;
+    throw remedy === undefined ? error : new UnfitServer(remedy);
   }
+};
+
+const verifyData = async (redis: Redis, shards: number): Promise<void> => {
   // A SELECT that fails leaves the connection in database 0, without a word.
   const wanted = redis.options.db ?? 0;
   const [, database] = / db=(\d+)/.exec(String(await answerOf(redis.client('INFO')))) ?? [];
@@ -78,7 +144,7 @@ export const verifyMemoryOnly = async (redis: Redis): Promise<void> => {
   const info = readInfo(await answerOf(redis.info()));
   // What CONFIG says of `save` is the only sign of snapshots to come; where it may not be asked, nothing is known.
   const saved = await answerOf(redis.config('GET', 'save')).catch((error: unknown) => {
-    if (error instanceof RedisUnavailable) throw error;
+    if (error instanceof RedisUnavailable && error.why !== 'NOPERM') throw error;
     throw new UnfitServer('EPHEMERAL_REDIS_URL: this user may not ask `CONFIG GET save`; allow it.');
   });
   const [, save = 'unknown'] = saved as string[];

@@ -53,10 +53,10 @@ export class RedisRefused extends LoggableError {
 
 /**
  * What stands before the code that counts: Redis 6.2 wraps errors of scripts, a script may raise one
- * that it caught, and a transaction names what broke it. Anchored, because arguments are quoted further on.
+ * that it caught, a transaction names what broke it, and ioredis what its first question met. Anchored, because arguments are quoted further on.
  */
 const WRAPPING =
-  /^(?:ERR )?(?:-|Error running (?:script|function) \(call to [^)]*\): |@?user_(?:script|function):\s?\d+: |(?:ERR )?EXECABORT Transaction discarded because of: )*/;
+  /^(?:Ready check failed: )?(?:ERR )?(?:-|Error running (?:script|function) \(call to [^)]*\): |@?user_(?:script|function):\s?\d+: |(?:ERR )?EXECABORT Transaction discarded because of: )*/;
 
 const codeOf = (text: string): string => {
   const bare = text.replace(WRAPPING, '').replace(/^ERR /, '');
