@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
+import type { TenantId } from '../../shared/ids.ts';
 import type { Job } from '../../shared/job.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
-import type { Answer, TestApi, TestGateway } from '../support/gateway.ts';
+import { shardOf } from '../../shared/redis/shards.ts';
+import { type Answer, KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { outcomes } from '../support/job-facts.ts';
 import { type GatewayProcess, startProcess } from '../support/process.ts';
 import { withRedis } from '../support/redis.ts';
@@ -161,6 +164,12 @@ describe('Redis goes away', { timeout: 90_000 }, () => {
       expect(await answers(api, '/healthz')).toBe(200);
       expect(await answers(api, '/readyz')).toBe(503);
       expectRefusedInTime([await attempt(gateway, 'too early')]);
+      await until('both say what they wait for', () => api.log.some(({ msg }) => msg === 'redis_away'));
+      await until('both say what they wait for', () =>
+        gateway.workers[0]?.log.some(
+          ({ msg, reason }) => msg === 'redis_awaited' && reason === 'Redis does not answer',
+        ),
+      );
       await gateway.redis.restart();
       const restartedMs = performance.now();
       await untilReady(gateway);
@@ -343,6 +352,124 @@ describe('Redis runs full', { timeout: 60_000 }, () => {
       await withRedis(gateway.redis.url, (redis) => redis.config('SET', 'maxmemory', '0'));
       expect(outcomes(await gateway.finished(id))).toEqual(['completed']);
       expect(gateway.callsWith('no room')).toHaveLength(1);
+    });
+  });
+});
+
+describe('a finished call is written once whatever Redis says meanwhile', { timeout: 60_000 }, () => {
+  const states = {
+    'a user that may run no script': {
+      enter: (redis) => redis.call('ACL', 'SETUSER', 'default', '-evalsha', '-eval'),
+      leave: (redis) => redis.call('ACL', 'SETUSER', 'default', '+evalsha', '+eval'),
+    },
+    'too few replicas': {
+      enter: (redis) => redis.config('SET', 'min-replicas-to-write', '1'),
+      leave: (redis) => redis.config('SET', 'min-replicas-to-write', '0'),
+    },
+    'a replica': {
+      enter: (redis) => redis.replicaof('127.0.0.1', 1),
+      leave: (redis) => redis.replicaof('NO', 'ONE'),
+    },
+  } satisfies Record<string, Record<'enter' | 'leave', (redis: Redis) => Promise<unknown>>>;
+
+  test.concurrent.for(Object.entries(states))('%s', async ([, { enter, leave }]) => {
+    await withGateway({}, async (gateway) => {
+      await gateway.finished((await gateway.submit('before')).id);
+      const { id } = await gateway.submit('paid once sandbox:delay=500');
+      await until('the call runs', () => gateway.callsWith('paid once').length === 1);
+      await withRedis(gateway.redis.url, async (redis) => {
+        await enter(redis);
+        const refused = await attempt(gateway, 'meanwhile');
+        expect(refused).toMatchObject({ status: 503, code: 'queue_unavailable' });
+        await delay(2_000);
+        await leave(redis);
+      });
+      expect(outcomes(await gateway.finished(id))).toEqual(['completed']);
+      expect(gateway.callsWith('paid once')).toHaveLength(1);
+      await expectAlive(...gateway.apis, ...gateway.workers);
+    });
+  });
+
+  test.concurrent('a settlement that Redis refuses for good ends the job where all can see it, without a second call', async () => {
+    // No invariants: the ledger is broken on purpose.
+    const gateway = await startGateway({ sandbox: { record: { limit: 100, keys: 'clear' } } });
+    try {
+      const { id } = await gateway.submit('refused for good sandbox:delay=500');
+      await until('the call runs', () => gateway.callsWith('refused for good').length === 1);
+      const day = new Date().toISOString().slice(0, 10);
+      await withRedis(gateway.redis.url, async (redis) => {
+        const ledger = key(shardTag(0), 'USAGE', `acme:${day}`);
+        await redis.del(ledger);
+        await redis.set(ledger, 'no hash');
+        const refused = await until('the refusal is logged', () =>
+          gateway.workers[0]?.log.find(({ msg }) => msg === 'settle_refused'),
+        );
+        expect(refused).toMatchObject({
+          job_id: id,
+          shard: 0,
+          code: 'RedisRefused',
+          reason: expect.stringContaining('WRONGTYPE'),
+        });
+        await redis.del(ledger);
+      });
+      expect((await gateway.finished(id)).error).toMatchObject({ code: 'internal_error' });
+      expect(gateway.callsWith('refused for good')).toHaveLength(1);
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
+
+describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
+  test.concurrent('stops neither the other shard’s, nor the figures of it, and each line of the log names it', async () => {
+    const gateway = await startGateway({ apis: 0, workers: 0, env: { SHARDS: '2', METRICS_PORT: '' } });
+    try {
+      await withRedis(gateway.redis.url, async (redis) => {
+        await gateway.addWorker();
+        const api = await gateway.addApi();
+        await untilReady(gateway);
+        const broken = shardOf('acme' as TenantId, 2);
+        for (const name of ['SCHEDULER', 'DEADLINES', 'WORKERS'] as const) {
+          const at = key(shardTag(broken), name);
+          await redis.del(at);
+          await redis.set(at, 'broken');
+        }
+        const tenant = (['beta', 'gamma'] as const).find((name) => shardOf(name as TenantId, 2) !== broken);
+        if (!tenant) throw new Error('every tenant of the tests is on one shard');
+        const job = await gateway.submit('on the other shard sandbox:fail=500 times=1', { key: KEYS[tenant] });
+        expect(await gateway.finished(job.id, { key: KEYS[tenant] })).toMatchObject({ status: 'completed' });
+        const complaints = await until('the log tells', () => {
+          const lines = gateway.workers[0]?.log.filter(({ msg }) => /^(heartbeat|upkeep)_failed$/.test(msg)) ?? [];
+          return lines.length > 3 && lines;
+        });
+        expect(new Set(complaints.map(({ shard }) => shard))).toEqual(new Set([broken]));
+        const metrics = await (await fetch(`${api.url}/metrics`)).text();
+        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${broken}"} 0`);
+        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${1 - broken}"} 1`);
+      });
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
+
+describe('a Redis that becomes unfit while the gateway runs', { timeout: 60_000 }, () => {
+  test.concurrent('gets no new work and is said to be unfit, what is queued is worked off, and all goes on when it is fit again', async () => {
+    await withGateway({}, async (gateway) => {
+      const { id } = await gateway.submit('was there before sandbox:delay=1500');
+      await withRedis(gateway.redis.url, async (redis) => {
+        await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+        const said = await until('the API says so', () =>
+          gateway.apis[0]?.log.find(({ msg }) => msg === 'redis_unfit'),
+        );
+        expect(said.reason).toMatch(/maxmemory-policy allkeys-lru/);
+        expect(await answers(gateway.apis[0], '/readyz')).toBe(503);
+        expect(await attempt(gateway, 'new')).toMatchObject({ status: 503, code: 'queue_unavailable', jobId: null });
+        expect(await gateway.finished(id)).toMatchObject({ status: 'completed' });
+        await redis.config('SET', 'maxmemory-policy', 'noeviction');
+        await untilReady(gateway);
+      });
+      await gateway.finished((await gateway.submit('again')).id);
     });
   });
 });

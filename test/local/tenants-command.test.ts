@@ -30,6 +30,17 @@ const json = async <T>(...args: string[]): Promise<T> => {
   return JSON.parse(stdout) as T;
 };
 
+test('a Redis that is there and does not answer is not taken for a gateway that does not run', async () => {
+  process.kill(server.pid, 'SIGSTOP');
+  try {
+    const { code, stderr } = await run(['list']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/is there \(port \d+\) and does not answer/);
+  } finally {
+    process.kill(server.pid, 'SIGCONT');
+  }
+});
+
 test('a tenant goes from its creation over keys to its end', async () => {
   const tenant = await json<Tenant>(
     'create',

@@ -277,6 +277,17 @@ describe('thresholds', () => {
     });
   };
 
+  test('of a budget of millions the audit log holds the same figures as the ledger, to the last nano-dollar', async () => {
+    const cap = 8_000_000_123_456_789;
+    const used = 7_900_000_123_456_781;
+    const month = new Date().toISOString().slice(0, 7);
+    await setBudget(cap);
+    await engine.submit('acme', withBudget(ESTIMATE, cap));
+    await engine.end(await start(), cost(used));
+    expect(await told()).toEqual([['acme', 'platform', month, 80, used, cap]]);
+    expect(await state()).toMatchObject({ used });
+  });
+
   test('80 % and the first call that does not fit are told once each, and again of another budget', async () => {
     const month = new Date().toISOString().slice(0, 7);
     for (let count = 0; count < 10; count++) await engine.submit('acme', withBudget());
