@@ -36,6 +36,8 @@ test('a Redis that is there and does not answer is not taken for a gateway that 
     const { code, stderr } = await run(['list']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/is there \(port \d+\) and does not answer/);
+    const named = await run(['list'], { REDIS_URL: server.url });
+    expect(named.stderr).toMatch(/takes connections and does not answer/);
   } finally {
     process.kill(server.pid, 'SIGCONT');
   }
