@@ -1,6 +1,6 @@
 /** Connections to Redis, one kind for each way of living without it. */
 import { Redis, type RedisOptions } from 'ioredis';
-import { isOfReplica } from './unavailable.ts';
+import { classify, isOfReplica, RedisUnavailable } from './unavailable.ts';
 
 /** How long the API waits for an answer of Redis before it says 503. */
 const COMMAND_TIMEOUT_MS = 1_500;
@@ -16,8 +16,18 @@ const leaveReplica = (error: Error): false | 2 => (isOfReplica(error) ? 2 : fals
 
 const reconnectSoon = (times: number): number => Math.min(50 * 2 ** Math.min(times, 5), 500);
 
+/** Why a connection is not ready, as the server said; commands that wait for it learn nothing of that. */
+const refusals = new WeakMap<Redis, RedisUnavailable>();
+export const refusalOf = (redis: Redis): RedisUnavailable | null => refusals.get(redis) ?? null;
+
 /** Without a listener ioredis prints the error itself, command and arguments included. Whoever uses the client learns of trouble from its commands. */
-const quiet = (redis: Redis): Redis => redis.on('error', () => {});
+const quiet = (redis: Redis): Redis =>
+  redis
+    .on('error', (error) => {
+      const judged = classify(error);
+      if (judged instanceof RedisUnavailable && judged.why !== 'no_answer') refusals.set(redis, judged);
+    })
+    .on('ready', () => refusals.delete(redis));
 
 /** For answering requests: fails fast and never queues, so that a client gets its 503 in time. */
 export const connectForRequests = (url: string): Redis => {

@@ -1,6 +1,7 @@
 /** What the gateway asks of a Redis server before it trusts it with jobs. */
 import type { Redis } from 'ioredis';
 import { LoggableError } from '../log.ts';
+import { refusalOf } from './client.ts';
 import { neededCommands } from './commands.ts';
 import { key, shardTag } from './keys.ts';
 import { answerOf, RedisUnavailable, type Unavailability } from './unavailable.ts';
@@ -85,10 +86,12 @@ const verifyPermissions = async (redis: Redis): Promise<void> => {
   );
 };
 
+const LET_US_IN = 'Redis does not let us in: check the user and the password in REDIS_URL.';
+
 /** What only the operator can change, so that no process should wait for it at its start. */
 const REMEDIES: Partial<Record<Unavailability, string>> = {
-  NOAUTH: 'Redis demands a password: put the user and the password into REDIS_URL.',
-  WRONGPASS: 'Redis does not let us in: check the user and the password in REDIS_URL.',
+  NOAUTH: LET_US_IN,
+  WRONGPASS: LET_US_IN,
   NOPERM:
     'The user of REDIS_URL may not run a command that the gateway needs (INFO, CLIENT INFO, EVAL, SET, GET). Allow it, on all keys and channels: ACL SETUSER <user> ~* &* +@all -@dangerous +info.',
 };
@@ -100,8 +103,10 @@ export const verifyServer = async (redis: Redis, shards: number): Promise<void> 
     await verifyPermissions(redis);
     await verifyData(redis, shards);
   } catch (error) {
-    const remedy = error instanceof RedisUnavailable ? REMEDIES[error.why] : undefined;
-    throw remedy === undefined ? error : new UnfitServer(remedy);
+    if (!(error instanceof RedisUnavailable)) throw error;
+    const told = error.why === 'no_answer' ? (refusalOf(redis) ?? error) : error;
+    const remedy = REMEDIES[told.why];
+    throw remedy === undefined ? told : new UnfitServer(remedy);
   }
 };
 

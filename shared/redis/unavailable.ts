@@ -3,8 +3,8 @@ import { LoggableError } from '../log.ts';
 
 /**
  * Answers of a server that is there and does not serve, by the code that Redis gives them, and why in
- * our words. The codes are those of `createSharedObjects` in Redis' src/server.c; `max number of
- * clients` has none. What an operator changes (a user's permissions, a password) counts as well:
+ * our words. The codes are those of `createSharedObjects` in Redis' src/server.c, `MAXCLIENTS` is
+ * ours. What an operator changes (a user's permissions, a password) counts as well:
  * the same command may succeed later.
  */
 const NOT_SERVING = {
@@ -24,7 +24,7 @@ const NOT_SERVING = {
   NOAUTH: 'it demands a password',
   WRONGPASS: 'it refuses the user or the password',
   NOPERM: 'the user may not run a command that the gateway needs',
-  'max number of clients': 'it has no connection left (maxclients)',
+  MAXCLIENTS: 'it has no connection left (maxclients)',
 } as const satisfies Record<string, string>;
 
 type RefusalCode = keyof typeof NOT_SERVING;
@@ -58,9 +58,17 @@ export class RedisRefused extends LoggableError {
 const WRAPPING =
   /^(?:Ready check failed: )?(?:ERR )?(?:-|Error running (?:script|function) \(call to [^)]*\): |@?user_(?:script|function):\s?\d+: |(?:ERR )?EXECABORT Transaction discarded because of: )*/;
 
+/** How answers begin to which Redis gives no code of their own: src/networking.c, and src/script.c of 7.0. */
+const WITHOUT_CODE = {
+  'max number of clients': 'MAXCLIENTS',
+  'The user executing the script': 'NOPERM',
+  'Script attempted to access a non local key': 'MOVED',
+} as const satisfies Record<string, RefusalCode>;
+
 const codeOf = (text: string): string => {
   const bare = text.replace(WRAPPING, '').replace(/^ERR /, '');
-  return bare.startsWith('max number of clients') ? 'max number of clients' : (/^[A-Z]+\b/.exec(bare)?.[0] ?? 'ERR');
+  const known = Object.entries(WITHOUT_CODE).find(([beginning]) => bare.startsWith(beginning));
+  return known?.[1] ?? /^[A-Z]+\b/.exec(bare)?.[0] ?? 'ERR';
 };
 
 const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(NOT_SERVING, code);

@@ -46,7 +46,7 @@ const CASES: readonly Case[] = [
   {
     why: 'NOPERM',
     prepare: async (redis) => {
-      await redis.call(...USER, '-set');
+      await redis.call(...USER, '-set', '-incr');
       await redis.auth('limited', '');
     },
   },
@@ -162,7 +162,13 @@ describe('a server that does not serve is told from a mistake of ours', { timeou
     ],
     ["READONLY You can't write against a read only replica. script: 0123, on @user_script:12.", 'READONLY'],
     ['EXECABORT Transaction discarded because of: OOM command not allowed', 'OOM'],
-    ['ERR max number of clients reached', 'max number of clients'],
+    ['ERR max number of clients reached', 'MAXCLIENTS'],
+    [
+      "ERR The user executing the script can't run this command or subcommand script: 0123, on @user_script:1.",
+      'NOPERM',
+    ],
+    ['NOPERM ACL failure in script: User limited has no permissions script: 0123, on @user_script:1.', 'NOPERM'],
+    ['ERR Script attempted to access a non local key in a cluster node script: 0123, on @user_script:1.', 'MOVED'],
     ['UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)', 'UNBLOCKED'],
     ['MOVED 3999 127.0.0.1:6381', 'MOVED'],
     ['ASK 3999 127.0.0.1:6381', 'ASK'],

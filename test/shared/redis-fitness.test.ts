@@ -6,6 +6,7 @@ import { flawOf, verifyServer } from '../../shared/redis/server.ts';
 import { startProcess } from '../support/process.ts';
 import { withRedis } from '../support/redis.ts';
 import { type SpecialRedis, withSpecialRedis } from '../support/special-redis.ts';
+import { until } from '../support/until.ts';
 import { withGateway } from '../support/with-gateway.ts';
 
 const info = (fields: Record<string, string>) =>
@@ -53,7 +54,7 @@ describe('a server that is not supported is refused by API and worker, with what
 
   test.concurrent('a password that is missing or wrong', () =>
     withSpecialRedis(['--requirepass', 'secret'], async ({ port, url }) => {
-      await expectRefusal(url, /Redis demands a password/);
+      await expectRefusal(url, /check the user and the password/);
       await expectRefusal(`redis://default:wrong@127.0.0.1:${port}`, /check the user and the password/);
     }));
 
@@ -105,6 +106,7 @@ describe('the list of needed commands is complete', { timeout: 60_000 }, () => {
         const url = gateway.redis.url.replace('redis://', 'redis://least:secret@');
         await gateway.addWorker({ REDIS_URL: url });
         await gateway.addApi({ REDIS_URL: url });
+        await until('the API is ready', async () => (await gateway.call('GET', '/readyz')).status === 200);
         const job = await gateway.finished((await gateway.submit('under the least user')).id);
         expect(job.status).toBe('completed');
         expect((await gateway.call('GET', '/v1/usage')).status).toBe(200);
