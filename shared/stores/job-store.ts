@@ -190,11 +190,15 @@ export const createJobStore = ({
 
     /** Whose job this is; null where it is not stored, or is a line of a batch that never had its turn. For the operator alone: a tenant names itself. */
     ownerOf: async (id: JobId): Promise<TenantId | null> => {
-      for (let shard = 0; shard < shards; shard++) {
-        const tenant = await answerOf(redis.hget(key(shardTag(shard), 'JOB', id), 'tenant'));
+      const answers = await Promise.allSettled(
+        Array.from({ length: shards }, (_, shard) => answerOf(redis.hget(key(shardTag(shard), 'JOB', id), 'tenant'))),
+      );
+      for (const answer of answers) {
         // A cast because `submit` stores it.
-        if (tenant !== null) return tenant as TenantId;
+        if (answer.status === 'fulfilled' && answer.value !== null) return answer.value as TenantId;
       }
+      // It may be on a shard that did not answer.
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
       return null;
     },
 

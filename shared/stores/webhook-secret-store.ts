@@ -88,39 +88,43 @@ export const createWebhookSecretStore = ({
     return (await run('reseal-webhook-secret', tenantTag(tenant, shards), [tenant, field, sealed, again])) === 1;
   };
 
+  const resealShard = async (shard: number): Promise<number> => {
+    let done = 0;
+    let failure: Error | null = null;
+    const tag = shardTag(shard);
+    let cursor = '0';
+    do {
+      const [next, tenants] = await answerOf(redis.sscan(key(tag, 'TENANTS'), cursor, 'COUNT', TENANTS_A_LOOK));
+      cursor = next;
+      // The cast: scripts add nothing else.
+      const rows = (tenants as TenantId[]).map(async (tenant) => ({
+        tenant,
+        seals: await answerOf(redis.hmget(key(tag, 'WEBHOOK_SECRETS', tenant), ...SEALED_FIELDS)),
+      }));
+      for (const { tenant, seals } of await Promise.all(rows)) {
+        for (const [index, field] of SEALED_FIELDS.entries()) {
+          const sealed = seals[index];
+          if (!sealed || sealer.isCurrent(sealed)) continue;
+          try {
+            if (await resealOne(tenant, field, sealed)) done += 1;
+          } catch (error) {
+            failure = error instanceof Error ? error : new Error('a webhook secret cannot be sealed anew');
+          }
+        }
+      }
+    } while (cursor !== '0');
+    if (failure !== null) throw failure;
+    return done;
+  };
+
   return {
     open,
 
-    /** Seals anew, under the first key, what an older one sealed; answers how many it did. Safe beside any other process. Goes on past a secret that does not open, and rejects in the end. */
+    /** Seals anew, under the first key, what an older one sealed; answers how many it did. Safe beside any other process. Goes on past a secret that does not open and a shard that fails, and rejects in the end. */
     reseal: async (): Promise<number> => {
-      let done = 0;
-      let failure: Error | null = null;
-      for (let shard = 0; shard < shards; shard++) {
-        const tag = shardTag(shard);
-        let cursor = '0';
-        do {
-          const [next, tenants] = await answerOf(redis.sscan(key(tag, 'TENANTS'), cursor, 'COUNT', TENANTS_A_LOOK));
-          cursor = next;
-          // The cast: scripts add nothing else.
-          const rows = (tenants as TenantId[]).map(async (tenant) => ({
-            tenant,
-            seals: await answerOf(redis.hmget(key(tag, 'WEBHOOK_SECRETS', tenant), ...SEALED_FIELDS)),
-          }));
-          for (const { tenant, seals } of await Promise.all(rows)) {
-            for (const [index, field] of SEALED_FIELDS.entries()) {
-              const sealed = seals[index];
-              if (!sealed || sealer.isCurrent(sealed)) continue;
-              try {
-                if (await resealOne(tenant, field, sealed)) done += 1;
-              } catch (error) {
-                failure = error instanceof Error ? error : new Error('a webhook secret cannot be sealed anew');
-              }
-            }
-          }
-        } while (cursor !== '0');
-      }
-      if (failure !== null) throw failure;
-      return done;
+      const answers = await Promise.allSettled(Array.from({ length: shards }, (_, shard) => resealShard(shard)));
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+      return answers.reduce((total, answer) => total + (answer.status === 'fulfilled' ? answer.value : 0), 0);
     },
 
     read: async (tenant: TenantId): Promise<WebhookSecrets> =>

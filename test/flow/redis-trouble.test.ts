@@ -438,7 +438,10 @@ describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
         const tenant = (['beta', 'gamma'] as const).find((name) => shardOf(name as TenantId, 2) !== broken);
         if (!tenant) throw new Error('every tenant of the tests is on one shard');
         const job = await gateway.submit('on the other shard sandbox:fail=reset times=1', { key: KEYS[tenant] });
-        expect(await gateway.finished(job.id, { key: KEYS[tenant] })).toMatchObject({ status: 'completed', error: null });
+        expect(await gateway.finished(job.id, { key: KEYS[tenant] })).toMatchObject({
+          status: 'completed',
+          error: null,
+        });
         const complaints = await until('the log tells', () => {
           const lines = gateway.workers[0]?.log.filter(({ msg }) => /^(heartbeat|upkeep)_failed$/.test(msg)) ?? [];
           return lines.length > 3 && lines;
