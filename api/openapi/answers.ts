@@ -255,14 +255,15 @@ const auditRow = z.looseObject({
   tenant: z.string(),
 });
 
+const countOfShard = count.nullable().meta({ description: 'Null if the shard does not answer.' });
 const queue = z.object({
   queue: z.string(),
   shard: count,
-  unfinished: count,
-  handed_off: count,
-  delayed: count,
-  parked_lanes: count,
-  worker_slots: count,
+  unfinished: countOfShard,
+  handed_off: countOfShard,
+  delayed: countOfShard,
+  parked_lanes: countOfShard,
+  worker_slots: countOfShard,
 });
 
 const error = z.object({

@@ -6,7 +6,7 @@ import { RequestError } from '../../shared/errors.ts';
 import { isManagedTenantId, isPlatformKeyId, isTenantId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
 import type { AuditStore } from '../../shared/stores/audit-store.ts';
 import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
-import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import { NO_COUNTS, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../../shared/stores/tenant-store.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
@@ -152,8 +152,14 @@ export const addAdminRoutes = (
     GET: async (c) => {
       readQuery(c, noQuery);
       const shards = Array.from({ length: config.redis.shards }, (_, shard) => shard);
-      const counts = await Promise.all(shards.map((shard) => scheduler.counts(shard)));
-      const data = counts.map((each, shard) => ({ queue: 'completions', shard, ...each }));
+      const counts = await Promise.allSettled(shards.map((shard) => scheduler.counts(shard)));
+      const [first] = counts;
+      if (first?.status === 'rejected' && counts.every(({ status }) => status === 'rejected')) throw first.reason;
+      const data = counts.map((each, shard) => ({
+        queue: 'completions',
+        shard,
+        ...(each.status === 'fulfilled' ? each.value : NO_COUNTS),
+      }));
       return c.json(pageJson(data, null));
     },
   });

@@ -31,6 +31,15 @@ export type QueueMeasures = {
   budgetThresholds: { ledger: CredentialKind; percent: 80 | 100; told: number }[];
 };
 
+/** In the place of a shard's counts if it does not answer. */
+export const NO_COUNTS = {
+  unfinished: null,
+  handed_off: null,
+  delayed: null,
+  parked_lanes: null,
+  worker_slots: null,
+} as const;
+
 export type SchedulerStore = ReturnType<typeof createSchedulerStore>;
 
 export const createSchedulerStore = ({

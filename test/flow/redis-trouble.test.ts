@@ -7,6 +7,7 @@ import { key, shardTag } from '../../shared/redis/keys.ts';
 import { shardOf } from '../../shared/redis/shards.ts';
 import { type Answer, KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { outcomes } from '../support/job-facts.ts';
+import { ADMIN_TOKEN } from '../support/operator.ts';
 import { type GatewayProcess, startProcess } from '../support/process.ts';
 import { withRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -423,7 +424,7 @@ describe('a finished call is written once whatever Redis says meanwhile', { time
 
 describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
   test.concurrent('stops neither the other shard’s, nor the figures of it, and each line of the log names it', async () => {
-    const gateway = await startGateway({ apis: 0, workers: 0, env: { SHARDS: '2', METRICS_PORT: '' } });
+    const gateway = await startGateway({ apis: 0, workers: 0, env: { SHARDS: '2', ADMIN_TOKEN } });
     try {
       await withRedis(gateway.redis.url, async (redis) => {
         await gateway.addWorker();
@@ -447,6 +448,10 @@ describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
           return lines.length > 3 && lines;
         });
         expect(new Set(complaints.map(({ shard }) => shard))).toEqual(new Set([broken]));
+        const admin = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } };
+        const queues = await (await fetch(`${api.url}/admin/queues`, admin)).json();
+        const unfinished = broken === 0 ? [null, 0] : [0, null];
+        expect(queues).toMatchObject({ data: unfinished.map((count) => ({ unfinished: count })) });
         const metrics = await (await fetch(`${api.url}/metrics`)).text();
         expect(metrics).toContain(`gateway_queue_shard_answers{shard="${broken}"} 0`);
         expect(metrics).toContain(`gateway_queue_shard_answers{shard="${1 - broken}"} 1`);
