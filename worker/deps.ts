@@ -18,7 +18,7 @@ import { awaitServer } from '../shared/redis/await-server.ts';
 import { connectForNews, connectForWork } from '../shared/redis/client.ts';
 import { createRedisClock } from '../shared/redis/clock.ts';
 import { createScripts } from '../shared/redis/scripts.ts';
-import { examineServer, verifyMode, verifyServer } from '../shared/redis/server.ts';
+import { examineServer, UnfitServer, verifyMode, verifyServer } from '../shared/redis/server.ts';
 import { subscribe } from '../shared/redis/subscribe.ts';
 import { openShredding } from '../shared/shredding.ts';
 import { createAttemptStore } from '../shared/stores/attempt-store.ts';
@@ -89,7 +89,7 @@ export const startWorker = async (
     async () => {
       await examineServer(redis);
     },
-    (error) => log.error('redis_unfit', describeError(error)),
+    (error) => log.warn(error instanceof UnfitServer ? 'redis_unfit' : 'redis_away', describeError(error)),
   );
   lifecycle.onStop('examination', examining.stop);
 
