@@ -453,8 +453,8 @@ describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
         const unfinished = broken === 0 ? [null, 0] : [0, null];
         expect(queues).toMatchObject({ data: unfinished.map((count) => ({ unfinished: count })) });
         const metrics = await (await fetch(`${api.url}/metrics`)).text();
-        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${broken}"} 0`);
-        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${1 - broken}"} 1`);
+        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${broken}",process="api"} 0`);
+        expect(metrics).toContain(`gateway_queue_shard_answers{shard="${1 - broken}",process="api"} 1`);
       });
     } finally {
       await gateway.stop();
