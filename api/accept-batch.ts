@@ -15,6 +15,7 @@ import {
   type NewLine,
   type Staging,
   StagingLost,
+  StorageFull,
 } from '../shared/stores/batch-staging.ts';
 import type { BatchStore } from '../shared/stores/batch-store.ts';
 import type { RateState } from '../shared/stores/job-store.ts';
@@ -23,6 +24,7 @@ import type { UserCredential } from '../shared/user-key.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { BatchOptions } from './ingestion/batch-form.ts';
+import { storageFull } from './stored-bytes.ts';
 
 export type BatchContents = Omit<BatchOptions, 'onInvalid'> & Pick<BatchDetails, 'errors' | 'skipped'>;
 
@@ -126,7 +128,7 @@ export const createAcceptBatch = ({
       traceparent,
       parent,
       sandbox: config.sandbox,
-      limits: { requests_per_minute: limits.requests_per_minute, max_queued: config.batches.maxQueued },
+      limits: { ...limits, max_queued: config.batches.maxQueued },
     };
     const answer = await batches.begin(batch, idempotency);
     tellRate(answer.rate);
@@ -135,6 +137,8 @@ export const createAcceptBatch = ({
         throw tooManyRequests(limits, answer.waitMs);
       case 'too_many_queued':
         throw tooManyQueued(answer.queued, 1);
+      case 'too_many_stored_bytes':
+        throw storageFull(limits, { stored: answer.stored, own: 0 });
       case 'in_progress':
         throw new RequestError('idempotency_in_progress', {
           param: 'Idempotency-Key',
@@ -152,7 +156,8 @@ export const createAcceptBatch = ({
         } catch (error) {
           // What cannot be deleted now, a worker's upkeep deletes.
           await answer.staging.discard().catch(() => {});
-          throw error instanceof StagingLost ? new RequestError('request_timeout') : error;
+          if (error instanceof StagingLost) throw new RequestError('request_timeout');
+          throw error instanceof StorageFull ? storageFull(limits, error) : error;
         }
     }
   };

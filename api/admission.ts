@@ -2,37 +2,44 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RequestError } from '../shared/errors.ts';
 import { describeError, type Log } from '../shared/log.ts';
-import { UnfitServer } from '../shared/redis/server.ts';
+import { type ServerMemory, UnfitServer } from '../shared/redis/server.ts';
 
 /** At 100 % of its memory Redis refuses even the writes that finish a job; the rest is left to the workers. */
 const ADMIT_BELOW = 0.75;
-const LOOK_MS = 1_000;
+/** So soon that uploads cannot fill the rest of the memory between two looks. */
+const LOOK_MS = 250;
+const RETRY_MS = 100;
 /** Silence must not be longer than two seconds, of which a look may take one and a half. */
 const TELL_AFTER_MS = 1_000;
+
+const shareOf = ({ used, max }: ServerMemory): number => (max === null ? 0 : used / max);
+const isFull = (memory: ServerMemory): boolean => shareOf(memory) >= ADMIT_BELOW;
 
 export type Admission = {
   /** Throws 503 where a request for new work cannot be taken now. */
   admit: () => void;
   /** Whether the last look found a server that is fit and serves. */
   isReady: () => boolean;
+  /** The memory limit of the server as it was seen last; null where it has none. */
+  maxMemory: () => number | null;
   close: () => void;
 };
 
 /** `verify` is tried until it succeeds; `onUnfit` is called where it finds the server unfit, which no waiting mends. */
 export const createAdmission = ({
   verify,
-  usedShare,
+  readMemory,
   onUnfit,
   log,
 }: {
   verify: () => Promise<void>;
-  usedShare: () => Promise<number>;
+  readMemory: () => Promise<ServerMemory>;
   onUnfit: (error: UnfitServer) => void;
   log: Log;
 }): Admission => {
   const closing = new AbortController();
   let verified = false;
-  let share = 0;
+  let memory: ServerMemory = { used: 0, max: null };
   let failing = true;
   let unfit = false;
   let told = false;
@@ -42,11 +49,11 @@ export const createAdmission = ({
       await verify();
       verified = true;
     }
-    const before = share;
-    share = await usedShare();
-    if (share >= ADMIT_BELOW !== before >= ADMIT_BELOW) {
-      log.warn(share >= ADMIT_BELOW ? 'admission_stopped' : 'admission_resumed', {
-        used_percent: Math.round(share * 100),
+    const before = isFull(memory);
+    memory = await readMemory();
+    if (isFull(memory) !== before) {
+      log.warn(before ? 'admission_resumed' : 'admission_stopped', {
+        used_percent: Math.round(shareOf(memory) * 100),
       });
     }
   };
@@ -71,7 +78,7 @@ export const createAdmission = ({
         failingSinceMs ??= startedMs;
         fail(error, performance.now() - failingSinceMs);
       }
-      await delay(verified ? LOOK_MS : LOOK_MS / 10, null, { signal: closing.signal }).catch(() => {});
+      await delay(verified ? LOOK_MS : RETRY_MS, null, { signal: closing.signal }).catch(() => {});
     }
   };
   void keepLooking();
@@ -79,9 +86,10 @@ export const createAdmission = ({
   return {
     admit: () => {
       if (!verified || unfit) throw new RequestError('queue_unavailable');
-      if (share >= ADMIT_BELOW) throw new RequestError('overloaded');
+      if (isFull(memory)) throw new RequestError('overloaded');
     },
     isReady: () => verified && !failing,
+    maxMemory: () => memory.max,
     close: () => closing.abort(),
   };
 };

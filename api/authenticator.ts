@@ -38,7 +38,7 @@ type Needs = {
   secrets: Pick<PlatformKeySecrets, 'matches'>;
   store: Pick<PlatformKeyStore, 'lookUp' | 'touch'>;
   /** For tenants without limits of their own. */
-  defaultLimits: LimitsInForce;
+  defaultLimits: () => LimitsInForce;
   /** Unix milliseconds, for expiry. */
   now: () => number;
   /** Milliseconds of a clock that nobody sets. */
@@ -97,7 +97,7 @@ export const createAuthenticator = ({
       scopes: known.scopes,
       allowedModels: tenant.allowed_models,
       disabled: tenant.disabled,
-      limits: limitsInForce(tenant.limits, defaultLimits),
+      limits: limitsInForce(tenant.limits, defaultLimits()),
     };
   };
 
@@ -106,7 +106,7 @@ export const createAuthenticator = ({
       if (!isManagedKey(presented)) {
         const configured = platformKeys.authenticate(presented);
         if (configured === null) return null;
-        return { ...configured, scopes: SCOPES, allowedModels: null, disabled: false, limits: defaultLimits };
+        return { ...configured, scopes: SCOPES, allowedModels: null, disabled: false, limits: defaultLimits() };
       }
       const id = platformKeyIdOf(presented);
       if (id === null) return null;

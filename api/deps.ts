@@ -42,6 +42,7 @@ import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createReadJson } from './read-json.ts';
+import { createDefaultLimits } from './stored-bytes.ts';
 import { createSubmitJob } from './submit-job.ts';
 import { createTakeRequest } from './take-request.ts';
 import { createTakeTurns } from './take-turns.ts';
@@ -79,10 +80,9 @@ export const startApi = async (
       await verifyMode(redis, config);
       await clock.sync();
     },
-    usedShare: async () => {
+    readMemory: async () => {
       await clock.sync();
-      const { usedShare } = await examineServer(redis);
-      return usedShare;
+      return examineServer(redis);
     },
     onUnfit,
     log,
@@ -133,7 +133,7 @@ export const startApi = async (
       platformKeys: createPlatformKeys(config.platformKeys, config.peppers),
       secrets,
       store: platformKeys,
-      defaultLimits: config.limits,
+      defaultLimits: createDefaultLimits(config.limits, admission.maxMemory),
       now: clock.now,
       elapsed: () => performance.now(),
     }),
@@ -162,7 +162,7 @@ export const startApi = async (
     acceptBatch,
     estimateJob,
     readJson: createReadJson(config.http),
-    takeRequest: createTakeRequest(createRequestStore({ run, shards })),
+    takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),
     takeTurns: createTakeTurns(),
     uploadSlots: createUploadSlots(),
     waitingRoom,

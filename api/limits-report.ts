@@ -1,4 +1,4 @@
-/** The limits in force for a tenant, and how its budgets of this month stand. */
+/** The limits in force for a tenant, how many bytes it stores, and how its budgets of this month stand. */
 import type { CredentialKind } from '../shared/completion.ts';
 import type { BudgetState } from '../shared/stores/budget-store.ts';
 import { budgetNano, type LimitsInForce } from '../shared/tenant.ts';
@@ -9,11 +9,15 @@ const thresholdOf = (budget: number | null, { told }: BudgetState): number | nul
   return told[100] === budget ? 100 : told[80] === budget ? 80 : null;
 };
 
-export const limitsReport = (limits: LimitsInForce, { platform, user }: Record<CredentialKind, BudgetState>) => ({
+type State = { budgets: Record<CredentialKind, BudgetState>; storedBytes: number };
+
+export const limitsReport = (limits: LimitsInForce, { budgets: { platform, user }, storedBytes }: State) => ({
   requests_per_minute: limits.requests_per_minute,
   tokens_per_minute: limits.tokens_per_minute,
   max_in_flight: limits.max_in_flight,
   max_queued: limits.max_queued,
+  max_stored_bytes: limits.max_stored_bytes,
+  stored_bytes: storedBytes,
   monthly_budget_usd: limits.monthly_budget_usd,
   budget_used_usd: platform.used / 1e9,
   budget_reserved_usd: platform.reserved / 1e9,

@@ -17,6 +17,7 @@ import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limit.ts';
+import { storageFull } from './stored-bytes.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -84,6 +85,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
           retryAfterSeconds: QUEUE_FULL_SECONDS,
           message: `This tenant may have ${limits.max_queued} jobs waiting, and has them; try again when some of them have run.`,
         });
+      case 'too_many_stored_bytes':
+        throw storageFull(limits, { stored: answer.stored, own: answer.more });
       case 'over_budget':
         throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
       case 'replayed':

@@ -13,7 +13,7 @@ import { MAX_LINES } from './ids.ts';
 import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
-import { type LimitsInForce, MOST } from './tenant.ts';
+import { type DefaultLimits, MOST } from './tenant.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from './webhooks/retry-schedule.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -143,6 +143,7 @@ const variables = z.object({
   MAX_IN_FLIGHT: wholeIn(1, MOST.max_in_flight).optional(),
   MONTHLY_BUDGET_USD: dollars(MOST.budget_usd).optional(),
   MAX_QUEUED: whole(1, MOST.max_queued, 10_000),
+  MAX_STORED_BYTES: wholeIn(1_048_576, MOST.max_stored_bytes).optional(),
   WORKER_CONCURRENCY: whole(1, 10_000, 100),
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
@@ -239,7 +240,7 @@ export type Config = {
     retentionMs: number;
   };
   /** What holds for a tenant without limits of its own. */
-  limits: LimitsInForce;
+  limits: DefaultLimits;
   /** How long rows of the audit log are kept. */
   auditRetentionMs: number;
   batches: {
@@ -400,6 +401,7 @@ export const loadConfig = (environment: Environment): Config => {
       tokens_per_minute: set.RATE_LIMIT_TPM ?? null,
       max_in_flight: set.MAX_IN_FLIGHT ?? null,
       max_queued: set.MAX_QUEUED,
+      max_stored_bytes: set.MAX_STORED_BYTES ?? null,
       monthly_budget_usd: set.MONTHLY_BUDGET_USD ?? null,
       monthly_user_budget_usd: null,
     },

@@ -107,6 +107,11 @@ export const REQUEST_ERRORS = {
     type: 'rate_limit_error',
     message: 'Too many jobs of this tenant are waiting; try again when some of them have run.',
   },
+  too_many_stored_bytes: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'This tenant stores as many bytes as it may; delete what it no longer needs, or try again later.',
+  },
   headers_too_large: {
     status: 431,
     type: 'invalid_request_error',

@@ -16,6 +16,7 @@ export const MOST = {
   tokens_per_minute: 1_000_000_000,
   max_in_flight: 100_000,
   max_queued: 100_000_000,
+  max_stored_bytes: 1_099_511_627_776,
   // In nano-dollars it is still exact as a Lua number.
   budget_usd: 1_000_000,
 } as const;
@@ -29,19 +30,24 @@ const limits = z.strictObject({
   tokens_per_minute: count(MOST.tokens_per_minute),
   max_in_flight: count(MOST.max_in_flight),
   max_queued: count(MOST.max_queued),
+  max_stored_bytes: count(MOST.max_stored_bytes),
   monthly_budget_usd: budget,
   monthly_user_budget_usd: budget,
 });
 export type TenantLimits = z.infer<typeof limits>;
 
-/** What holds for a tenant. Requests and waiting jobs are always limited. */
-export type LimitsInForce = TenantLimits & { requests_per_minute: number; max_queued: number };
+/** What the configuration says of a tenant without limits of its own; `max_stored_bytes` is null for a share of Redis' memory. */
+export type DefaultLimits = TenantLimits & { requests_per_minute: number; max_queued: number };
+
+/** What holds for a tenant. Requests, waiting jobs and stored bytes are always limited. */
+export type LimitsInForce = DefaultLimits & { max_stored_bytes: number };
 
 export const limitsInForce = (own: TenantLimits, defaults: LimitsInForce): LimitsInForce => ({
   requests_per_minute: own.requests_per_minute ?? defaults.requests_per_minute,
   tokens_per_minute: own.tokens_per_minute ?? defaults.tokens_per_minute,
   max_in_flight: own.max_in_flight ?? defaults.max_in_flight,
   max_queued: own.max_queued ?? defaults.max_queued,
+  max_stored_bytes: own.max_stored_bytes ?? defaults.max_stored_bytes,
   monthly_budget_usd: own.monthly_budget_usd ?? defaults.monthly_budget_usd,
   monthly_user_budget_usd: own.monthly_user_budget_usd ?? defaults.monthly_user_budget_usd,
 });

@@ -166,6 +166,10 @@ const limitsInForce = z.object({
   tokens_per_minute: count.nullable(),
   max_in_flight: count.nullable(),
   max_queued: count,
+  max_stored_bytes: count,
+  stored_bytes: count.meta({
+    description: 'Bytes of requests, results and metadata that are stored now, and 1,024 for each job, line and batch.',
+  }),
   monthly_budget_usd: dollars.nullable(),
   budget_used_usd: dollars,
   budget_reserved_usd: dollars,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RequestError } from '../../shared/errors.ts';
 import type { BatchIds, TenantId } from '../../shared/ids.ts';
 import type { BudgetStore } from '../../shared/stores/budget-store.ts';
+import type { JobStore } from '../../shared/stores/job-store.ts';
 import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
 import { batchGone, noBatch } from '../accept-batch.ts';
 import type { ApiEnv } from '../context.ts';
@@ -64,9 +65,16 @@ const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
   return Object.assign(names, countsJson(counts));
 };
 
-type Needs = { takeTurns: TakeTurns; usage: UsageStore; budgets: BudgetStore; batchIds: BatchIds; now: () => number };
+type Needs = {
+  takeTurns: TakeTurns;
+  usage: UsageStore;
+  budgets: BudgetStore;
+  jobs: Pick<JobStore, 'storedBytes'>;
+  batchIds: BatchIds;
+  now: () => number;
+};
 
-export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, batchIds, now }: Needs): void => {
+export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, jobs, batchIds, now }: Needs): void => {
   const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
     if (!batchIds.isGenuine(tenant, id)) {
       throw noBatch('batch_id');
@@ -92,6 +100,7 @@ export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, ba
         c.header('Content-Disposition', `attachment; filename="usage-${from}-${to}.csv"`);
         return c.body(usageCsv(report));
       }
+      const [month, storedBytes] = await Promise.all([budgets.read(tenant), jobs.storedBytes(tenant)]);
       return c.json({
         object: 'usage',
         tenant,
@@ -100,7 +109,7 @@ export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, ba
         totals: countsJson(report.totals),
         platform: countsJson(report.platform),
         user: countsJson(report.user),
-        limits: limitsReport(c.get('caller').limits, await budgets.read(tenant)),
+        limits: limitsReport(c.get('caller').limits, { budgets: month, storedBytes }),
         data: report.rows.map(rowJson),
       });
     }),

@@ -52,7 +52,7 @@ const NAMES = {
   /** list: lanes that wait for a slot of the upstream's cap. */
   UPSTREAM_LANES: 'upstream-lanes:',
 
-  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, its own limits, and how full its buckets of requests and tokens are; until 14 days after it is deleted. */
+  /** hash: a tenant's own virtual start, in flight, waiting by class, turn, weight, its own limits, and how full its buckets of requests and tokens are, and how many bytes are stored; until 14 days after it is deleted. */
   TENANT: 'tenant:',
   /** list: a tenant's ready lanes of one class, `<tenant>:<class>`, in round-robin order. */
   LANES: 'lanes:',
@@ -62,6 +62,12 @@ const NAMES = {
   USAGE: 'usage:',
   /** hash: `<tenant>:<month>`; `<ledger>:<used | reserved | missed>` → nano-dollars, `<ledger>:told:<percent>` → the cap that it was told of; 400 days. */
   BUDGET: 'budget:',
+  /** hash: bytes of jobs by the time at which they are gone, `<ends ms> <tenant>`; until then. */
+  ENDING_BYTES: 'ending-bytes',
+  /** sorted set: the fields of ENDING_BYTES → that time, ms. */
+  ENDING: 'ending',
+  /** hash: bytes of batches with all their lines, `<stem> <tenant>`; as BATCH. */
+  BATCH_BYTES: 'batch-bytes',
   /** set: tenants that ever had a job or a webhook secret here. */
   TENANTS: 'tenants',
 

@@ -53,15 +53,18 @@ export const flawOf = (info: ReadonlyMap<string, string>): string | null => {
   return null;
 };
 
-/** The share of its memory limit that the server uses, 0 where it has none. Throws UnfitServer if the gateway must not run on it. */
-export const examineServer = async (redis: Redis): Promise<{ usedShare: number }> => {
+/** In bytes; `max` is null where the server has no limit. */
+export type ServerMemory = { used: number; max: number | null };
+
+/** The memory of a server that serves. Throws UnfitServer if the gateway must not run on it. */
+export const examineServer = async (redis: Redis): Promise<ServerMemory> => {
   const info = readInfo(await answerOf(redis.info()));
   const flaw = flawOf(info);
   if (flaw !== null) throw new UnfitServer(flaw);
   if (info.get('loading') === '1') throw new RedisUnavailable('LOADING');
   if (info.get('role') === 'slave') throw new RedisUnavailable('READONLY');
-  const limit = Number(info.get('maxmemory') ?? 0);
-  return { usedShare: limit > 0 ? Number(info.get('used_memory')) / limit : 0 };
+  const max = Number(info.get('maxmemory') ?? 0);
+  return { used: Number(info.get('used_memory') ?? 0), max: max > 0 ? max : null };
 };
 
 /** Says which of the commands in ARGV, each a JSON list, this user may not run or this server does not know. */

@@ -35,7 +35,7 @@ export type NewBatch = {
   parent: BatchId | null;
   sandbox: boolean;
   /** A batch is one request; `max_queued` counts lines. */
-  limits: { requests_per_minute: number; max_queued: number };
+  limits: { requests_per_minute: number; max_queued: number; max_stored_bytes: number };
 };
 
 export type Line = {
@@ -73,6 +73,22 @@ export class StagingLost extends Error {
   }
 }
 
+/** The lines do not fit beside what the tenant stores. */
+export class StorageFull extends Error {
+  /** Bytes that the tenant stores besides this batch. */
+  readonly stored: number;
+  /** Bytes of this batch so far, with the lines that did not fit. */
+  readonly own: number;
+
+  constructor({ stored, own }: { stored: number; own: number }) {
+    super(`The lines do not fit: ${stored} bytes are stored, and the batch has ${own}`);
+    this.name = 'StorageFull';
+    this.stored = stored;
+    this.own = own;
+  }
+}
+
+type StageReply = ['staged' | 'lost'] | ['too_many_stored_bytes', stored: number, own: number];
 type PublishReply = ['published', ViewBatchReply, Handoff[]] | ['too_many_queued', queued: number] | ['lost'];
 
 export type PublishAnswer =
@@ -81,7 +97,7 @@ export type PublishAnswer =
   | { kind: 'too_many_queued'; queued: number };
 
 export type Staging = {
-  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost or RedisUnavailable. */
+  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost, StorageFull or RedisUnavailable. */
   add: (lines: readonly NewLine[]) => Promise<void>;
   /** Lines added so far. */
   count: () => number;
@@ -106,7 +122,16 @@ export const createStaging = (
   let failure: { error: unknown } | null = null;
 
   const send = async (args: readonly string[]): Promise<void> => {
-    if ((await run('stage', tag, [stem, LEASE_MS, ...args])) === 'lost') throw new StagingLost();
+    const { max_stored_bytes } = batch.limits;
+    const reply = (await run('stage', tag, [stem, LEASE_MS, tenant, max_stored_bytes, ...args])) as StageReply;
+    switch (reply[0]) {
+      case 'staged':
+        return;
+      case 'lost':
+        throw new StagingLost();
+      case 'too_many_stored_bytes':
+        throw new StorageFull({ stored: reply[1], own: reply[2] });
+    }
   };
   const flush = (): void => {
     if (piece.args.length === 0) return;

@@ -30,6 +30,7 @@ export type BeginAnswer = { rate: RateState } & (
   | { kind: 'rate_limited'; waitMs: number }
   /** So many lines of the tenant wait already. */
   | { kind: 'too_many_queued'; queued: number }
+  | { kind: 'too_many_stored_bytes'; stored: number }
 );
 
 /** `view` is null where that batch is no longer stored. */
@@ -128,6 +129,7 @@ export const createBatchStore = ({
         batch.limits.requests_per_minute,
         batch.limits.max_queued,
         batch.traceparent ?? '',
+        batch.limits.max_stored_bytes,
       ])) as BeginReply;
       const rate = { remaining, resetMs };
       switch (kind) {
@@ -137,6 +139,8 @@ export const createBatchStore = ({
           return { kind, rate, waitMs: detail };
         case 'too_many_queued':
           return { kind, rate, queued: detail };
+        case 'too_many_stored_bytes':
+          return { kind, rate, stored: detail };
         case 'known':
           return {
             kind,
@@ -256,7 +260,8 @@ type BeginReply =
   | ['staging' | 'in_progress', RateReply]
   | ['known', RateReply, digest: string, BatchId]
   | ['rate_limited', RateReply, waitMs: number]
-  | ['too_many_queued', RateReply, queued: number];
+  | ['too_many_queued', RateReply, queued: number]
+  | ['too_many_stored_bytes', RateReply, stored: number];
 
 type OutcomeHead = [
   id: JobId,

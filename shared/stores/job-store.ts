@@ -51,7 +51,7 @@ export type NewJob = {
   tokens: number;
   /** What one call may cost, and the month's budget that covers it; null where there is no budget. */
   cost: { estimateNano: number; budgetNano: number } | null;
-  limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued'>;
+  limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued' | 'max_stored_bytes'>;
   /** Why it is not accepted now; only a request that was accepted before is answered. Null where nothing speaks against it. */
   refusal: RequestError | null;
   idempotency: Idempotency | null;
@@ -79,6 +79,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'refused' }
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
+  /** What the tenant stores already, and what this job would add. */
+  | { kind: 'too_many_stored_bytes'; stored: number; more: number }
   /** In nano-dollars. */
   | { kind: 'over_budget'; usedNano: number; reservedNano: number }
 );
@@ -162,6 +164,8 @@ export const createJobStore = ({
         job.cost?.estimateNano ?? '',
         job.cost?.budgetNano ?? '',
         job.refusal ? '1' : '',
+        retentionMs,
+        job.limits.max_stored_bytes,
       ])) as SubmitReply;
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };
@@ -172,6 +176,8 @@ export const createJobStore = ({
           return { kind: answer[0], rate };
         case 'rate_limited':
           return { kind: 'rate_limited', rate, waitMs: answer[2] };
+        case 'too_many_stored_bytes':
+          return { kind: 'too_many_stored_bytes', rate, stored: answer[2], more: answer[3] };
         case 'over_budget':
           return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
         case 'replayed':
@@ -187,6 +193,10 @@ export const createJobStore = ({
     /** A tenant's job; null where it is not stored. `watcher` as in `submit`. */
     read: (tenant: TenantId, id: JobId, { watcher }: { watcher: string | null }): Promise<JobView | null> =>
       readOne({ tenant, id, watcher: watcher ?? '' }),
+
+    /** What counts toward a tenant's limit of stored bytes. */
+    storedBytes: async (tenant: TenantId): Promise<number> =>
+      Number((await answerOf(redis.hget(key(tagOf(tenant), 'TENANT', tenant), 'stored_bytes'))) ?? 0),
 
     /** Whose job this is; null where it is not stored, or is a line of a batch that never had its turn. For the operator alone: a tenant names itself. */
     ownerOf: async (id: JobId): Promise<TenantId | null> => {
@@ -265,6 +275,7 @@ type SubmitReply =
   | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
+  | ['too_many_stored_bytes', RateReply, stored: number, more: number]
   | ['replayed', RateReply, JobId, ViewReply]
   | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 

@@ -33,6 +33,7 @@ test('a tenant is created, read, changed and deleted', async () => {
       tokens_per_minute: null,
       max_in_flight: 7,
       max_queued: null,
+      max_stored_bytes: null,
       monthly_budget_usd: null,
       monthly_user_budget_usd: null,
     },

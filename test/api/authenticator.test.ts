@@ -46,6 +46,7 @@ const LIMITS = {
   tokens_per_minute: null,
   max_in_flight: null,
   max_queued: 10_000,
+  max_stored_bytes: 1_000_000,
   monthly_budget_usd: null,
   monthly_user_budget_usd: null,
 };
@@ -70,7 +71,7 @@ const start = (registry: Pick<typeof store, 'lookUp' | 'touch'> = store) => {
         return registry.touch(id);
       },
     },
-    defaultLimits: LIMITS,
+    defaultLimits: () => LIMITS,
     now: () => clock.nowMs,
     elapsed: () => RUNNING_MS + clock.elapsedMs,
   });

@@ -32,6 +32,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   idempotency_mismatch: [422, 'invalid_request_error'],
   rate_limited: [429, 'rate_limit_error'],
   too_many_queued: [429, 'rate_limit_error'],
+  too_many_stored_bytes: [429, 'rate_limit_error'],
   headers_too_large: [431, 'invalid_request_error'],
   internal_error: [500, 'server_error'],
   queue_unavailable: [503, 'server_error'],

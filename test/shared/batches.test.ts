@@ -350,7 +350,7 @@ describe('staging', () => {
   });
 
   test('stops where more lines would wait than the tenant may have', async () => {
-    const limits = { requests_per_minute: 100, max_queued: 100 };
+    const limits = { requests_per_minute: 100, max_queued: 100, max_stored_bytes: 1_000_000 };
     const { staging } = await engine.begin('acme', { limits });
     await staging.add(linesOf(101));
     await expect(engine.publish(staging)).rejects.toThrow('too_many_queued');
@@ -371,7 +371,7 @@ const NEW = {
   parent: null,
   traceparent: null,
   sandbox: false,
-  limits: { requests_per_minute: 100, max_queued: 100 },
+  limits: { requests_per_minute: 100, max_queued: 100, max_stored_bytes: 1_000_000 },
 } as const;
 
 describe('a cancelled batch', () => {

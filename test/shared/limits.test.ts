@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 const withLimits = (limits: Partial<NewJob['limits']>): Partial<NewJob> => ({
-  limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, ...limits },
+  limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000, ...limits },
 });
 /** Lets a tenant's bucket leak for so long. */
 const passed = async (ms: number): Promise<void> => {

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { COUNTERS } from '../../shared/stores/usage-store.ts';
 import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
+import { findByteViolations } from './byte-invariants.ts';
 import { findDeliveryViolations } from './delivery-invariants.ts';
 import { until } from './until.ts';
 
@@ -196,6 +197,7 @@ export const findViolations = async (
     }
   }
 
+  violations.push(...(await findByteViolations(redis, tag, { jobs, tenants, batches: await hashes('BATCH') })));
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
   violations.push(

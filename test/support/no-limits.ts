@@ -4,6 +4,7 @@ export const NO_LIMITS = {
   tokens_per_minute: null,
   max_in_flight: null,
   max_queued: null,
+  max_stored_bytes: null,
   monthly_budget_usd: null,
   monthly_user_budget_usd: null,
 };

@@ -2,16 +2,16 @@
 --
 -- In:  1 stem, 2 id, 3 tenant, 4 provider, 5 credential, 6 parent ('' none), 7 sandbox ('1' or ''), 8 lease ms, 9 idempotency entry ('' none), 10 ms that the entry stays,
 --      11 platform key that asks, 12 fingerprint of the user's key ('' none), 13 most requests a minute, 14 most lines of the tenant that may wait,
---      15 traceparent ('' none)
+--      15 traceparent ('' none), 16 most bytes of the tenant that may be stored
 -- Out: {'staging', rate}, {'in_progress', rate} where the entry is held by a batch that is being staged, {'known', rate, digest, id} where the entry's request was accepted,
---      {'rate_limited', rate, ms until one is accepted}, or {'too_many_queued', rate, lines that wait}; `rate` as of `rate_of`
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate, lines that wait}, or {'too_many_stored_bytes', rate, bytes stored}; `rate` as of `rate_of`
 -- Only what may be staged counts as a request.
 -- Crash window: a batch whose API process died holds its entry until the lease is over.
 
 local stem, id, entry = ARGV[1], ARGV[2], ARGV[9]
 local lease_end = now + tonumber(ARGV[8])
 local tenant, per_minute = ARGV[3], tonumber(ARGV[13])
-local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:batch')
+local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:batch', 'stored_bytes')
 local requests = leak(used[1], used[2], per_minute)
 
 local held = entry ~= '' and call('GET', IDEMPOTENCY .. entry)
@@ -37,6 +37,10 @@ local waiting = number(used[3], 0)
 if waiting >= tonumber(ARGV[14]) then
   return { 'too_many_queued', rate_of(requests, per_minute), waiting }
 end
+local stored = number(used[4], 0)
+if stored + RECORD_BYTES > tonumber(ARGV[16]) then
+  return { 'too_many_stored_bytes', rate_of(requests, per_minute), stored }
+end
 requests = requests + UNIT
 call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now)
 if entry ~= '' then
@@ -49,5 +53,6 @@ for i = 1, #optional, 2 do
     call('HSET', BATCH .. stem, optional[i], optional[i + 1])
   end
 end
+begin_batch_bytes(stem, tenant, RECORD_BYTES)
 call('ZADD', BATCH_DUE, lease_end, stem)
 return { 'staging', rate_of(requests, per_minute) }

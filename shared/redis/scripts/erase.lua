@@ -15,6 +15,8 @@ if stem then
   if not FINAL[call('HGET', JOB .. id, 'status') or batch[4]] then
     return 'conflict'
   end
+  local forgotten = call('STRLEN', RESULT .. id) + call('HSTRLEN', JOB .. id, 'detail') + #line.metadata + #line.request
+  change_batch_bytes(stem, tenant, -forgotten)
   call('HDEL', JOB .. id, 'detail')
   call('DEL', RESULT .. id)
   line.head, line.metadata = line.head .. ' erased', ''
@@ -22,7 +24,7 @@ if stem then
   return 'erased'
 end
 
-local job = call('HMGET', JOB .. id, 'tenant', 'status', 'erased', 'created')
+local job = call('HMGET', JOB .. id, 'tenant', 'status', 'erased', 'created', 'held')
 if job[1] ~= tenant or job[3] then
   return 'gone'
 end
@@ -36,6 +38,7 @@ for i = 1, #entries do
     call('XDEL', JOBS .. tenant, entries[i][1])
   end
 end
+forget_bytes(id, tenant, job[5])
 call('HDEL', JOB .. id, 'metadata', 'detail')
 call('HSET', JOB .. id, 'erased', 1)
 call('PEXPIRE', JOB .. id, ARGV[3])

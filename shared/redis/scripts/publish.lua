@@ -41,6 +41,8 @@ for i = 13, #ARGV, 2 do
   enter_lane(lane)
 end
 call('HSET', BATCH .. stem, unpack(record))
+-- Its lines passed the limit; beside them this is little.
+change_batch_bytes(stem, tenant, #ARGV[5] + #ARGV[6] + #ARGV[7])
 count_waiting(tenant, 'batch', row[3])
 if ARGV[4] ~= '' then
   call('SET', SEALED .. stem, ARGV[4], 'PXAT', deadline + 60000)

@@ -90,7 +90,7 @@ if next_step == 'completed' then
   if reported then
     fields = { 'used', ARGV[13] .. '|' .. ARGV[14] .. '|' .. ARGV[15] .. '|' .. ARGV[16] }
   end
-  finish(id, job, 'completed', retention, fields)
+  finish(id, job, 'completed', retention, fields, #ARGV[11])
   return { 'completed', feed(tonumber(ARGV[20])) }
 end
 
@@ -120,7 +120,8 @@ else
   call('HDEL', JOB .. id, 'throttled')
 end
 if FINAL[became] then
-  finish(id, job, became, retention, became == next_step and final_fields() or {})
+  local as_wished = became == next_step
+  finish(id, job, became, retention, as_wished and final_fields() or {}, as_wished and #ARGV[10] or 0)
   return { became, feed(tonumber(ARGV[20])) }
 end
 

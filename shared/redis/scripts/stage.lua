@@ -1,23 +1,34 @@
 -- stage: adds lines to a batch that is not published, and renews its lease. Called again with the same lines it changes nothing more.
 --
--- In:  1 stem, 2 lease ms, then for each line (≤ 32, all of one part of BATCH_LINES): 3 what its id has after the stem, 4 lane, 5 contents as `read_staged` takes them
--- Out: 'staged', or 'lost' where the batch is not being staged any more
+-- In:  1 stem, 2 lease ms, 3 tenant, 4 most bytes of it that may be stored,
+--      then for each line (≤ 32, all of one part of BATCH_LINES): 5 what its id has after the stem, 6 lane, 7 contents as `read_staged` takes them
+-- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with these lines}, or {'lost'} where the batch is not being staged any more
 
 local stem = ARGV[1]
 if call('HGET', BATCH .. stem, 'status') ~= 'staging' then
-  return 'lost'
+  return { 'lost' }
 end
 call('ZADD', BATCH_DUE, now + tonumber(ARGV[2]), stem)
-local at = stem .. ARGV[3]:sub(1, 3)
-if call('HEXISTS', BATCH_LINES .. at, ARGV[3]:sub(4, 4)) == 1 then
-  return 'staged'
+local at = stem .. ARGV[5]:sub(1, 3)
+if call('HEXISTS', BATCH_LINES .. at, ARGV[5]:sub(4, 4)) == 1 then
+  return { 'staged' }
 end
+local tenant, bytes = ARGV[3], 0
+for i = 5, #ARGV, 3 do
+  bytes = bytes + RECORD_BYTES + #ARGV[i + 2]
+end
+local stored = number(call('HGET', TENANT .. tenant, 'stored_bytes'), 0)
+if stored + bytes > tonumber(ARGV[4]) then
+  local own = number(call('HGET', BATCH_BYTES, stem .. ' ' .. tenant), 0)
+  return { 'too_many_stored_bytes', stored - own, own + bytes }
+end
+change_batch_bytes(stem, tenant, bytes)
 local fields = {}
-for i = 3, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   call('RPUSH', LANE_NEW .. stem .. '.' .. ARGV[i + 1], ARGV[i])
   fields[#fields + 1] = ARGV[i]:sub(4, 4)
   fields[#fields + 1] = ARGV[i + 2]
 end
 call('HSET', BATCH_LINES .. at, unpack(fields))
 call('HINCRBY', BATCH .. stem, 'total', #fields / 2)
-return 'staged'
+return { 'staged' }

@@ -5,10 +5,10 @@
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
 --      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
 --      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it may cost ('' no budget), 28 budget of the month,
---      29 whether it is refused unless it was accepted before ('1' or '')
+--      29 whether it is refused unless it was accepted before ('1' or ''), 30 retention ms, 31 most bytes of the tenant that may be stored
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}, {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
 --      {'over_budget', rate, nano-dollars used, reserved}; `rate` as of `rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
@@ -18,7 +18,7 @@ local deadline = tonumber(ARGV[9])
 
 read_scheduler()
 local per_minute = tonumber(ARGV[23])
-local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class)
+local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class, 'stored_bytes')
 local requests = leak(used[1], used[2], per_minute)
 
 local first = ARGV[17] ~= '' and call('GET', IDEMPOTENCY .. ARGV[17])
@@ -44,6 +44,10 @@ local waiting = number(used[3], 0)
 if waiting >= tonumber(ARGV[24]) then
   return { 'too_many_queued', rate_of(requests, per_minute) }
 end
+local stored, bytes = number(used[4], 0), RECORD_BYTES + #ARGV[11] + #ARGV[13] + #ARGV[22]
+if stored + bytes > tonumber(ARGV[31]) then
+  return { 'too_many_stored_bytes', rate_of(requests, per_minute), stored, bytes }
+end
 local reservation = ''
 if ARGV[27] ~= '' then
   local made, spent, reserved = reserve(tenant, ARGV[8], month_of(now), tonumber(ARGV[27]), tonumber(ARGV[28]))
@@ -53,7 +57,7 @@ if ARGV[27] ~= '' then
   reservation = made
 end
 requests = requests + UNIT
-call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1)
+call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'waiting:' .. class, waiting + 1, 'stored_bytes', stored + bytes)
 call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
 
 keep_lane(lane, tenant, class, upstream, deadline)
@@ -61,6 +65,7 @@ local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
 local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
   'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20], 'tokens', ARGV[26],
+  'held', enter_bytes(tenant, bytes, deadline + ARGV[30]),
 }
 local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '',
   'estimate', ARGV[27], 'reservation', reservation }

@@ -51,6 +51,7 @@ end
 
 -- The requests of lines that were cancelled before their turn, 64 at a call.
 local function forget_requests()
+  local forgotten = 0
   local from = number(row[6], 1)
   local to = math.min(total, from + 63)
   for line_number = from, to do
@@ -59,8 +60,10 @@ local function forget_requests()
     local line = read_staged(at, field)
     if line.request ~= '' and call('EXISTS', JOB .. 'job_' .. stem .. text .. line.proof) == 0 then
       stage_line(at, field, line, '')
+      forgotten = forgotten + #line.request
     end
   end
+  change_batch_bytes(stem, row[7], -forgotten)
   call('HSET', BATCH .. stem, 'trimmed', to + 1)
   call('ZADD', BATCH_DUE, to < total and now or row[9], stem)
   return { stem, 'trimmed', 0, {} }
@@ -97,6 +100,7 @@ local function erase()
   if row[8] then
     call('XDEL', BATCHES .. row[7], row[8])
   end
+  forget_batch_bytes(stem, row[7])
   call('UNLINK', BATCH .. stem, BATCH_USAGE .. stem, BATCH_TOLD .. stem)
   call('ZREM', BATCH_DUE, stem)
   return { stem, 'erased', 0, {} }

@@ -1,4 +1,4 @@
--- tick: once a second, by the worker that holds the lease: the completion rate, capped tenants, due ids and lanes, and the next hand-offs.
+-- tick: once a second, by the worker that holds the lease: the completion rate, capped tenants, due ids and lanes, bytes of what ended, and the next hand-offs.
 --
 -- In:  1 worker, 2 lease ms
 -- Out: {'leader' | 'follower', {hand-offs}}
@@ -26,4 +26,5 @@ for i = 1, #capped do
   place_tenant(capped[i])
 end
 wake(64)
+give_back_ended()
 return { 'leader', feed(64) }

@@ -37,17 +37,17 @@ local function count_final(stem, status, lines, retention_ms)
   end
 end
 
--- A line that had a turn is final.
+-- A line that had a turn is final. Answers the bytes that it holds no more.
 local function finish_line(stem, id, status, was_running, retention_ms)
   call('SREM', BATCH_OPEN .. stem, id)
   call('RPUSH', BATCH_OUTCOMES .. stem, id:sub(27))
   if was_running then
     call('HINCRBY', BATCH .. stem, 'in_progress', -1)
   end
-  if status == 'completed' or status == 'cancelled' then
-    forget_request(id, read_line(id))
-  end
+  local runs_again = status == 'failed' or status == 'expired'
+  local freed = runs_again and 0 or forget_request(id, read_line(id))
   count_final(stem, status, 1, retention_ms)
+  return freed
 end
 
 -- Ends every line that had no turn, whatever their number. Those that had one are drained: what runs is aborted, or ends by the deadline.

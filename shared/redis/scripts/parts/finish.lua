@@ -2,12 +2,12 @@
 
 local JOB_FIELDS = {
   'tenant', 'provider', 'model', 'credential', 'lane', 'status', 'attempts', 'charge', 'slot_since', 'ticket', 'platform_key', 'fingerprint', 'webhook', 'class', 'taken',
-  'estimate', 'reservation',
+  'estimate', 'reservation', 'held',
 }
 local J = {
   tenant = 1, provider = 2, model = 3, credential = 4, lane = 5, status = 6, attempts = 7, charge = 8, slot_since = 9, ticket = 10,
   platform_key = 11, fingerprint = 12, webhook = 13, class = 14, taken = 15,
-  estimate = 16, reservation = 17,
+  estimate = 16, reservation = 17, held = 18,
 }
 
 local function read_job(id)
@@ -95,8 +95,8 @@ local function reserve_call(id, job)
   return true
 end
 
--- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state.
-local function finish(id, job, status, retention_ms, fields)
+-- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state; `stored`: bytes of the result and of long ones of them (nil none).
+local function finish(id, job, status, retention_ms, fields, stored)
   local lane = job[J.lane]
   if not release(id, job) then
     count_waiting(job[J.tenant], class_of(job), -1)
@@ -113,10 +113,16 @@ local function finish(id, job, status, retention_ms, fields)
   count(job, stem, { requests = 1, [status] = 1 })
   if stem then
     call('DEL', WATCHERS .. id)
-    finish_line(stem, id, status, job[J.status] == 'in_progress', retention_ms)
+    local freed = finish_line(stem, id, status, job[J.status] == 'in_progress', retention_ms)
+    change_batch_bytes(stem, job[J.tenant], (stored or 0) - freed)
     return
   end
-  call('HSET', JOB .. id, 'retained', now + retention_ms)
+  local ends = now + retention_ms
+  local kept = { 'retained', ends }
+  if job[J.held] then
+    kept[3], kept[4] = 'held', move_bytes(job[J.tenant], job[J.held], (stored or 0) - call('STRLEN', REQUEST .. id), ends)
+  end
+  call('HSET', JOB .. id, unpack(kept))
   call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
   call('ZREM', DEADLINES, id)
   if not record_event(job[J.tenant], id, 'job.' .. status, job[J.webhook]) then

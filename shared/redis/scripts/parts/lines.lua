@@ -41,11 +41,12 @@ local function read_line(id)
   return read_staged(id:sub(5, 29), id:sub(30, 30))
 end
 
--- A line that will not run again for itself needs its request no more.
+-- A line that will not run again for itself needs its request no more; answers the bytes of it.
 local function forget_request(id, line)
   if line.request ~= '' then
     stage_line(id:sub(5, 29), id:sub(30, 30), line, '')
   end
+  return #line.request
 end
 
 -- The record of a line that has had no turn, as field, value, …

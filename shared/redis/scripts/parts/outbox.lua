@@ -58,6 +58,7 @@ end
 local function keep_subject(subject)
   if subject:sub(1, 4) == 'job_' then
     call('PERSIST', JOB .. subject)
+    hold_until(subject, now + KEPT_MS)
     call('PERSIST', RESULT .. subject)
   elseif subject:sub(1, 6) == 'batch_' then
     call('HSET', BATCH .. subject:sub(7, 28), 'kept', 'pending')
@@ -75,6 +76,7 @@ local function release_subject(subject, kept_until)
   if job[1] and not job[2] then
     local ends = math.max(tonumber(job[1]), kept_until)
     call('PEXPIREAT', JOB .. subject, ends)
+    hold_until(subject, ends)
     call('PEXPIREAT', RESULT .. subject, ends)
   end
 end
