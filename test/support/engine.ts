@@ -4,7 +4,7 @@ import { parsePeppers } from '../../shared/crypto/keyring.ts';
 import { type BatchId, createBatchIds, createJobIds, type JobId, type TenantId } from '../../shared/ids.ts';
 import { type Handoff, parseHandoff } from '../../shared/queues.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
+import { createScripts, type ScriptName } from '../../shared/redis/scripts.ts';
 import {
   type Claim,
   createAttemptStore,
@@ -46,6 +46,10 @@ export type Engine = {
   /** Settles a running job; `heldMs` pretends that it held its slot for that long. */
   end: (running: Running, settlement?: Partial<Settlement>, heldMs?: number) => Promise<SettleAnswer['became']>;
   tick: () => Promise<void>;
+  /** As when so much time has passed that the records of all jobs have ended, which must be final. */
+  letRecordsEnd: () => Promise<void>;
+  /** Runs a script of the shard. */
+  run: (name: ScriptName, args: readonly (string | number)[]) => Promise<unknown>;
   stop: () => void;
 };
 
@@ -123,6 +127,7 @@ export const createEngine = (url: string): Engine => {
     },
     batches,
     redis,
+    run: (name, args) => run(name, TAG, args),
     jobs,
     scheduler,
     handoffs,
@@ -192,6 +197,14 @@ export const createEngine = (url: string): Engine => {
     tick: async () => {
       const { handoffs: next } = await scheduler.tick(0, 'test');
       handoffs.push(...next);
+    },
+    letRecordsEnd: async () => {
+      const names = (['JOB', 'RESULT'] as const).map((name) => key(TAG, name, 'job_*'));
+      const records = await Promise.all(names.map((name) => redis.keys(name)));
+      await redis.del(...records.flat());
+      const ending = await redis.zrange(key(TAG, 'ENDING'), '0', '-1');
+      for (const field of ending) await redis.zadd(key(TAG, 'ENDING'), 'XX', 1, field);
+      await engine.tick();
     },
     stop: () => redis.disconnect(),
   };

@@ -13,7 +13,9 @@ local at = stem .. ARGV[5]:sub(1, 3)
 if call('HEXISTS', BATCH_LINES .. at, ARGV[5]:sub(4, 4)) == 1 then
   return { 'staged' }
 end
-local tenant, bytes = ARGV[3], 0
+local tenant, bytes, lines = ARGV[3], 0, (#ARGV - 4) / 3
+-- Also of lines that are refused: pieces of an upload are under way together, and `sweep-batch` looks for so many.
+call('HINCRBY', BATCH .. stem, 'total', lines)
 for i = 5, #ARGV, 3 do
   bytes = bytes + RECORD_BYTES + #ARGV[i + 2]
 end
@@ -30,5 +32,4 @@ for i = 5, #ARGV, 3 do
   fields[#fields + 1] = ARGV[i + 2]
 end
 call('HSET', BATCH_LINES .. at, unpack(fields))
-call('HINCRBY', BATCH .. stem, 'total', #fields / 2)
 return { 'staged' }

@@ -38,11 +38,12 @@ local function leave_bytes(tenant, held)
   local bytes, ends = held:match('^(%d+) (%d+)$')
   local field = ends .. ' ' .. tenant
   bytes = tonumber(bytes)
-  if call('HINCRBY', ENDING_BYTES, field, -bytes) < 0 then
+  local others = call('HINCRBY', ENDING_BYTES, field, -bytes)
+  if others <= 0 then
     call('HDEL', ENDING_BYTES, field)
-    return bytes, 0
+    call('ZREM', ENDING, field)
   end
-  return bytes, bytes
+  return bytes, others < 0 and 0 or bytes
 end
 
 -- A job has so many bytes more from here on, and is gone at `ends_ms`. Answers `held`, for its record.

@@ -75,8 +75,9 @@ local function release_subject(subject, kept_until)
   local job = call('HMGET', JOB .. subject, 'retained', 'erased')
   if job[1] and not job[2] then
     local ends = math.max(tonumber(job[1]), kept_until)
-    call('PEXPIREAT', JOB .. subject, ends)
+    -- First, because an end that has passed deletes the record at once.
     hold_until(subject, ends)
+    call('PEXPIREAT', JOB .. subject, ends)
     call('PEXPIREAT', RESULT .. subject, ends)
   end
 end
