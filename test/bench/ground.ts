@@ -89,6 +89,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
       // A tenant's limits are not what is measured.
       RATE_LIMIT_RPM: '1000000',
       MAX_QUEUED: '100000000',
+      MAX_STORED_BYTES: '1099511627776',
       MAX_BATCH_LINES: '1000000',
       MAX_BATCH_BYTES: '1073741824',
       MAX_BATCH_QUEUED: '100000000',

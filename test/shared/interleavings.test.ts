@@ -64,7 +64,16 @@ const step = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constantFrom('batch', 'batch', 'cancel line', 'cancel batch', 'batch is due', 'erase batch'),
+      kind: fc.constantFrom(
+        'batch',
+        'batch',
+        'cancel line',
+        'cancel batch',
+        'batch is due',
+        'erase batch',
+        'erase',
+        'erase line',
+      ),
       pick: fc.nat(60),
       late: fc.boolean(),
     }),
@@ -112,6 +121,7 @@ test('whatever happens in whatever order, every job stands in exactly one place,
             const id = await engine.submit(tenant, {
               model: `model-${pick % 2}`,
               class: pick % 4 === 3 ? 'batch' : 'interactive',
+              ...(pick % 3 === 0 ? { metadata: { length: 'x'.repeat(pick) } } : {}),
               ...(late
                 ? { credential: 'user', provider: 'openai', fingerprint: `key-${pick % 3}`, sealedKey: 'sealed' }
                 : {}),
@@ -128,11 +138,16 @@ test('whatever happens in whatever order, every job stands in exactly one place,
             batches.push({ id, tenant: name as TenantId, lines: lines.length });
             break;
           }
+          case 'erase':
+            if (chosen) await engine.jobs.erase(chosen.tenant as Running['claim']['tenant'], chosen.id);
+            break;
+          case 'erase line':
           case 'cancel line': {
             const query = { status: null, limit: 9, after: null };
             const page = batch && (await engine.batches.lines({ tenant: batch.tenant, batch: batch.id, ...query }));
             const line = page?.views[pick % page.views.length];
-            if (batch && line) await engine.jobs.cancel(batch.tenant, line.id);
+            if (batch && line && kind === 'erase line') await engine.jobs.erase(batch.tenant, line.id);
+            else if (batch && line) await engine.jobs.cancel(batch.tenant, line.id);
             break;
           }
           case 'cancel batch':
