@@ -62,12 +62,10 @@ const NAMES = {
   USAGE: 'usage:',
   /** hash: `<tenant>:<month>`; `<ledger>:<used | reserved | missed>` → nano-dollars, `<ledger>:told:<percent>` → the cap that it was told of; 400 days. */
   BUDGET: 'budget:',
-  /** hash: bytes of jobs by the time at which they are gone, `<ends ms> <tenant>`; until then. */
-  ENDING_BYTES: 'ending-bytes',
-  /** sorted set: the fields of ENDING_BYTES → that time, ms. */
-  ENDING: 'ending',
-  /** hash: bytes of batches with all their lines, `<stem> <tenant>`; as BATCH. */
-  BATCH_BYTES: 'batch-bytes',
+  /** string: bytes of a tenant's jobs that are gone at a time, `<ends ms>:<tenant>`, until then; or of a batch with all its lines, `<stem>:<tenant>`, as BATCH. */
+  STORED_BYTES: 'stored-bytes:',
+  /** sorted set: what follows the name of each STORED_BYTES → when upkeep looks at it, ms. */
+  STORED_UNTIL: 'stored-until',
   /** set: tenants that ever had a job or a webhook secret here. */
   TENANTS: 'tenants',
 

@@ -266,10 +266,13 @@ describe('beside the release before, which counts nothing,', () => {
     const { redis } = engine;
     for (const id of ids) {
       const [bytes = '', ends = ''] = (await redis.hget(key(TAG, 'JOB', id), 'held'))?.split(' ') ?? [];
-      await redis.hincrby(key(TAG, 'ENDING_BYTES'), `${ends} acme`, -Number(bytes));
+      await redis.decrby(key(TAG, 'STORED_BYTES', `${ends}:acme`), Number(bytes));
       await redis.hdel(key(TAG, 'JOB', id), 'held');
     }
-    await redis.del(key(TAG, 'BATCH_BYTES'));
+    for (const id of batches) {
+      await redis.del(key(TAG, 'STORED_BYTES', `${stemOf(id)}:acme`));
+      await redis.zrem(key(TAG, 'STORED_UNTIL'), `${stemOf(id)}:acme`);
+    }
     await redis.hset(key(TAG, 'TENANT', 'acme'), 'stored_bytes', before);
 
     expect(await findViolations(redis, TAG)).toEqual([]);
@@ -300,7 +303,8 @@ describe('beside the release before, which counts nothing,', () => {
     await engine.batches.erase(acme, batch);
     await sweepAll();
     expect(await stored()).toBe(RECORD);
-    await engine.redis.hset(key(TAG, 'BATCH_BYTES'), `${stemOf(batch)} acme`, 5_000);
+    await engine.redis.set(key(TAG, 'STORED_BYTES', `${stemOf(batch)}:acme`), 5_000);
+    await engine.redis.zadd(key(TAG, 'STORED_UNTIL'), 1, `${stemOf(batch)}:acme`);
     await engine.redis.hincrby(key(TAG, 'TENANT', 'acme'), 'stored_bytes', 5_000);
     await engine.tick();
     expect(await stored()).toBe(RECORD);
@@ -311,7 +315,7 @@ describe('beside the release before, which counts nothing,', () => {
   test('a batch of which it ended lines is never counted below nothing', async () => {
     const batch = await engine.batch('acme', 3);
     await runAll();
-    await engine.redis.hset(key(TAG, 'BATCH_BYTES'), `${stemOf(batch)} acme`, 10);
+    await engine.redis.set(key(TAG, 'STORED_BYTES', `${stemOf(batch)}:acme`), 10);
     await engine.redis.hset(key(TAG, 'TENANT', 'acme'), 'stored_bytes', 10);
     const page = await engine.batches.lines({ tenant: acme, batch, status: null, limit: 9, after: null });
     for (const { id } of page?.views ?? []) await engine.jobs.erase(acme, id);

@@ -12,10 +12,12 @@ const STEP_MS = 10_000;
 const bytesOf = (...texts: (string | undefined)[]): number =>
   texts.reduce((sum, text = '') => sum + Buffer.byteLength(text), 0);
 
+/** `names`: those of all keys of the shard. */
 export const findByteViolations = async (
   redis: Redis,
   tag: string,
   { jobs, tenants, batches }: { jobs: Hashes; tenants: Hashes; batches: Hashes },
+  names: readonly string[],
 ): Promise<string[]> => {
   const violations: string[] = [];
   const at = (name: KeyName, id = ''): string => key(tag, name, id);
@@ -24,15 +26,28 @@ export const findByteViolations = async (
     to.set(name, (to.get(name) ?? 0) + bytes);
   };
 
-  const ending = await redis.hgetall(at('ENDING_BYTES'));
+  const parts = await redis.zrange(at('STORED_UNTIL'), '0', '-1', 'WITHSCORES');
+  const looks = new Map(parts.flatMap((part, index) => (index % 2 === 0 ? [[part, Number(parts[index + 1])]] : [])));
+  const counted = new Map<string, number>();
+  for (const name of names.filter((each) => each.startsWith(at('STORED_BYTES')))) {
+    const part = name.slice(at('STORED_BYTES').length);
+    // One without bytes was given back since it was listed.
+    const bytes = await redis.get(name);
+    if (bytes === null) continue;
+    counted.set(part, Number(bytes));
+    add(sums, part.slice(part.indexOf(':') + 1), Number(bytes));
+    if (!looks.has(part)) violations.push(`nothing gives back ${part}`);
+  }
+  for (const part of looks.keys()) if (!counted.has(part)) violations.push(`${part} is looked for in vain`);
+
   const held = new Map<string, number>();
   for (const [id, job] of jobs) {
     if (stemOfLine(id) !== null || !job.held) continue;
     const [bytes = '', ends = ''] = job.held.split(' ');
-    const counted = `${ends} ${job.tenant}`;
+    const part = `${ends}:${job.tenant}`;
     // Its time is up: what was given back may still be stored for a moment.
-    if (!(counted in ending) && Number(ends) <= Date.now()) continue;
-    add(held, counted, Number(bytes));
+    if (!counted.has(part) && Number(ends) <= Date.now()) continue;
+    add(held, part, Number(bytes));
     const [request, result] = [await redis.get(at('REQUEST', id)), await redis.get(at('RESULT', id))];
     const { metadata, webhook, detail } = job;
     const actual = RECORD_BYTES + bytesOf(request ?? '', result ?? '', metadata, webhook, detail);
@@ -40,31 +55,21 @@ export const findByteViolations = async (
       violations.push(`${job.status} ${id} counts ${bytes} bytes, and has ${actual}`);
     }
   }
-  for (const [field, bytes] of Object.entries(ending)) {
-    const [ends = '', tenant = ''] = field.split(' ');
-    add(sums, tenant, Number(bytes));
-    const sum = held.get(field) ?? 0;
-    // Records that ended within the step are gone, and counted until it is over.
-    const mayHaveEnded = Number(ends) - STEP_MS <= Date.now();
-    if (mayHaveEnded ? sum > Number(bytes) : sum !== Number(bytes)) {
-      violations.push(`${bytes} bytes of ${tenant} end at ${ends}, and its jobs have ${sum}`);
-    }
-    if ((await redis.zscore(at('ENDING'), field)) !== ends) violations.push(`nothing gives back ${field}`);
-  }
-  for (const field of held.keys()) if (!(field in ending)) violations.push(`${field} is not counted`);
-  if ((await redis.zcard(at('ENDING'))) !== Object.keys(ending).length) {
-    violations.push('bytes that ended are looked for in vain');
-  }
+  for (const part of held.keys()) if (!counted.has(part)) violations.push(`${part} is not counted`);
 
-  for (const [field, bytes] of Object.entries(await redis.hgetall(at('BATCH_BYTES')))) {
-    const [stem = '', tenant = ''] = field.split(' ');
-    add(sums, tenant, Number(bytes));
-    const batch = batches.get(stem);
-    if (!batch) violations.push(`${bytes} bytes are counted of batch ${stem}, which is not stored`);
-    // What is being erased is given back with its last piece.
-    if (!batch || batch.status === 'erasing') continue;
-    const actual = await bytesOfBatch(redis, at, stem, batch);
-    if (Number(bytes) !== actual) violations.push(`batch ${stem} counts ${bytes} bytes, and has ${actual}`);
+  for (const [part, bytes] of counted) {
+    const [stemOrEnds = ''] = part.split(':');
+    const batch = batches.get(stemOrEnds);
+    if (batch) {
+      // What is being erased is given back with its last piece.
+      const actual = batch.status === 'erasing' ? bytes : await bytesOfBatch(redis, at, stemOrEnds, batch);
+      if (bytes !== actual) violations.push(`batch ${stemOrEnds} counts ${bytes} bytes, and has ${actual}`);
+      continue;
+    }
+    const sum = held.get(part) ?? 0;
+    // Records that ended within the step are gone, and counted until it is over.
+    const mayHaveEnded = Number(stemOrEnds) - STEP_MS <= Date.now();
+    if (mayHaveEnded ? sum > bytes : sum !== bytes) violations.push(`${bytes} bytes are ${part}, and jobs have ${sum}`);
   }
 
   for (const [tenant, { stored_bytes = '0' }] of tenants) {

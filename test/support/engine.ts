@@ -202,8 +202,8 @@ export const createEngine = (url: string): Engine => {
       const names = (['JOB', 'RESULT'] as const).map((name) => key(TAG, name, 'job_*'));
       const records = await Promise.all(names.map((name) => redis.keys(name)));
       await redis.del(...records.flat());
-      const ending = await redis.zrange(key(TAG, 'ENDING'), '0', '-1');
-      for (const field of ending) await redis.zadd(key(TAG, 'ENDING'), 'XX', 1, field);
+      const parts = await redis.zrange(key(TAG, 'STORED_UNTIL'), '0', '-1');
+      for (const part of parts) await redis.zadd(key(TAG, 'STORED_UNTIL'), 'XX', 1, part);
       await engine.tick();
     },
     stop: () => redis.disconnect(),

@@ -197,7 +197,7 @@ export const findViolations = async (
     }
   }
 
-  violations.push(...(await findByteViolations(redis, tag, { jobs, tenants, batches: await hashes('BATCH') })));
+  violations.push(...(await findByteViolations(redis, tag, { jobs, tenants, batches: await hashes('BATCH') }, keys)));
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
   violations.push(

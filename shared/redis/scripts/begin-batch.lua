@@ -42,7 +42,7 @@ if stored + RECORD_BYTES > tonumber(ARGV[16]) then
   return { 'too_many_stored_bytes', rate_of(requests, per_minute), stored }
 end
 requests = requests + UNIT
-call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now)
+call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'stored_bytes', stored + RECORD_BYTES)
 if entry ~= '' then
   call('SET', IDEMPOTENCY .. entry, '- ' .. id, 'PX', ARGV[10])
 end
@@ -53,6 +53,7 @@ for i = 1, #optional, 2 do
     call('HSET', BATCH .. stem, optional[i], optional[i + 1])
   end
 end
-begin_batch_bytes(stem, tenant, RECORD_BYTES)
+call('SET', STORED_BYTES .. stem .. ':' .. tenant, RECORD_BYTES)
+call('ZADD', STORED_UNTIL, now + BATCH_LOOK_MS, stem .. ':' .. tenant)
 call('ZADD', BATCH_DUE, lease_end, stem)
 return { 'staging', rate_of(requests, per_minute) }

@@ -38,8 +38,11 @@ for i = 1, #entries do
     call('XDEL', JOBS .. tenant, entries[i][1])
   end
 end
-forget_bytes(id, tenant, job[5])
-call('HDEL', JOB .. id, 'metadata', 'detail')
+if job[5] then
+  local _, _, counted = leave_bytes(tenant, job[5])
+  change_stored(tenant, -counted)
+end
+call('HDEL', JOB .. id, 'metadata', 'detail', 'held')
 call('HSET', JOB .. id, 'erased', 1)
 call('PEXPIRE', JOB .. id, ARGV[3])
 call('DEL', RESULT .. id)

@@ -21,7 +21,7 @@ for i = 5, #ARGV, 3 do
 end
 local stored = number(call('HGET', TENANT .. tenant, 'stored_bytes'), 0)
 if stored + bytes > tonumber(ARGV[4]) then
-  local own = number(call('HGET', BATCH_BYTES, stem .. ' ' .. tenant), 0)
+  local own = number(call('GET', STORED_BYTES .. stem .. ':' .. tenant), 0)
   return { 'too_many_stored_bytes', stored - own, own + bytes }
 end
 change_batch_bytes(stem, tenant, bytes)

@@ -65,7 +65,7 @@ local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
 local record = {
   'tenant', tenant, 'lane', lane, 'provider', ARGV[6], 'model', ARGV[7], 'credential', ARGV[8],
   'status', 'queued', 'created', now, 'deadline', ARGV[9], 'timeout', ARGV[10], 'ticket', ticket, 'platform_key', ARGV[20], 'tokens', ARGV[26],
-  'held', enter_bytes(tenant, bytes, deadline + ARGV[30]),
+  'held', enter_bytes(tenant, bytes, deadline + ARGV[30], #ARGV[11]),
 }
 local optional = { 'metadata', ARGV[13], 'sandbox', ARGV[14], 'fingerprint', ARGV[21], 'webhook', ARGV[22], 'traceparent', ARGV[25], 'class', class == 'batch' and class or '',
   'estimate', ARGV[27], 'reservation', reservation }

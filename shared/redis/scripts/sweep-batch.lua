@@ -100,7 +100,7 @@ local function erase()
   if row[8] then
     call('XDEL', BATCHES .. row[7], row[8])
   end
-  forget_batch_bytes(stem, row[7])
+  give_back(stem .. ':' .. row[7])
   call('UNLINK', BATCH .. stem, BATCH_USAGE .. stem, BATCH_TOLD .. stem)
   call('ZREM', BATCH_DUE, stem)
   return { stem, 'erased', 0, {} }

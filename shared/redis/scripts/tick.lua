@@ -26,5 +26,15 @@ for i = 1, #capped do
   place_tenant(capped[i])
 end
 wake(64)
-give_back_ended()
+
+-- Bytes of jobs that Redis has ended, and of batches that the release before erased.
+local parts = call('ZRANGEBYSCORE', STORED_UNTIL, '-inf', now, 'LIMIT', 0, 256)
+for i = 1, #parts do
+  local stem = parts[i]:match('^(%w+):')
+  if #stem == 22 and call('EXISTS', BATCH .. stem) == 1 then
+    call('ZADD', STORED_UNTIL, now + BATCH_LOOK_MS, parts[i])
+  else
+    give_back(parts[i])
+  end
+end
 return { 'leader', feed(64) }

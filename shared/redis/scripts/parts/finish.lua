@@ -120,7 +120,7 @@ local function finish(id, job, status, retention_ms, fields, stored)
   local ends = now + retention_ms
   local kept = { 'retained', ends }
   if job[J.held] then
-    kept[3], kept[4] = 'held', move_bytes(job[J.tenant], job[J.held], (stored or 0) - call('STRLEN', REQUEST .. id), ends)
+    kept[3], kept[4] = 'held', move_bytes(job[J.tenant], job[J.held], stored or 0, ends)
   end
   call('HSET', JOB .. id, unpack(kept))
   call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)

@@ -54,6 +54,17 @@ local function disabled_url(tenant, url)
   return DISABLED_URL .. tenant .. ':' .. redis.sha1hex(url)
 end
 
+-- Longer than an event can be under way and fail; one that is sent again has its subject's bytes held anew.
+local KEPT_MS = 14 * 24 * 3600 * 1000
+
+-- A final job's record has another end.
+local function hold_until(id, ends_ms)
+  local row = call('HMGET', JOB .. id, 'tenant', 'held')
+  if row[2] then
+    call('HSET', JOB .. id, 'held', move_bytes(row[1], row[2], 0, ends_ms))
+  end
+end
+
 -- What an event tells of outlives its pending delivery, and a failed one, so that it can be sent again.
 local function keep_subject(subject)
   if subject:sub(1, 4) == 'job_' then
