@@ -107,9 +107,18 @@ local function finish(id, job, status, retention_ms, fields, stored)
   call('ZREM', DELAYED, id)
   call('ZREM', LANE_BACK .. lane, id)
   call('SREM', CANCELLING, id)
+  local stem = batch_of(id)
+  if not stem then
+    local ends = now + retention_ms
+    fields[#fields + 1] = 'retained'
+    fields[#fields + 1] = ends
+    if job[J.held] then
+      fields[#fields + 1] = 'held'
+      fields[#fields + 1] = move_bytes(job[J.tenant], job[J.held], stored or 0, ends)
+    end
+  end
   call('HSET', JOB .. id, 'status', status, 'finished', now, unpack(fields))
   announce(id, status)
-  local stem = batch_of(id)
   count(job, stem, { requests = 1, [status] = 1 })
   if stem then
     call('DEL', WATCHERS .. id)
@@ -117,12 +126,6 @@ local function finish(id, job, status, retention_ms, fields, stored)
     change_batch_bytes(stem, job[J.tenant], (stored or 0) - freed)
     return
   end
-  local ends = now + retention_ms
-  local kept = { 'retained', ends }
-  if job[J.held] then
-    kept[3], kept[4] = 'held', move_bytes(job[J.tenant], job[J.held], stored or 0, ends)
-  end
-  call('HSET', JOB .. id, unpack(kept))
   call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
   call('ZREM', DEADLINES, id)
   if not record_event(job[J.tenant], id, 'job.' .. status, job[J.webhook]) then
