@@ -99,6 +99,19 @@ describe('a job', () => {
     expect(await stored()).toBe(RECORD);
   });
 
+  test('whose time was up before its end, because upkeep came late, counts anew from its end on', async () => {
+    const id = await engine.submit('acme', { request: sized(500) });
+    for (const part of await engine.redis.zrange(key(TAG, 'STORED_UNTIL'), '0', '-1')) {
+      await engine.redis.zadd(key(TAG, 'STORED_UNTIL'), 1, part);
+    }
+    await engine.tick();
+    expect(await stored()).toBe(0);
+    await engine.end(await run());
+    expect(await stored()).toBe(RECORD + RESULT);
+    expect(await engine.jobs.erase(acme, id)).toBe('erased');
+    expect(await stored()).toBe(0);
+  });
+
   test('counts until its event is told, however long that takes, and as long as its retention from then on', async () => {
     const webhook = { url: 'https://a.example/hook', events: ['job.completed'] as const };
     const id = await engine.submit('acme', {
@@ -201,6 +214,19 @@ describe('a batch', () => {
     expect(await stored()).toBe(0);
   });
 
+  test('counts its metadata, its webhook and the errors of lines that were left out', async () => {
+    const bare = await engine.batch('acme', 1);
+    const before = await stored();
+    const webhook = { url: 'https://a.example/hook', events: ['batch.failed' as const] };
+    const errors = [{ line: 2, code: 'invalid_json' as const, message: 'no', param: null }];
+    const full = await engine.batch('acme', 1, { metadata: { a: 'b' }, webhook, errors, skipped: 1 });
+    const row = await engine.redis.hgetall(key(TAG, 'BATCH', stemOf(full)));
+    const more = [row.metadata, row.webhook, row.errors].reduce((sum, text = '') => sum + text.length, 0);
+    expect(more).toBeGreaterThan(100);
+    expect(await stored()).toBe(2 * before + more);
+    expect(bare).not.toBe(full);
+  });
+
   test('that failed keeps its requests, and each retry of it counts them again, until they fit no more', async () => {
     const id = await engine.batch('acme', 20);
     await runAll(REFUSED);
@@ -279,10 +305,15 @@ describe('beside the release before, which counts nothing,', () => {
     await engine.batches.cancel(acme, batches[1] as BatchId);
     const [first, second] = [await run(), await run()];
     await engine.jobs.cancel(acme, ids[1] as JobId);
+    const content = 'long '.repeat(100);
+    const long = {
+      next: { kind: 'completed', result: { role: 'assistant', content, finish_reason: 'stop' } },
+    } as const;
     await engine.end(first);
-    await engine.end(second);
-    await runAll();
+    await engine.end(second, long);
+    await runAll(long);
     await sweepAll();
+    expect(await stored()).toBe(RECORD + RESULT);
     for (const id of ids) await engine.jobs.erase(acme, id);
     allRecordsStored = false;
     for (const id of batches) await engine.batches.erase(acme, id);
