@@ -5,6 +5,7 @@ import type { TenantId } from '../../shared/ids.ts';
 import type { Job } from '../../shared/job.ts';
 import { key, shardTag } from '../../shared/redis/keys.ts';
 import { shardOf } from '../../shared/redis/shards.ts';
+import { openConnection, request } from '../api/raw.ts';
 import { type Answer, KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { outcomes } from '../support/job-facts.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
@@ -334,6 +335,50 @@ describe('Redis runs full', { timeout: 60_000 }, () => {
 
         await redis.del('filling');
         await until('new work is taken again', async () => (await attempt(gateway, 'room again')).status === 202);
+      });
+    });
+  });
+
+  test.concurrent('every path that brings something to store is closed at three quarters, an upload under way too; cancel, deletion and reading are open', async () => {
+    await withGateway({ env: { MAX_ATTEMPTS: '1' } }, async (gateway) => {
+      const lines = `${JSON.stringify({ custom_id: 'a', body: { messages: [{ role: 'user', content: 'sandbox:status=400' }] } })}\n`;
+      const ndjson = { 'Content-Type': 'application/x-ndjson' };
+      const { body } = await gateway.call('POST', '/v1/batches', { body: lines, headers: ndjson });
+      const { id } = body as { id: string };
+      const job = await gateway.submit('to be deleted');
+      await gateway.finished(job.id);
+      await until('the batch has failed', async () => {
+        const batch = await gateway.call('GET', `/v1/batches/${id}`);
+        return (batch.body as { status: string }).status === 'failed';
+      });
+      const upload = openConnection(gateway.apis[0]?.url ?? '');
+      const headers = [`X-API-Key: ${KEYS.beta}`, 'Content-Type: application/x-ndjson', 'Content-Length: 9000000'];
+      upload.send(request('POST /v1/batches', headers));
+
+      await withRedis(gateway.redis.url, async (redis) => {
+        await redis.setrange('filling', 48_000_000, 'x');
+        await redis.config('SET', 'maxmemory', '60mb');
+        await until('new work is refused', async () => (await attempt(gateway, 'one more')).status === 503);
+        for (const [path, sent] of [
+          ['/v1/complete', { messages: [{ role: 'user', content: 'hi' }] }],
+          ['/v1/batches', lines],
+          [`/v1/batches/${id}/retry`, undefined],
+          ['/v1/webhooks/test', { url: 'https://example.com/' }],
+          ['/v1/webhooks/secret/rotate', {}],
+        ] as const) {
+          const answer = await gateway.call('POST', path, {
+            body: sent,
+            ...(sent === lines ? { headers: ndjson } : {}),
+          });
+          expect([path, answer.status, answer.body]).toMatchObject([path, 503, { error: { code: 'overloaded' } }]);
+        }
+        upload.send(lines);
+        expect(await upload.answer()).toMatchObject({ status: 503, body: { error: { code: 'overloaded' } } });
+        upload.close();
+
+        expect((await gateway.call('GET', `/v1/batches/${id}/results`)).status).toBe(200);
+        expect((await gateway.call('DELETE', `/v1/jobs/${job.id}`)).status).toBe(204);
+        await redis.del('filling');
       });
     });
   });
