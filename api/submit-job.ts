@@ -86,7 +86,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
           message: `This tenant may have ${limits.max_queued} jobs waiting, and has them; try again when some of them have run.`,
         });
       case 'too_many_stored_bytes':
-        throw storageFull(limits, { stored: answer.stored, own: answer.more });
+        throw storageFull(limits, answer);
       case 'over_budget':
         throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
       case 'replayed':

@@ -276,7 +276,7 @@ export const OPERATIONS = {
           json: 'WebhookDelivery',
         },
       },
-      errors: ['webhook_url_refused', 'overloaded'],
+      errors: ['webhook_url_refused', 'too_many_stored_bytes', 'overloaded'],
       rateLimited: true,
     },
   },

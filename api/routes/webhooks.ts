@@ -15,6 +15,7 @@ import { parseOr } from '../parse-or.ts';
 import { type ReadJson, readOptionalJson } from '../read-json.ts';
 import { noQuery, readQuery, wholeNumber } from '../read-query.ts';
 import { route } from '../route.ts';
+import { storageFull } from '../stored-bytes.ts';
 import type { TakeRequest } from '../take-request.ts';
 import type { TakeTurns } from '../take-turns.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
@@ -159,7 +160,10 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       await takeRequest(c);
       const tenant = c.get('tenant');
       const id = newDeliveryId();
-      handOff(await deliveries.test(tenant, { id, url, watcher: waitingRoom.id }));
+      const { limits } = c.get('caller');
+      const answer = await deliveries.test(tenant, { id, url, watcher: waitingRoom.id, limits });
+      if (answer.kind === 'too_many_stored_bytes') throw storageFull(limits, answer);
+      handOff(answer);
       const { state } = await waitingRoom.wait(id, TEST_LIMIT_MS, {
         tenant,
         gone: clientGone(c),

@@ -6,6 +6,7 @@ import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
+import type { LimitsInForce } from '../tenant.ts';
 import {
   type Delivery,
   type DeliveryCode,
@@ -65,6 +66,18 @@ type ListQuery = {
 /** Where a page ended: an id and the time of its event, because the delivery may be forgotten by the time of the next page. */
 export type DeliveryPlace = { id: DeliveryId; ms: number };
 
+type TestEvent = {
+  id: DeliveryId;
+  url: string;
+  watcher: string;
+  limits: Pick<LimitsInForce, 'max_stored_bytes'>;
+};
+type TestReply = ['sent', Handoff[]] | ['too_many_stored_bytes', stored: number, own: number];
+type TestAnswer =
+  | { kind: 'sent'; handoffs: Handoff[]; shard: number }
+  /** What the tenant stores already, and what this event would add. */
+  | { kind: 'too_many_stored_bytes'; stored: number; own: number };
+
 export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
 
 export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
@@ -110,16 +123,19 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
       return { deliveries: found, next: place };
     },
 
-    /** Sends a test event to a URL; `watcher`: the API process to be told of its end. */
-    test: async (tenant: TenantId, { id, url, watcher }: { id: DeliveryId; url: string; watcher: string }) => {
-      const handoffs = (await run('test-webhook', tagOf(tenant), [
+    /** Sends a test event to a URL, where it fits beside what the tenant stores; `watcher`: the API process to be told of its end. */
+    test: async (tenant: TenantId, { id, url, watcher, limits }: TestEvent): Promise<TestAnswer> => {
+      const reply = (await run('test-webhook', tagOf(tenant), [
         id,
         tenant,
         endpointOf(tenant, url),
         url,
         watcher,
-      ])) as Handoff[];
-      return { handoffs, shard: shardOf(tenant, shards) };
+        limits.max_stored_bytes,
+      ])) as TestReply;
+      return reply[0] === 'sent'
+        ? { kind: 'sent', handoffs: reply[1], shard: shardOf(tenant, shards) }
+        : { kind: reply[0], stored: reply[1], own: reply[2] };
     },
 
     /** Sends a delivery again. `subject_gone`: what it tells of is no longer stored. */

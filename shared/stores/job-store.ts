@@ -80,7 +80,7 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
   /** What the tenant stores already, and what this job would add. */
-  | { kind: 'too_many_stored_bytes'; stored: number; more: number }
+  | { kind: 'too_many_stored_bytes'; stored: number; own: number }
   /** In nano-dollars. */
   | { kind: 'over_budget'; usedNano: number; reservedNano: number }
 );
@@ -177,7 +177,7 @@ export const createJobStore = ({
         case 'rate_limited':
           return { kind: 'rate_limited', rate, waitMs: answer[2] };
         case 'too_many_stored_bytes':
-          return { kind: 'too_many_stored_bytes', rate, stored: answer[2], more: answer[3] };
+          return { kind: 'too_many_stored_bytes', rate, stored: answer[2], own: answer[3] };
         case 'over_budget':
           return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
         case 'replayed':
@@ -275,7 +275,7 @@ type SubmitReply =
   | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
-  | ['too_many_stored_bytes', RateReply, stored: number, more: number]
+  | ['too_many_stored_bytes', RateReply, stored: number, own: number]
   | ['replayed', RateReply, JobId, ViewReply]
   | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 

@@ -344,8 +344,24 @@ describe('a tenant', () => {
 });
 
 describe('a test event', () => {
-  const sendTest = async (): Promise<void> =>
-    collect((await deliveries.test(ACME, { id: newDeliveryId(), url: URL, watcher: 'api' })).handoffs);
+  const sendTest = async (max_stored_bytes = 1_000_000): Promise<string> => {
+    const event = { id: newDeliveryId(), url: URL, watcher: 'api', limits: { max_stored_bytes } };
+    const answer = await deliveries.test(ACME, event);
+    if (answer.kind === 'sent') collect(answer.handoffs);
+    return answer.kind;
+  };
+
+  test('needs room among the bytes that its tenant stores, and gives it back when it is forgotten', async () => {
+    const stored = () => engine.jobs.storedBytes(ACME);
+    const one = 1_024 + URL.length;
+    expect(await sendTest(one)).toBe('sent');
+    expect(await sendTest(2 * one - 1)).toBe('too_many_stored_bytes');
+    await settle(must(await claim()), DELIVERED);
+    expect(await stored()).toBe(one);
+    for (const id of await engine.redis.zrange(key(TAG, 'OUTBOX'), '0', '-1')) await makeDue(id);
+    await tend();
+    expect(await stored()).toBe(0);
+  });
 
   test('waits for room as any other: many of them hold no more than their endpoint may', async () => {
     for (let each = 0; each < ROOM + 5; each++) await sendTest();

@@ -139,7 +139,7 @@ describe('at the limit', () => {
     const limits = atMost(2 * RECORD + 1_200);
     await engine.submit('acme', { ...limits, request: sized(1_000) });
     const refused = await engine.offer('acme', { ...limits, request: sized(201) });
-    expect(refused).toMatchObject({ kind: 'too_many_stored_bytes', stored: RECORD + 1_000, more: RECORD + 201 });
+    expect(refused).toMatchObject({ kind: 'too_many_stored_bytes', stored: RECORD + 1_000, own: RECORD + 201 });
     expect(await stored()).toBe(RECORD + 1_000);
     expect(await engine.offer('beta', { ...limits, request: sized(201) })).toMatchObject({ kind: 'accepted' });
     await engine.end(await run());

@@ -16,7 +16,7 @@ const bytesOf = (...texts: (string | undefined)[]): number =>
 export const findByteViolations = async (
   redis: Redis,
   tag: string,
-  { jobs, tenants, batches }: { jobs: Hashes; tenants: Hashes; batches: Hashes },
+  { jobs, tenants, batches, deliveries }: Record<'jobs' | 'tenants' | 'batches' | 'deliveries', Hashes>,
   names: readonly string[],
 ): Promise<string[]> => {
   const violations: string[] = [];
@@ -41,17 +41,27 @@ export const findByteViolations = async (
   for (const part of looks.keys()) if (!counted.has(part)) violations.push(`${part} is looked for in vain`);
 
   const held = new Map<string, number>();
-  for (const [id, job] of jobs) {
-    if (stemOfLine(id) !== null || !job.held) continue;
-    const [bytes = '', ends = ''] = job.held.split(' ');
-    const part = `${ends}:${job.tenant}`;
-    // Its time is up: what was given back may still be stored for a moment.
-    if (!counted.has(part) && Number(ends) <= Date.now()) continue;
+  const hold = ({ held: text = '', tenant }: Record<string, string>): number | null => {
+    const [bytes = '', ends = ''] = text.split(' ');
+    const part = `${ends}:${tenant}`;
+    // Of the release before; or its time is up: what was given back may still be stored for a moment.
+    if (text === '' || (!counted.has(part) && Number(ends) <= Date.now())) return null;
     add(held, part, Number(bytes));
+    return Number(bytes);
+  };
+  for (const [id, delivery] of deliveries) {
+    const bytes = hold(delivery);
+    const actual = RECORD_BYTES + bytesOf(delivery.url);
+    if (bytes !== null && bytes !== actual) violations.push(`${id} counts ${bytes} bytes, and has ${actual}`);
+  }
+  for (const [id, job] of jobs) {
+    if (stemOfLine(id) !== null) continue;
+    const bytes = hold(job);
+    if (bytes === null) continue;
     const [request, result] = [await redis.get(at('REQUEST', id)), await redis.get(at('RESULT', id))];
     const { metadata, webhook, detail } = job;
     const actual = RECORD_BYTES + bytesOf(request ?? '', result ?? '', metadata, webhook, detail);
-    if (Number(bytes) !== actual && (await redis.exists(at('JOB', id)))) {
+    if (bytes !== actual && (await redis.exists(at('JOB', id)))) {
       violations.push(`${job.status} ${id} counts ${bytes} bytes, and has ${actual}`);
     }
   }

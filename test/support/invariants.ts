@@ -197,17 +197,11 @@ export const findViolations = async (
     }
   }
 
-  violations.push(...(await findByteViolations(redis, tag, { jobs, tenants, batches: await hashes('BATCH') }, keys)));
   violations.push(...(await findLaneViolations(redis, tag, lanes, keys)));
   violations.push(...(await findAuditViolations(redis, tag, jobs)));
-  violations.push(
-    ...(await findDeliveryViolations(
-      redis,
-      tag,
-      { jobs, batches: await hashes('BATCH'), deliveries: await hashes('DELIVERY') },
-      keys,
-    )),
-  );
+  const outgoing = { jobs, batches: await hashes('BATCH'), deliveries: await hashes('DELIVERY') };
+  violations.push(...(await findDeliveryViolations(redis, tag, outgoing, keys)));
+  violations.push(...(await findByteViolations(redis, tag, { ...outgoing, tenants }, keys)));
   if (allRecordsStored) {
     const counted = [...jobs.values(), ...batches.neverRan];
     violations.push(...findLedgerViolations(counted, await hashes('USAGE')));

@@ -39,8 +39,7 @@ for i = 1, #entries do
   end
 end
 if job[5] then
-  local _, _, counted = leave_bytes(tenant, job[5])
-  change_stored(tenant, -counted)
+  forget_held(tenant, job[5])
 end
 call('HDEL', JOB .. id, 'metadata', 'detail', 'held')
 call('HSET', JOB .. id, 'erased', 1)

@@ -13,6 +13,9 @@ for i = 1, #due do
   if delivery[D.status] ~= 'pending' then
     call('DEL', DELIVERY .. id)
     call('ZREM', OUTBOX, id)
+    if delivery[D.held] then
+      forget_held(delivery[D.tenant], delivery[D.held])
+    end
     if delivery[D.tenant] then
       call('ZREM', TENANT_DELIVERIES .. delivery[D.tenant], id)
       call('ZREM', FAILED_DELIVERIES .. delivery[D.tenant], id)

@@ -1,4 +1,4 @@
--- Bytes of jobs that end, or are kept for longer; and those of batches.
+-- Bytes of records that end, or are kept for longer; and those of batches.
 
 -- Below 0 it could only get where the tenant was forgotten meanwhile.
 local function change_stored(tenant, change)
@@ -12,7 +12,7 @@ local function forget_part(part)
   call('ZREM', STORED_UNTIL, part)
 end
 
--- Takes a job's bytes out; answers its bytes, those of its request, and how many `stored_bytes` still counted: none where their time was up before.
+-- Takes a record's bytes out; answers its bytes, those of its request, and how many `stored_bytes` still counted: none where their time was up before.
 local function leave_bytes(tenant, held)
   local bytes, ends, request = held:match('^(%d+) (%d+) (%d+)$')
   local part = ends .. ':' .. tenant
@@ -21,6 +21,12 @@ local function leave_bytes(tenant, held)
     forget_part(part)
   end
   return tonumber(bytes), request, others < 0 and 0 or bytes
+end
+
+-- Of a record that is deleted before its time.
+local function forget_held(tenant, held)
+  local _, _, counted = leave_bytes(tenant, held)
+  change_stored(tenant, -counted)
 end
 
 -- From here on a job has so many bytes more, no request, and is gone at `ends_ms`. Answers `held`, for its record.

@@ -43,8 +43,8 @@ local DISABLED_LIFE_MS = 30 * 24 * 3600 * 1000
 local MOST_ATTEMPTS_KEPT = 20
 local DELIVERED_LIFE_MS, FAILED_LIFE_MS = 24 * 3600 * 1000, 7 * 24 * 3600 * 1000
 
-local DELIVERY_FIELDS = { 'tenant', 'subject', 'endpoint', 'url', 'status', 'at', 'attempts', 'handoff', 'failures' }
-local D = { tenant = 1, subject = 2, endpoint = 3, url = 4, status = 5, at = 6, attempts = 7, handoff = 8, failures = 9 }
+local DELIVERY_FIELDS = { 'tenant', 'subject', 'endpoint', 'url', 'status', 'at', 'attempts', 'handoff', 'failures', 'held' }
+local D = { tenant = 1, subject = 2, endpoint = 3, url = 4, status = 5, at = 6, attempts = 7, handoff = 8, failures = 9, held = 10 }
 
 local function read_delivery(id)
   return call('HMGET', DELIVERY .. id, unpack(DELIVERY_FIELDS))
@@ -54,8 +54,15 @@ local function disabled_url(tenant, url)
   return DISABLED_URL .. tenant .. ':' .. redis.sha1hex(url)
 end
 
--- Longer than an event can be under way and fail; one that is sent again has its subject's bytes held anew.
+-- Longer than an event can be under way and fail; where one is sent again, its bytes and its subject's are held anew when that is over.
 local KEPT_MS = 14 * 24 * 3600 * 1000
+
+-- A new delivery's bytes; answers its `held`.
+local function hold_delivery(tenant, url)
+  local bytes = RECORD_BYTES + #url
+  change_stored(tenant, bytes)
+  return enter_bytes(tenant, bytes, now + KEPT_MS, 0)
+end
 
 -- A final job's record has another end.
 local function hold_until(id, ends_ms)
@@ -98,6 +105,9 @@ local function finish_delivery(id, delivery, status, reason)
   local life = status == 'delivered' and DELIVERED_LIFE_MS or FAILED_LIFE_MS
   call('HDEL', DELIVERY .. id, 'at')
   call('HSET', DELIVERY .. id, 'status', status, 'finished', now)
+  if delivery[D.held] then
+    call('HSET', DELIVERY .. id, 'held', move_bytes(delivery[D.tenant], delivery[D.held], 0, now + life))
+  end
   if reason and reason ~= '' then
     call('HSET', DELIVERY .. id, 'reason', reason)
   end
@@ -267,7 +277,8 @@ local function record_event(tenant, subject, type, webhook)
   end
   local id = 'evt_' .. subject:match('_(.+)$')
   call('HSET', DELIVERY .. id,
-    'tenant', tenant, 'subject', subject, 'type', type, 'endpoint', endpoint, 'url', url, 'happened', now, 'status', 'pending')
+    'tenant', tenant, 'subject', subject, 'type', type, 'endpoint', endpoint, 'url', url, 'happened', now, 'status', 'pending',
+    'held', hold_delivery(tenant, url))
   call('ZADD', TENANT_DELIVERIES .. tenant, now, id)
   keep_subject(subject)
   enter_delivery(id, read_delivery(id))
