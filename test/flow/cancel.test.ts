@@ -210,7 +210,11 @@ describe('DELETE', () => {
 
   test('forgets request, result and metadata of a final job; what it used stays counted', async () => {
     const marker = 'marmalade-4711';
-    const usage = async (): Promise<unknown> => (await gateway.call('GET', '/v1/usage')).body;
+    const usage = async () => {
+      const { limits, ...used } = (await gateway.call('GET', '/v1/usage')).body as { limits: Record<string, number> };
+      const { stored_bytes = 0, ...others } = limits;
+      return { used: { ...used, limits: others }, stored_bytes };
+    };
     const own = { headers: userKey(), fields: { model: 'gpt-4o', metadata: { order: marker } } };
     const completed = await gateway.submit(`spread the ${marker}`, own);
     const failed = await gateway.submit(`burn the ${marker} sandbox:status=400`, own);
@@ -235,7 +239,10 @@ describe('DELETE', () => {
     expect(await keysHolding(redis, marker)).toEqual([]);
     const { body } = await gateway.call('GET', '/v1/jobs');
     expect((body as { data: Job[] }).data.map(({ id }) => id)).toEqual([kept.id]);
-    expect(await usage()).toEqual(before);
+    const after = await usage();
+    expect(after.used).toEqual(before.used);
+    // Nothing of the two is left to be stored.
+    expect(after.stored_bytes).toBeLessThan(before.stored_bytes - 2 * 1_024);
     await expectInvariants(gateway.redis.url);
   });
 
