@@ -168,7 +168,8 @@ const limitsInForce = z.object({
   max_queued: count,
   max_stored_bytes: count,
   stored_bytes: count.meta({
-    description: 'Bytes of requests, results and metadata that are stored now, and 1,024 for each job, line and batch.',
+    description:
+      'Bytes of requests, results and metadata that are stored now, and 1,024 for each job, line, batch and delivery.',
   }),
   monthly_budget_usd: dollars.nullable(),
   budget_used_usd: dollars,
