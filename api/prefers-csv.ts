@@ -1,6 +1,8 @@
+import { parameterOf, partsOf } from './header-list.ts';
+
 /** Whether a client would rather have CSV than JSON, by its `Accept` (RFC 9110, 12.5.1). JSON where it does not care. */
 export const prefersCsv = (accept: string | undefined): boolean => {
-  const ranges = (accept ?? '*/*').toLowerCase().split(',').map(parseRange);
+  const ranges = partsOf(accept ?? '*/*', ',').map(parseRange);
   /** Of the ranges that hold a type, the narrowest counts. */
   const qualityOf = (type: string): number => {
     const names = [type, `${type.split('/')[0]}/*`, '*/*'];
@@ -10,8 +12,8 @@ export const prefersCsv = (accept: string | undefined): boolean => {
 };
 
 const parseRange = (text: string): { name: string; quality: number } => {
-  const [name = '', ...parameters] = text.split(';').map((part) => part.trim());
-  const weight = parameters.find((parameter) => parameter.startsWith('q='));
+  const [name = '', ...parameters] = partsOf(text, ';');
+  const weight = parameters.map(parameterOf).find((parameter) => parameter?.name === 'q');
   // What is no number is no wish.
-  return { name, quality: weight === undefined ? 1 : Number(weight.slice('q='.length)) || 0 };
+  return { name: name.toLowerCase(), quality: weight ? Number(weight.value) || 0 : 1 };
 };

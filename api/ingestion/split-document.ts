@@ -13,7 +13,7 @@ const BRACE = { open: 0x7b, close: 0x7d } as const;
 const BRACKET = { open: 0x5b, close: 0x5d } as const;
 const BYTE_ORDER_MARK = 0xef_bb_bf;
 
-const REQUESTS = /^\s*"requests"\s*:\s*$/;
+const REQUESTS = /^[ \t\r\n]*"requests"[ \t\r\n]*:[ \t\r\n]*$/;
 
 const malformed = (): RequestError =>
   new RequestError('invalid_json', { message: 'The body is not one JSON object with a list "requests".' });
@@ -35,6 +35,8 @@ export const splitDocument = ({
   let depth = 0;
   let inString = false;
   let escaped = false;
+  /** Whether the member's text so far holds a bracket: only its first one can open the requests, so each text is looked at once. */
+  let opened = false;
   let mark = 0;
   let number = 0;
   let members = 0;
@@ -48,6 +50,7 @@ export const splitDocument = ({
   };
   const endMember = (isLast: boolean): void => {
     const bytes = held.take();
+    opened = false;
     if (bytes === null) {
       throw new RequestError('body_too_large', { message: `A member may have at most ${limitBytes} bytes.` });
     }
@@ -65,7 +68,9 @@ export const splitDocument = ({
     else if (!isBlankByte(byte)) throw malformed();
   };
   const opensRequests = (byte: number): boolean => {
-    if (level !== 'members' || depth > 0 || byte !== BRACKET.open) return false;
+    if (level !== 'members' || opened) return false;
+    opened = true;
+    if (byte !== BRACKET.open) return false;
     return REQUESTS.test(held.peek()?.toString('latin1') ?? '');
   };
 

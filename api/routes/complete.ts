@@ -8,6 +8,7 @@ import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { clientGone } from '../client-gone.ts';
 import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
+import { parameterOf, partsOf } from '../header-list.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import { parseOr } from '../parse-or.ts';
 import { tellRate } from '../rate-limit.ts';
@@ -35,13 +36,12 @@ export const completeBody = completionBody.extend({
 
 /** `Prefer: wait=N` in milliseconds; 0 where it is not asked for. Other preferences may be ignored (RFC 7240). */
 const preferredWaitMs = (c: ApiContext): number => {
-  const wait = (c.req.header('prefer') ?? '')
-    .split(',')
+  const wait = partsOf(c.req.header('prefer') ?? '', ',')
     // A preference may have parameters of its own, which none of ours has.
-    .map((preference) => preference.split(';')[0]?.trim() ?? '')
-    .find((preference) => /^wait\s*=/i.test(preference));
-  if (wait === undefined) return 0;
-  const seconds = Number(/^wait\s*=\s*"?(\d{1,2})"?$/i.exec(wait)?.[1]);
+    .map((preference) => parameterOf(partsOf(preference, ';')[0] ?? ''))
+    .find((preference) => preference?.name === 'wait');
+  if (!wait) return 0;
+  const seconds = /^\d{1,2}$/.test(wait.value) ? Number(wait.value) : 0;
   if (!(seconds >= 1 && seconds <= 60)) {
     throw new RequestError('invalid_header', { param: 'Prefer', message: 'Prefer: wait=N takes 1 to 60 seconds.' });
   }

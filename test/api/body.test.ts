@@ -61,6 +61,9 @@ describe('nothing runs of', () => {
     ['JSON in latin1', ['Content-Type: application/json; charset=latin1'], TYPE],
     ['JSON in UTF-16', ['Content-Type: application/json; charset=utf-16'], TYPE],
     ['JSON with another parameter', ['Content-Type: application/json; x=y'], TYPE],
+    ['a charset that is none', ['Content-Type: application/json; charset'], TYPE],
+    ['two charsets', ['Content-Type: application/json; charset=utf-8; charset=latin1'], TYPE],
+    ['a quote that never ends', ['Content-Type: application/json; charset="utf-8'], TYPE],
     ['two types in one header', ['Content-Type: application/json, text/plain'], TYPE],
     ['two types', ['Content-Type: text/plain', JSON_TYPE], TYPE],
     ['gzip', [JSON_TYPE, 'Content-Encoding: gzip'], CODING],
@@ -178,6 +181,15 @@ describe('a job is accepted of', () => {
     ['application/json in UTF-8', ['Content-Type: application/json; charset=utf-8']],
     ['a type in another letter case', ['content-type: Application/JSON;charset=UTF-8']],
     ['the coding that is none', [JSON_TYPE, 'Content-Encoding: identity']],
+    ['a charset without its hyphen', ['Content-Type: application/json;charset=utf8']],
+    ['a charset in quotes', ['Content-Type: application/json; charset="UTF-8"']],
+    ['a charset with an escape in its quotes', ['Content-Type: application/json; charset="utf\\-8"']],
+    ['a semicolon with nothing behind it', ['Content-Type: application/json;']],
+    ['parameters that are empty', ['Content-Type: application/json ; ;charset=utf-8; ']],
+    ['a parameter in another letter case', ['Content-Type: APPLICATION/json;CHARSET=Utf8']],
+    ['that coding in another letter case', [JSON_TYPE, 'Content-Encoding: Identity']],
+    ['that coding twice', [JSON_TYPE, 'content-encoding: identity, IDENTITY']],
+    ['an empty coding', [JSON_TYPE, 'Content-Encoding:']],
   ])('%s', async (_, headers) => {
     expect((await post(headers, HELLO_TEXT)).status).toBe(202);
   });
