@@ -18,10 +18,11 @@ import type { WebhookSecretStore } from '../shared/stores/webhook-secret-store.t
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { AcceptBatch } from './accept-batch.ts';
 import type { Authenticator } from './authenticator.ts';
+import { type Asker, type CallMeter, FEWEST_REQUESTS } from './call-meter.ts';
 import type { ClientAddress } from './client-address.ts';
-import type { ApiEnv } from './context.ts';
+import type { ApiContext, ApiEnv } from './context.ts';
 import type { EstimateJob } from './estimate-job.ts';
-import type { FailedLogins } from './failed-logins.ts';
+import { type FailedLogins, networkOf } from './failed-logins.ts';
 import type { UploadSlots } from './ingestion/upload-slots.ts';
 import type { ApiMetrics } from './metrics.ts';
 import { accessLog } from './middleware/access-log.ts';
@@ -29,6 +30,8 @@ import { authenticateOperator } from './middleware/authenticate-operator.ts';
 import { authenticateTenant } from './middleware/authenticate-tenant.ts';
 import { countRequest } from './middleware/count-request.ts';
 import { demandHttps } from './middleware/demand-https.ts';
+import { demandNormalPath } from './middleware/demand-normal-path.ts';
+import { meterCalls } from './middleware/meter-calls.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
 import { traceRequest } from './middleware/trace-request.ts';
@@ -49,6 +52,7 @@ type Needs = {
   config: Config;
   authenticator: Authenticator;
   failedLogins: FailedLogins;
+  callMeter: CallMeter;
   client: ClientAddress;
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
@@ -78,6 +82,11 @@ type Needs = {
   log: Log;
 };
 
+const tenantOf = (c: ApiContext): Asker => {
+  const { tenant, limits } = c.get('caller');
+  return { name: tenant, requestsPerMinute: limits.requests_per_minute };
+};
+
 export const createApp = (needs: Needs): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
   app.onError(respondWithError(needs.log));
@@ -91,9 +100,10 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   // Not of the probes, which come every few seconds.
   app.use('/v1/*', accessLog(needs.log), traceRequest(needs.tracer));
   app.use('/admin/*', accessLog(needs.log));
+  app.use(demandNormalPath);
   if (needs.config.production) app.use(demandHttps(needs.client));
   // A caller without a key does not learn which paths exist.
-  app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins));
+  app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins), meterCalls(needs.callMeter, tenantOf));
 
   addCompleteRoute(app, needs);
   addJobRoutes(app, needs);
@@ -106,7 +116,12 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
     app.use('/admin/*', authenticateOperator(adminToken, needs.failedLogins));
     addAdminRoutes(app, needs);
   }
+  const networkOfClient = (c: ApiContext): Asker => ({
+    name: networkOf(needs.client.addressOf(c.env.incoming)),
+    requestsPerMinute: FEWEST_REQUESTS,
+  });
   addOperationRoutes(app, {
+    meter: meterCalls(needs.callMeter, networkOfClient),
     isReady: needs.isReady,
     sandbox: needs.config.sandbox,
     admin: adminToken !== null,

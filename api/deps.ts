@@ -35,6 +35,7 @@ import { createAcceptBatch } from './accept-batch.ts';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './authenticator.ts';
+import { createCallMeter } from './call-meter.ts';
 import { createClientAddress } from './client-address.ts';
 import { createEstimateJob } from './estimate-job.ts';
 import { createFailedLogins } from './failed-logins.ts';
@@ -138,6 +139,7 @@ export const startApi = async (
       elapsed: () => performance.now(),
     }),
     failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute, addressOf: client.addressOf }),
+    callMeter: createCallMeter(),
     client,
     tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,

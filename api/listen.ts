@@ -113,6 +113,8 @@ export const listen = async (
   server.on('request', serve);
   // An expectation other than 100-continue may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
+  // Node would ask for the body at once: whoever reads it asks, behind authentication and limits.
+  server.on('checkContinue', serve);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || !socket.writable || !isTurnOfFault(connections.lastAnswer(socket))) {
       return socket.destroy();

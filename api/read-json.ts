@@ -1,5 +1,6 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
 import { RequestError } from '../shared/errors.ts';
+import { askForBody } from './ask-for-body.ts';
 import { createBodyRoom, type Sender } from './body-room.ts';
 import type { ApiContext } from './context.ts';
 import { declaredType, demandLength, hasBody } from './declared-body.ts';
@@ -18,10 +19,12 @@ export const createReadJson = ({ maxBodyBytes }: { maxBodyBytes: number }): Read
       message: `The body may have at most ${maxBodyBytes} bytes; send fewer or shorter messages.`,
     });
 
-  const readBytes = async (body: ApiContext['env']['incoming'], sender: Sender): Promise<Buffer> => {
+  const readBytes = async ({ env }: ApiContext, sender: Sender): Promise<Buffer> => {
+    const body = env.incoming;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const gathered = gatherBytes(maxBodyBytes);
     const { grow, leave } = room.enter(sender);
+    askForBody(env);
     const timer = setTimeout(() => reject(new RequestError('request_timeout')), BODY_TIME_MS);
     const take = (chunk: Buffer): void => {
       gathered.add(chunk, 0, chunk.length);
@@ -53,7 +56,7 @@ export const createReadJson = ({ maxBodyBytes }: { maxBodyBytes: number }): Read
   return async (c, sender) => {
     declaredType(c, ['application/json']);
     demandLength(c, maxBodyBytes, tooLarge);
-    return parseJson(await readBytes(c.env.incoming, sender), 'The body');
+    return parseJson(await readBytes(c, sender), 'The body');
   };
 };
 

@@ -11,17 +11,36 @@ export type UserProvider = (typeof USER_PROVIDERS)[number];
 /** Whose account a job runs on: the platform's, or the user's own. */
 export type CredentialKind = 'platform' | 'user';
 
-const text = z.string().min(1);
-const textPart = z.strictObject({ type: z.literal('text'), text });
+export const FINISH_REASONS = ['stop', 'length', 'content_filter', 'other'] as const;
+export type FinishReason = (typeof FINISH_REASONS)[number];
 
-export const message = z.strictObject({
-  role: z.enum(['system', 'user', 'assistant']),
-  content: z.union([text, z.array(textPart).min(1).max(100)]).describe('A text, or a list of texts.'),
-});
+const textPart = z.strictObject({ type: z.literal('text'), text: z.string().min(1) });
+
+export const message = z
+  .strictObject({
+    role: z.enum(['system', 'user', 'assistant']),
+    content: z
+      .union([z.string(), z.array(textPart).min(1).max(100)])
+      .describe('A text, or a list of texts. Only that of an `assistant` may be empty.'),
+    finish_reason: z
+      .enum(FINISH_REASONS)
+      .optional()
+      .describe('Of an `assistant`: as a job’s `result` has it, so that it can be sent back. It goes to no provider.'),
+  })
+  .superRefine(({ role, content, finish_reason }, context) => {
+    // What a model answered is accepted as its answer, an empty text too.
+    if (role === 'assistant') return;
+    if (content === '') {
+      context.addIssue({ code: 'too_small', origin: 'string', minimum: 1, input: content, path: ['content'] });
+    }
+    if (finish_reason !== undefined) {
+      context.addIssue({ code: 'unrecognized_keys', keys: ['finish_reason'], input: {} });
+    }
+  });
 
 /** Stops at the first wrong entry: all the faults of a hostile megabyte would block the process for a second. */
-const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx): z.infer<typeof message>[] => {
-  const messages: z.infer<typeof message>[] = [];
+const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx) => {
+  const messages: Pick<z.infer<typeof message>, 'role' | 'content'>[] = [];
   for (const [index, entry] of entries.entries()) {
     const parsed = message.safeParse(entry, { reportInput: true });
     if (!parsed.success) {
@@ -31,7 +50,8 @@ const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx): z
       }
       return z.NEVER;
     }
-    messages.push(parsed.data);
+    const { role, content } = parsed.data;
+    messages.push({ role, content });
   }
   return messages;
 };
@@ -70,9 +90,6 @@ export type Message = CompletionRequest['messages'][number];
 /** The texts of a message, in order. */
 export const messageTexts = (content: Message['content']): string[] =>
   typeof content === 'string' ? [content] : content.map((part) => part.text);
-
-export const FINISH_REASONS = ['stop', 'length', 'content_filter', 'other'] as const;
-export type FinishReason = (typeof FINISH_REASONS)[number];
 
 export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
 

@@ -8,6 +8,12 @@ export const REQUEST_ERRORS = {
   invalid_body: { status: 400, type: 'invalid_request_error', message: 'The body does not have the documented form.' },
   invalid_query: { status: 400, type: 'invalid_request_error', message: 'A query parameter is not valid.' },
   invalid_header: { status: 400, type: 'invalid_request_error', message: 'A header is not valid.' },
+  invalid_path: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The path is not in its normal form; send it without dot segments, empty segments, backslashes and needless percent-encoding.',
+  },
   user_provider_required: {
     status: 400,
     type: 'invalid_request_error',

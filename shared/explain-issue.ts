@@ -7,7 +7,8 @@ const SAFE_NAME = /^[A-Za-z_]{1,32}$/;
 export const shownName = (name: PropertyKey): string =>
   SAFE_NAME.test(String(name)) ? String(name) : '(name not shown)';
 
-const pathText = (path: readonly PropertyKey[]): string =>
+/** Where in a value something stands, as clients write it: `messages[0].content`. */
+export const pathText = (path: readonly PropertyKey[]): string =>
   path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text === '' ? shownName(part) : `${text}.${shownName(part)}`,

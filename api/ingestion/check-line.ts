@@ -9,14 +9,7 @@ import { parseJson } from '../parse-json.ts';
 import { parseOr } from '../parse-or.ts';
 
 export const batchLine = z.strictObject({
-  custom_id: withoutKey(
-    z
-      .string()
-      .min(1)
-      .max(256)
-      // Half of a surrogate pair cannot be written as UTF-8: two ids would become one.
-      .refine((text) => text.isWellFormed(), 'must be well-formed Unicode'),
-  ).describe('Different in each line; comes back with its result.'),
+  custom_id: withoutKey(z.string().min(1).max(256)).describe('Different in each line; comes back with its result.'),
   body: completionBody.describe('As for a completion alone, without `webhook` and `deadline_seconds`.'),
 });
 

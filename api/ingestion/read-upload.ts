@@ -1,7 +1,8 @@
 /** The body of an upload, as fast as it is taken. */
-import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/errors.ts';
+import { askForBody } from '../ask-for-body.ts';
 import { SLOWEST_BYTES_PER_MS } from '../connections.ts';
+import type { ApiContext } from '../context.ts';
 
 /** How long nothing may come. */
 const IDLE_MS = 30_000;
@@ -10,9 +11,10 @@ const PATIENCE_MS = 30_000;
 
 /** Throws RequestError 413 past the limit, and 408 where the client takes too long; the time in which nobody asks for more is not the client's. */
 export async function* readUpload(
-  body: IncomingMessage,
+  env: ApiContext['env'],
   { limitBytes, tooLarge }: { limitBytes: number; tooLarge: () => RequestError },
 ): AsyncGenerator<Buffer> {
+  const body = env.incoming;
   const arrived: Buffer[] = [];
   let ended = false;
   let broken = false;
@@ -31,6 +33,7 @@ export async function* readUpload(
     wake();
   };
   body.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken).pause();
+  askForBody(env);
 
   let size = 0;
   let waitedMs = 0;

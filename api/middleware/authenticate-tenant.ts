@@ -8,11 +8,8 @@ import { presentedPlatformKey } from '../presented-key.ts';
 export const authenticateTenant = (authenticator: Authenticator, failedLogins: FailedLogins) =>
   createMiddleware<ApiEnv>(async (c, next) => {
     const { key, param } = presentedPlatformKey(c);
-    const caller = await authenticator.authenticate(key);
-    if (caller === null) {
-      await failedLogins.note(c.env.incoming);
-      throw new RequestError('invalid_api_key', { param });
-    }
+    const caller = await failedLogins.judged(c.env.incoming, key, authenticator.authenticate);
+    if (caller === null) throw new RequestError('invalid_api_key', { param });
     c.set('tenant', caller.tenant);
     c.set('caller', caller);
     const logged = c.get('logged');

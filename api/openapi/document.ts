@@ -194,6 +194,7 @@ const headersOf = (names: readonly ResponseHeader[]): Record<string, Json> =>
 const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Operation): RequestErrorCode[] => {
   const codes: RequestErrorCode[] = [
     'invalid_header',
+    'invalid_path',
     'request_timeout',
     'headers_too_large',
     'internal_error',

@@ -36,10 +36,11 @@ export const REQUEST_HEADERS = {
 export const RESPONSE_HEADERS = {
   'X-Request-Id': { description: 'The id of the request.', schema: text, required: true },
   Location: { description: 'Where the thing can be read.', schema: text },
-  ETag: { description: 'Weak; of id, status and number of attempts.', schema: text },
+  ETag: { description: 'Of a job or batch: weak, of id, status and progress.', schema: text },
   'Retry-After': { description: 'When to ask again.', schema: seconds },
   'Preference-Applied': { description: 'The `wait=N` that was honoured.', schema: text },
   Vary: { description: 'What the form of the answer depends on.', schema: text },
+  'Content-Encoding': { description: '`gzip` where the client takes it.', schema: text },
   'Content-Disposition': { description: 'The name to save it under.', schema: text },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
   'RateLimit-Policy': {

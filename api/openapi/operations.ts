@@ -254,6 +254,7 @@ export const OPERATIONS = {
   '/v1/webhooks/deliveries/redeliver': {
     POST: {
       summary: 'Sends every delivery again that failed since a time',
+      rateLimited: true,
       body: { schema: redeliverBody, name: 'Redelivery' },
       answers: { 202: { description: 'How many are on their way.', json: 'Redelivered' } },
     },
@@ -261,6 +262,7 @@ export const OPERATIONS = {
   '/v1/webhooks/deliveries/:id/redeliver': {
     POST: {
       summary: 'Sends a delivery again, under the same id',
+      rateLimited: true,
       answers: { 202: { description: 'The delivery, on its way.', json: 'WebhookDelivery' } },
       errors: ['result_expired'],
     },
@@ -354,7 +356,11 @@ export const OPERATIONS = {
     GET: { summary: 'Counts the queue, by shard', answers: { 200: { description: 'The counts.', json: 'QueueList' } } },
   },
   '/': {
-    GET: { summary: 'Leads to the page', answers: { 302: { description: 'To `/docs`.', headers: ['Location'] } } },
+    GET: {
+      summary: 'Leads to the page',
+      answers: { 302: { description: 'To `/docs`.', headers: ['Location'] } },
+      errors: ['rate_limited'],
+    },
   },
   '/healthz': {
     GET: { summary: 'Whether the process runs', answers: { 200: { description: 'It runs.', json: 'Health' } } },
@@ -370,18 +376,37 @@ export const OPERATIONS = {
     GET: {
       summary: 'What Prometheus scrapes',
       answers: { 200: { description: 'Prometheus’ text format.', type: 'text/plain' } },
+      errors: ['rate_limited'],
     },
   },
   '/openapi.json': {
     GET: {
       summary: 'This document',
-      answers: { 200: { description: 'An OpenAPI 3.1 document.', type: 'application/json' } },
+      headers: ['If-None-Match'],
+      answers: {
+        200: {
+          description: 'An OpenAPI 3.1 document.',
+          type: 'application/json',
+          headers: ['ETag', 'Vary', 'Content-Encoding'],
+        },
+        304: { description: 'It is as `If-None-Match` says.', headers: ['ETag', 'Vary'] },
+      },
+      errors: ['rate_limited'],
     },
   },
   '/docs': {
     GET: {
       summary: 'This document as a page',
-      answers: { 200: { description: 'A page that needs no other host.', type: 'text/html' } },
+      headers: ['If-None-Match'],
+      answers: {
+        200: {
+          description: 'A page that needs no other host.',
+          type: 'text/html',
+          headers: ['ETag', 'Vary', 'Content-Encoding'],
+        },
+        304: { description: 'It is as `If-None-Match` says.', headers: ['ETag', 'Vary'] },
+      },
+      errors: ['rate_limited'],
     },
   },
 } as const satisfies { [P in Path]: { [M in keyof (typeof ROUTES)[P]]: Operation } };

@@ -1,11 +1,12 @@
-import type { Hono } from 'hono';
+import type { Hono, MiddlewareHandler } from 'hono';
 import { RequestError } from '../../shared/errors.ts';
 import { METRICS_TYPE } from '../../shared/metrics/serve-metrics.ts';
 import type { ApiEnv } from '../context.ts';
 import { CONTENT_SECURITY_POLICY, renderPage } from '../docs/page.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { createDocument } from '../openapi/document.ts';
-import { route } from '../route.ts';
+import { type Path, route } from '../route.ts';
+import { storedAnswer } from '../stored-answer.ts';
 
 type Needs = {
   /** Must answer soon, whatever Redis does. */
@@ -15,11 +16,12 @@ type Needs = {
   admin: boolean;
   /** Null where they are on a port of their own, or nowhere. */
   metrics: Pick<ApiMetrics, 'render'> | null;
+  /** Bounds what one client asks; the probes come from inside. */
+  meter: MiddlewareHandler<ApiEnv>;
 };
 
-export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin, metrics }: Needs): void => {
+export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin, metrics, meter }: Needs): void => {
   const document = createDocument({ admin, metrics: metrics !== null });
-  const page = renderPage(document);
   route(app, '/healthz', { GET: (c) => c.json({ status: 'ok', sandbox }) });
   route(app, '/readyz', {
     GET: async (c) => {
@@ -27,17 +29,20 @@ export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin,
       return c.json({ status: 'ready', sandbox });
     },
   });
+  for (const path of ['/', '/metrics', '/openapi.json', '/docs'] satisfies Path[]) app.use(path, meter);
   if (metrics !== null) {
     route(app, '/metrics', { GET: async (c) => c.body(await metrics.render(), 200, { 'Content-Type': METRICS_TYPE }) });
   }
   route(app, '/', { GET: (c) => c.redirect('/docs') });
-  route(app, '/openapi.json', { GET: (c) => c.json(document) });
+  route(app, '/openapi.json', {
+    GET: storedAnswer(JSON.stringify(document), { 'Content-Type': 'application/json' }),
+  });
   route(app, '/docs', {
-    GET: (c) => {
-      c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY);
-      c.header('X-Content-Type-Options', 'nosniff');
-      c.header('Referrer-Policy', 'no-referrer');
-      return c.html(page);
-    },
+    GET: storedAnswer(renderPage(document), {
+      'Content-Type': 'text/html; charset=UTF-8',
+      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+    }),
   });
 };

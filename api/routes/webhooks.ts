@@ -23,6 +23,8 @@ import type { WaitingRoom } from '../waiting-room.ts';
 
 /** An attempt takes 15 s at most; the rest is for its turn to come. */
 const TEST_LIMIT_MS = 20_000;
+/** As the script `redeliver` has it. */
+const REDELIVERY_SPACING_SECONDS = 10;
 
 const encode = ({ id, ms }: DeliveryPlace): string => Buffer.from(`${ms} ${id}`).toString('base64url');
 const decode = (cursor: string): DeliveryPlace | null => {
@@ -116,12 +118,19 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   route(app, '/v1/webhooks/deliveries/:id/redeliver', {
     POST: async (c) => {
       readQuery(c, noQuery);
+      await takeRequest(c);
       const tenant = c.get('tenant');
       const id = c.req.param('id') ?? '';
       const sent = isDeliveryId(id) ? await deliveries.redeliver(tenant, id) : null;
       if (sent?.answer === 'subject_gone') {
         throw new RequestError('result_expired', {
           message: 'What this delivery tells of is no longer stored, so it cannot be sent again.',
+        });
+      }
+      if (sent?.answer === 'too_soon') {
+        throw new RequestError('rate_limited', {
+          retryAfterSeconds: REDELIVERY_SPACING_SECONDS,
+          message: `A delivery is sent again at most once in ${REDELIVERY_SPACING_SECONDS} seconds; look at its attempts first.`,
         });
       }
       if (sent) handOff(sent);
@@ -139,9 +148,10 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
     POST: async (c) => {
       readQuery(c, noQuery);
       const { since } = parseOr('invalid_body', redeliverBody, await body(c));
+      await takeRequest(c);
       const tenant = c.get('tenant');
       let count = 0;
-      let goOn: number | null = null;
+      let goOn: Awaited<ReturnType<DeliveryStore['redeliverFailed']>>['goOn'] = null;
       do {
         const sent = await deliveries.redeliverFailed(tenant, Date.parse(since), goOn);
         handOff(sent);

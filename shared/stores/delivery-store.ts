@@ -138,21 +138,29 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
         : { kind: reply[0], stored: reply[1], own: reply[2] };
     },
 
-    /** Sends a delivery again. `subject_gone`: what it tells of is no longer stored. */
+    /** Sends a delivery again. `subject_gone`: what it tells of is no longer stored; `too_soon`: it was sent again a few seconds ago. */
     redeliver: async (tenant: TenantId, id: DeliveryId) => {
-      const [answer, , , , handoffs] = (await run('redeliver', tagOf(tenant), [tenant, id, '', ''])) as RedeliverReply;
+      const [answer, , , , handoffs] = (await run('redeliver', tagOf(tenant), [
+        tenant,
+        id,
+        '',
+        '',
+        0,
+      ])) as RedeliverReply;
       return { answer, handoffs, shard: shardOf(tenant, shards) };
     },
 
     /** Sends again at most 64 of those that failed from then on. `goOn` is what to pass for the next ones; null: there are none. */
-    redeliverFailed: async (tenant: TenantId, sinceMs: number, goOn: number | null) => {
-      const [, sent, more, nowMs, handoffs] = (await run('redeliver', tagOf(tenant), [
+    redeliverFailed: async (tenant: TenantId, sinceMs: number, goOn: { nowMs: number; left: number } | null) => {
+      const [, sent, more, nowMs, handoffs, left] = (await run('redeliver', tagOf(tenant), [
         tenant,
         '',
         sinceMs,
-        goOn ?? '',
+        goOn?.nowMs ?? '',
+        goOn?.left ?? 0,
       ])) as RedeliverReply;
-      return { sent, goOn: more === 1 ? (goOn ?? nowMs) : null, handoffs, shard: shardOf(tenant, shards) };
+      const next = { nowMs: goOn?.nowMs ?? nowMs, left: (goOn?.left ?? 0) + left };
+      return { sent, goOn: more === 1 ? next : null, handoffs, shard: shardOf(tenant, shards) };
     },
 
     /** Opens an attempt; `claim` is null where the hand-off is not the current one. `mark` as in a job's claim. */
@@ -191,7 +199,14 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
   };
 };
 
-type RedeliverReply = ['gone' | 'subject_gone' | 'done', sent: number, more: number, nowMs: number, Handoff[]];
+type RedeliverReply = [
+  'gone' | 'subject_gone' | 'too_soon' | 'done',
+  sent: number,
+  more: number,
+  nowMs: number,
+  Handoff[],
+  left: number,
+];
 
 type ClaimReply =
   | ['refused', Handoff[]]

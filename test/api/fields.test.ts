@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FINISH_REASONS } from '../../shared/completion.ts';
 import type { Job } from '../../shared/job.ts';
 import {
   ANTHROPIC_KEY,
@@ -25,6 +26,10 @@ const user = (content: unknown): object => ({ messages: [{ role: 'user', content
 const part = (more: object): object => user([{ type: 'text', text: 'a', ...more }]);
 const HOOK = 'https://example.com/hook';
 const HIDDEN = '(name not shown)';
+const SURROGATE = /half of a surrogate pair/;
+/** As a client may escape one, in either letter case, alone, doubled and in the wrong order. */
+const HALVES = ['\\ud800', '\\uDFFF', 'a\\ud83d b', '\\ud800\\ud800', '\\ude00\\ud83d'];
+const raw = (value: object): string => JSON.stringify(value).replaceAll('\\\\', '\\');
 const long = 'k'.repeat(65);
 
 const REFUSED: [string, unknown, string | null, RegExp][] = [
@@ -74,6 +79,33 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     `messages[0].${HIDDEN}`,
     /not known/,
   ],
+  [
+    'a reason of the end that is none of ours',
+    { messages: [{ role: 'assistant', content: 'a', finish_reason: 'tool_calls' }] },
+    'messages[0].finish_reason',
+    /one of stop/,
+  ],
+  [
+    'a reason of the end of a user’s message',
+    { messages: [{ role: 'user', content: 'a', finish_reason: 'stop' }] },
+    'messages[0].finish_reason',
+    /not known/,
+  ],
+  [
+    'an empty message of the system',
+    { messages: [{ role: 'system', content: '' }] },
+    'messages[0].content',
+    /1 or more/,
+  ],
+  ...HALVES.flatMap((half): [string, unknown, string, RegExp][] => [
+    [`${half} in a message`, raw({ messages: [{ role: 'user', content: half }] }), 'messages[0].content', SURROGATE],
+    [`${half} in a part`, raw(part({ text: half })), 'messages[0].content[0].text', SURROGATE],
+    [`${half} in a stop`, raw({ ...HELLO, stop: ['a', half] }), 'stop[1]', SURROGATE],
+    [`${half} in a model`, raw({ ...HELLO, model: half }), 'model', SURROGATE],
+    [`${half} in metadata`, raw({ ...HELLO, metadata: { a: half } }), 'metadata.a', SURROGATE],
+    [`${half} in a name of metadata`, raw({ ...HELLO, metadata: { [half]: 'a' } }), `metadata.${HIDDEN}`, SURROGATE],
+    [`${half} in a webhook`, raw({ ...HELLO, webhook: { url: half } }), 'webhook.url', SURROGATE],
+  ]),
   ['a webhook without a URL', { ...HELLO, webhook: {} }, 'webhook.url', /required/],
   ['a webhook of no event', { ...HELLO, webhook: { url: HOOK, events: [] } }, 'webhook.events', /1 or more/],
   [
@@ -291,7 +323,15 @@ describe('a body is accepted with', () => {
       },
     ],
     ['100 parts', user(Array.from({ length: 100 }, () => ({ type: 'text', text: 'a' })))],
-    ['every letter there is', user('\u0000\u001b\u2028\ud83d\ude00\ud800"\\')],
+    ['every letter there is', user('\u0000\u001b\u2028\ud83d\ude00"\\')],
+    [
+      'what a job answered',
+      { messages: [...HELLO.messages, { role: 'assistant', content: '', finish_reason: 'length' }] },
+    ],
+    ...FINISH_REASONS.map((finish_reason): [string, unknown] => [
+      `an answer that ended for ${finish_reason}`,
+      { messages: [...HELLO.messages, { role: 'assistant', content: 'a', finish_reason }] },
+    ]),
     ['a model of a vendor', { ...HELLO, model: 'us.anthropic.claude-sonnet-4-5-20250929-v1:0' }],
     ['the resource name of a model', { ...HELLO, model: 'arn:aws:bedrock:us-east-1:123456789012:inference-profile/a' }],
   ])('%s', async (_, body) => {

@@ -89,9 +89,10 @@ describe('Host', () => {
 
   test('in a foreign request line opens no other path', async () => {
     expectRefusal(await exchange(url, request('GET http://a/healthz/../v1/usage')), {
-      status: 401,
-      code: 'missing_api_key',
+      status: 400,
+      code: 'invalid_path',
     });
+    expectRefusal(await exchange(url, request('GET http://a/v1/usage')), { status: 401, code: 'missing_api_key' });
     const home = await exchange(url, request('GET http://a', [KEY]));
     expect([home.status, home.headers.get('location')]).toEqual([302, '/docs']);
     for (const target of ['ftp://a/v1/usage', 'v1/usage', '*', 'a\\..\\v1/usage', '/x\\..\\v1\\usage']) {

@@ -95,6 +95,19 @@ describe('a running gateway', () => {
     const page = await fetch(`${gateway.apis[0]?.url}/docs`);
     expect(check('GET /docs', { status: page.status, headers: page.headers, body: null })).toBeNull();
     seen.add(`GET /docs ${page.status}`);
+    for (const path of ['/openapi.json', '/docs']) {
+      const { headers } = await fetch(`${gateway.apis[0]?.url}${path}`);
+      for (const tag of [headers.get('etag') ?? '', `W/${headers.get('etag')}`, `"other", ${headers.get('etag')}`]) {
+        const again = await fetch(`${gateway.apis[0]?.url}${path}`, { headers: { 'If-None-Match': tag } });
+        expect(again.status).toBe(304);
+        expect(check(`GET ${path}`, { status: 304, headers: again.headers, body: null })).toBeNull();
+      }
+      seen.add(`GET ${path} 304`);
+      const plain = await fetch(`${gateway.apis[0]?.url}${path}`, { headers: { 'Accept-Encoding': 'gzip;q=0, br' } });
+      expect(plain.headers.has('content-encoding')).toBe(false);
+      expect(plain.headers.get('etag')).not.toBe(headers.get('etag'));
+      expect(headers.get('content-encoding')).toBe('gzip');
+    }
     const home = await fetch(`${gateway.apis[0]?.url}/`, { redirect: 'manual' });
     expect(check('GET /', { status: home.status, headers: home.headers, body: null })).toBeNull();
     expect(home.headers.get('location')).toBe('/docs');

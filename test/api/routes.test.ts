@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/job.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
+import { ADMIN_TOKEN } from '../support/operator.ts';
 import type { LogLine } from '../support/process.ts';
 import { until } from '../support/until.ts';
 import { exchange, openConnection, request } from './raw.ts';
@@ -71,8 +72,6 @@ describe('nothing runs where', () => {
     '/v1/completes',
     '/v1/complete/',
     '/V1/complete',
-    '//v1/complete',
-    '/v1//complete',
     '/v1/jobs/',
     '/v1/jobs/a/b',
     '/v1/jobs/a/cancel/',
@@ -84,11 +83,6 @@ describe('nothing runs where', () => {
     '/metrics/',
     '/healthz/',
     '/healthz;a=b',
-    '/v1/%2e%2e/%2e%2e/etc/passwd',
-    '/%00',
-    '/v1/complete%00',
-    '/v1/complete%2f',
-    '/<script>',
     '/.env',
   ])('there is no %s', async (path) => {
     for (const method of ['GET', 'POST', 'OPTIONS']) {
@@ -96,6 +90,51 @@ describe('nothing runs where', () => {
       expectRefusal(answer, { status: 404, code: 'not_found', param: null, message: /no such path/ });
     }
   });
+});
+
+const NOT_NORMAL = [
+  '//v1/complete',
+  '/v1//complete',
+  '/v1/../admin/tenants',
+  '/v1/./complete',
+  '/v1/jobs/..',
+  '/v1/jobs/.',
+  '/v1/%2e%2e/%2e%2e/etc/passwd',
+  '/v1/.%2E/admin/tenants',
+  '/%61dmin/tenants',
+  '/v1/%63omplete',
+  '/v1/c%4Fmplete',
+  '/v1/webhooks/deliver%69es',
+  '/v1%5ccomplete',
+  '/v1%2Fcomplete',
+  '/v1/complete%2f',
+  '/%00',
+  '/v1/complete%00',
+  '/v1/complete%0a',
+  '/v1/%',
+  '/v1/%zz',
+  '/<script>',
+  '/v1/complete#a',
+  'http://gateway.test/v1/../admin/tenants',
+  'http://gateway.test//admin/tenants',
+];
+
+describe('a path that is not in its normal form is refused before any route is looked for:', () => {
+  test.each(NOT_NORMAL)('%s', async (path) => {
+    for (const headers of [[KEY], [], [`Authorization: Bearer ${ADMIN_TOKEN}`]]) {
+      for (const method of ['GET', 'POST', 'OPTIONS']) {
+        const answer = await exchange(url, request(`${method} ${path}`, headers));
+        expectRefusal(answer, { status: 400, code: 'invalid_path', param: null, message: /normal form/ });
+      }
+    }
+  });
+  test.each(['/v1/jobs/a%20b', '/v1/jobs/%C3%A9', "/v1/jobs/!$&'()*+,;=:@~", '/v1/jobs/...', '/v1/jobs/.a'])(
+    'and %s, which is, is not',
+    async (path) => {
+      const answer = await exchange(url, request(`GET ${path}`, [KEY]));
+      expectRefusal(answer, { status: 404, code: 'not_found' });
+    },
+  );
 });
 
 describe('HEAD gives the headers of GET, and no body, for', () => {

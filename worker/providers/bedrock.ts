@@ -74,7 +74,8 @@ const usageForm = z.object({
 const alternating = (messages: CompletionRequest['messages']): ConverseCommandInput['messages'] => {
   const turns: { role: 'user' | 'assistant'; content: { text: string }[] }[] = [];
   for (const { role, content } of messages) {
-    if (role === 'system') continue;
+    // An empty text is refused there, so an answer without one is left out.
+    if (role === 'system' || content === '') continue;
     const blocks = messageTexts(content).map((text) => ({ text }));
     const last = turns.at(-1);
     if (last?.role === role) last.content.push(...blocks);

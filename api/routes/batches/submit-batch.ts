@@ -47,7 +47,7 @@ export const submitBatch = async (
       idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
       ...fillFromUpload({
         form,
-        chunks: readUpload(c.env.incoming, { limitBytes: maxBytes, tooLarge }),
+        chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge }),
         rules: {
           defaultModel: user ? null : config.platformModel,
           limitBytes: config.http.maxBodyBytes,

@@ -1,8 +1,11 @@
 -- redeliver: sends a delivery again under its id, with a schedule that starts anew; or those that failed in a span of time, at most 64 a call.
 --
--- In:  1 tenant, 2 id ('' those that failed), 3 from ms, 4 to ms ('' now); a caller that goes on passes the answer's time, so that what fails again meanwhile is left alone
--- Out: {'gone' (the tenant has no such delivery) | 'subject_gone' (what it tells of is no longer stored) | 'done', number sent again, 1 where there may be more else 0, ms now, {hand-offs}}
+-- In:  1 tenant, 2 id ('' those that failed), 3 from ms, 4 to ms ('' now); a caller that goes on passes the answer's time, so that what fails again meanwhile is left alone; 5 how many of them earlier calls left where they are
+-- Out: {'gone' (the tenant has no such delivery) | 'subject_gone' (what it tells of is no longer stored) | 'too_soon' | 'done', number sent again, 1 where there may be more else 0, ms now, {hand-offs}, number that was too soon and left}
+-- Each delivery is sent again at most once in REDELIVERY_SPACING_MS, counted in its field `again`; without the field it was not sent again yet.
 -- A pending one is tried at once instead of later; one that is on its way stays so. Its URL is enabled again.
+
+local REDELIVERY_SPACING_MS = 10000
 
 local tenant = ARGV[1]
 
@@ -23,19 +26,28 @@ local function send_again(id)
   if delivery[D.tenant] ~= tenant then
     return 'gone'
   end
+  local too_soon = now - number(call('HGET', DELIVERY .. id, 'again'), 0) < REDELIVERY_SPACING_MS
   if delivery[D.status] == 'pending' then
+    if too_soon then
+      return 'too_soon'
+    end
+    call('HSET', DELIVERY .. id, 'again', now)
     if delivery[D.at] == 'due' then
       enter_delivery(id, delivery)
     end
     return 'done'
   end
-  call('ZREM', FAILED_DELIVERIES .. tenant, id)
   if not is_stored(delivery[D.subject]) then
+    call('ZREM', FAILED_DELIVERIES .. tenant, id)
     return 'subject_gone'
   end
+  if too_soon then
+    return 'too_soon'
+  end
+  call('ZREM', FAILED_DELIVERIES .. tenant, id)
   call('DEL', disabled_url(tenant, delivery[D.url]))
   call('HDEL', DELIVERY .. id, 'failures', 'finished', 'reason')
-  call('HSET', DELIVERY .. id, 'status', 'pending')
+  call('HSET', DELIVERY .. id, 'status', 'pending', 'again', now)
   keep_subject(delivery[D.subject])
   enter_delivery(id, delivery)
   return 'done'
@@ -43,13 +55,16 @@ end
 
 if ARGV[2] ~= '' then
   local answer = send_again(ARGV[2])
-  return { answer, answer == 'done' and 1 or 0, 0, now, deliveries }
+  return { answer, answer == 'done' and 1 or 0, 0, now, deliveries, 0 }
 end
-local failed = call('ZRANGEBYSCORE', FAILED_DELIVERIES .. tenant, ARGV[3], ARGV[4] == '' and now or ARGV[4], 'LIMIT', 0, 64)
-local sent = 0
+local failed = call('ZRANGEBYSCORE', FAILED_DELIVERIES .. tenant, ARGV[3], ARGV[4] == '' and now or ARGV[4], 'LIMIT', ARGV[5], 64)
+local sent, left = 0, 0
 for i = 1, #failed do
-  if send_again(failed[i]) == 'done' then
+  local answer = send_again(failed[i])
+  if answer == 'done' then
     sent = sent + 1
+  elseif answer == 'too_soon' then
+    left = left + 1
   end
 end
-return { 'done', sent, #failed == 64 and 1 or 0, now, deliveries }
+return { 'done', sent, #failed == 64 and 1 or 0, now, deliveries, left }

@@ -57,7 +57,7 @@ describe('a line is refused with what is wrong in it:', () => {
       /looks like a key/,
     ],
     ['a number as custom_id', { custom_id: 7, body }, 'invalid_body', 'custom_id', /must be a string/],
-    ['half a character', '{"custom_id":"\\ud800","body":{}}', 'invalid_body', 'custom_id', /well-formed/],
+    ['half a character', '{"custom_id":"\\ud800","body":{}}', 'invalid_body', 'custom_id', /surrogate/],
     ['no body', { custom_id: 'a' }, 'invalid_body', 'body', /is required/],
     ['no messages', { custom_id: 'a', body: {} }, 'invalid_body', 'body.messages', /is required/],
     ['a webhook', { custom_id: 'a', body: { ...body, webhook: {} } }, 'invalid_body', 'body.webhook', /not known here/],
