@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
+import { insteadOfPath } from '../shared/foreign-names.ts';
 import type { BatchIds, JobIds } from '../shared/ids.ts';
 import type { Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
@@ -87,12 +88,16 @@ const tenantOf = (c: ApiContext): Asker => {
   return { name: tenant, requestsPerMinute: limits.requests_per_minute };
 };
 
-export const createApp = (needs: Needs): Hono<ApiEnv> => {
+/** Whose calls a port takes. */
+export type Surface = { tenants: boolean; operator: boolean };
+
+export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
   app.onError(respondWithError(needs.log));
-  app.notFound(() => {
+  app.notFound((c) => {
+    const instead = insteadOfPath(c.req.path);
     throw new RequestError('not_found', {
-      message: 'There is no such path; /docs and /openapi.json list what exists.',
+      message: `There is no such path; ${instead === null ? '' : `${instead}, and `}/docs and /openapi.json list what exists.`,
     });
   });
 
@@ -102,16 +107,21 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
   app.use('/admin/*', accessLog(needs.log));
   app.use(demandNormalPath);
   if (needs.config.production) app.use(demandHttps(needs.client));
-  // A caller without a key does not learn which paths exist.
-  app.use('/v1/*', authenticateTenant(needs.authenticator, needs.failedLogins), meterCalls(needs.callMeter, tenantOf));
-
-  addCompleteRoute(app, needs);
-  addJobRoutes(app, needs);
-  addBatchRoutes(app, needs);
-  addUsageRoute(app, needs);
-  addWebhookRoutes(app, needs);
+  if (surface.tenants) {
+    // A caller without a key does not learn which paths exist.
+    app.use(
+      '/v1/*',
+      authenticateTenant(needs.authenticator, needs.failedLogins),
+      meterCalls(needs.callMeter, tenantOf),
+    );
+    addCompleteRoute(app, needs);
+    addJobRoutes(app, needs);
+    addBatchRoutes(app, needs);
+    addUsageRoute(app, needs);
+    addWebhookRoutes(app, needs);
+  }
   // Without a token nobody is the operator, and the paths do not exist.
-  const { adminToken } = needs.config;
+  const adminToken = surface.operator ? needs.config.adminToken : null;
   if (adminToken !== null) {
     app.use('/admin/*', authenticateOperator(adminToken, needs.failedLogins));
     addAdminRoutes(app, needs);
@@ -124,9 +134,10 @@ export const createApp = (needs: Needs): Hono<ApiEnv> => {
     meter: meterCalls(needs.callMeter, networkOfClient),
     isReady: needs.isReady,
     sandbox: needs.config.sandbox,
+    tenants: surface.tenants,
     admin: adminToken !== null,
     // In production clients reach this port.
-    metrics: needs.config.metricsPort === null && !needs.config.production ? needs.metrics : null,
+    metrics: surface.tenants && needs.config.metricsPort === null && !needs.config.production ? needs.metrics : null,
   });
   return app;
 };

@@ -128,7 +128,7 @@ export const startApi = async (
     lifecycle.onStop('metrics', metricsServer.close);
   }
 
-  const app = createApp({
+  const appNeeds: Parameters<typeof createApp>[0] = {
     config,
     authenticator: createAuthenticator({
       platformKeys: createPlatformKeys(config.platformKeys, config.peppers),
@@ -177,8 +177,17 @@ export const startApi = async (
       ),
     now: clock.now,
     log,
-  });
-  const server = await listen(app, { ...config.http, log, onRefused: metrics.requestRefused });
+  };
+  const { host, port, adminPort } = config.http;
+  const noted = { host, log, onRefused: metrics.requestRefused };
+  if (adminPort !== null && config.adminToken !== null) {
+    const adminApp = createApp(appNeeds, { tenants: false, operator: true });
+    const adminServer = await listen(adminApp, { ...noted, port: adminPort });
+    lifecycle.onStop('admin server', adminServer.close);
+    log.info('admin_listening', { host: adminServer.host, port: adminServer.port });
+  }
+  const app = createApp(appNeeds, { tenants: true, operator: adminPort === null });
+  const server = await listen(app, { ...noted, port });
   lifecycle.onStop('http server', () => {
     const closed = server.close();
     waitingRoom.close();

@@ -5,8 +5,8 @@ import { UnfitServer } from '../shared/redis/server.ts';
 import { startApi } from './deps.ts';
 
 const LISTEN_PROBLEMS: Record<string, string> = {
-  EADDRINUSE: 'is in use: stop what listens there, or set PORT to another one',
-  EACCES: 'may not be used by this user: set PORT to one above 1023',
+  EADDRINUSE: 'is in use: stop what listens there, or set another one',
+  EACCES: 'may not be used by this user: set one above 1023',
   ENOTFOUND: 'cannot be opened: HOST is no address and no name that is known here',
   EAI_AGAIN: 'cannot be opened: HOST is a name that cannot be looked up just now',
   EADDRNOTAVAIL: 'cannot be opened: HOST is no address of this machine',
@@ -23,10 +23,10 @@ try {
   const lifecycle = createLifecycle({ log });
   runUntilStopped({ lifecycle, log, exitWithParent: config.exitWithParent });
   await startApi(config, { lifecycle, log, onUnfit: ({ message }) => refuse(message) }).catch(
-    (error: NodeJS.ErrnoException) => {
+    (error: NodeJS.ErrnoException & { port?: number }) => {
       const problem = LISTEN_PROBLEMS[error.code ?? ''];
       if (problem === undefined) throw error;
-      refuse(`Port ${config.http.port} on ${config.http.host} ${problem}.`);
+      refuse(`Port ${error.port ?? config.http.port} on ${config.http.host} ${problem}.`);
     },
   );
 } catch (error) {

@@ -117,6 +117,7 @@ const variables = z.object({
     .string()
     .regex(/^[\x21-\x7e]{32,512}$/, 'must have 32 to 512 printable ASCII characters without space')
     .optional(),
+  ADMIN_PORT: wholeIn(0, 65_535).optional(),
   TRUSTED_PROXIES: networks.optional(),
   AUTH_FAILURES_PER_MINUTE: whole(1, 1_000_000, 60),
   KEY_PEPPERS: z.string().optional(),
@@ -204,6 +205,8 @@ export type Config = {
   http: {
     host: string;
     port: number;
+    /** Where the operator's calls are, and nothing of tenants; null: on `port`. */
+    adminPort: number | null;
     maxBodyBytes: number;
     authFailuresPerMinute: number;
     trustedProxies: readonly string[];
@@ -338,6 +341,9 @@ export const loadConfig = (environment: Environment): Config => {
       );
     }
   }
+  if (given.ADMIN_PORT && given.ADMIN_PORT !== '0' && Number(given.ADMIN_PORT) === parsed.data?.PORT) {
+    problems.push('ADMIN_PORT must not be PORT; leave it out to serve the operator’s calls there.');
+  }
   if (given.KEY_SHREDDING === 'strict' && !given.EPHEMERAL_REDIS_URL) {
     problems.push('KEY_SHREDDING=strict needs EPHEMERAL_REDIS_URL: a Redis that keeps nothing but in its memory.');
   }
@@ -370,6 +376,7 @@ export const loadConfig = (environment: Environment): Config => {
     http: {
       host: set.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
       port: set.PORT,
+      adminPort: set.ADMIN_PORT ?? null,
       maxBodyBytes: set.MAX_BODY_BYTES,
       authFailuresPerMinute: set.AUTH_FAILURES_PER_MINUTE,
       trustedProxies: set.TRUSTED_PROXIES ?? [],

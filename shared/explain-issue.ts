@@ -1,5 +1,6 @@
 /** What zod found, in our own words: its own would echo names and values that the client sent. */
 import type { z } from 'zod';
+import { insteadOfField } from './foreign-names.ts';
 
 const SAFE_NAME = /^[A-Za-z_]{1,32}$/;
 
@@ -35,8 +36,6 @@ const limitText = ({ origin }: { origin: string }, limit: number | bigint, side:
 const explain = (issue: Issue): string => {
   if (issue.input === undefined) return 'is required';
   switch (issue.code) {
-    case 'unrecognized_keys':
-      return 'is not known here; leave it out';
     case 'invalid_type':
       return `must be ${typeText(issue.expected)}`;
     case 'invalid_union':
@@ -71,11 +70,42 @@ const deepest = (issue: Issue): Issue => {
   return furthest ? { ...furthest, path: [...issue.path, ...furthest.path] } : issue;
 };
 
-/** The first thing that is wrong, in a sentence, and the path to it, '' for the value as a whole, which `what` names. Wants issues that were found with `reportInput`. */
-export const explainIssue = ([first]: readonly Issue[], what: string): { param: string; message: string } => {
+/** So many unknown names are told. */
+const MAX_UNKNOWN = 8;
+
+type Unknown = { param: string; instead: string | null };
+
+const unknownIn = (issues: readonly Issue[]): Unknown[] =>
+  issues
+    .flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.slice(0, MAX_UNKNOWN + 1).map((name) => ({ path: [...issue.path, name], name }))
+        : [],
+    )
+    .slice(0, MAX_UNKNOWN + 1)
+    .map(({ path, name }) => ({ param: pathText(path), instead: insteadOfField(name) }));
+
+/** That names are not known, all at once, and what to send instead of each. */
+export const explainUnknown = (unknown: readonly Unknown[]): string => {
+  const [first] = unknown;
+  if (first && unknown.length === 1) return `${first.param} is not known here; ${first.instead ?? 'leave it out'}.`;
+  const listed = unknown
+    .slice(0, MAX_UNKNOWN)
+    .map(({ param, instead }) => (instead === null ? param : `${param} (${instead})`));
+  return `Fields that are not known here: ${[...listed, ...(unknown.length > MAX_UNKNOWN ? ['and more'] : [])].join(', ')}; leave out what has no other form.`;
+};
+
+/**
+ * The first thing that is wrong, in a sentence, and the path to it, '' for the value as a whole, which `what` names; beside it all names that are not known.
+ * Wants issues that were found with `reportInput`.
+ */
+export const explainIssue = (issues: readonly Issue[], what: string): { param: string; message: string } => {
+  const [first] = issues;
   if (first === undefined) return { param: '', message: `${what} does not have the documented form.` };
   const issue = deepest(first);
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const param = pathText([...issue.path, ...unknown]);
-  return { param, message: `${param === '' ? what : param} ${explain(issue)}.` };
+  const unknown = unknownIn([issue, ...issues.slice(1)]);
+  const told = unknown.length === 0 ? [] : [explainUnknown(unknown)];
+  if (issue.code === 'unrecognized_keys') return { param: unknown[0]?.param ?? '', message: told.join(' ') };
+  const param = pathText(issue.path);
+  return { param, message: [`${param === '' ? what : param} ${explain(issue)}.`, ...told].join(' ') };
 };

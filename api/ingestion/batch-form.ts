@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
-import { shownName } from '../../shared/explain-issue.ts';
+import { explainUnknown, shownName } from '../../shared/explain-issue.ts';
+import { insteadOfField } from '../../shared/foreign-names.ts';
 import type { Webhook } from '../../shared/webhooks/webhook.ts';
 import { BATCH_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { metadata } from '../completion-body.ts';
@@ -129,6 +130,8 @@ export const jsonForm = ({ limitBytes, config }: FormNeeds): BatchForm => {
 const unwelcome = (name: string): RequestError => {
   const param = shownName(name);
   if (name === 'requests') return new RequestError('invalid_body', { param, message: 'requests must be an array.' });
-  const problem = Object.hasOwn(batchMembers.shape, name) ? 'stands there twice' : 'is not known here; leave it out';
-  return new RequestError('invalid_body', { param, message: `${param} ${problem}.` });
+  const message = Object.hasOwn(batchMembers.shape, name)
+    ? `${param} stands there twice.`
+    : explainUnknown([{ param, instead: insteadOfField(name) }]);
+  return new RequestError('invalid_body', { param, message });
 };

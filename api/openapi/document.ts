@@ -39,11 +39,14 @@ export type DocumentOperation = {
   >;
 };
 
-/** Of the calls that a process has: `admin` are the operator's, `metrics` is on its own port. */
-export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: boolean }): Document => {
-  const shown = Object.entries(OPERATIONS).filter(([path]) =>
-    path.startsWith('/admin/') ? admin : path !== '/metrics' || metrics,
-  );
+/** The calls that a port has: `tenants` and `admin` are theirs and the operator's, `metrics` may be on its own port. */
+type Shown = { tenants: boolean; admin: boolean; metrics: boolean };
+
+export const createDocument = ({ tenants, admin, metrics }: Shown): Document => {
+  const shown = Object.entries(OPERATIONS).filter(([path]) => {
+    if (path.startsWith('/admin/')) return admin;
+    return path.startsWith('/v1/') ? tenants : path !== '/metrics' || metrics;
+  });
   const operations = shown.flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
   );
@@ -65,7 +68,7 @@ export const createDocument = ({ admin, metrics }: { admin: boolean; metrics: bo
       description:
         'A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under `/v1` needs a platform key in `X-API-Key`. With a user’s own provider key in `X-User-API-Key`, and `openai` or `anthropic` in `X-User-Provider`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.',
     },
-    tags: TAGS.filter(({ name }) => admin || name !== 'admin'),
+    tags: TAGS.filter(({ name }) => shown.some(([path]) => tagOf(path) === name)),
     paths,
     webhooks: { job: eventOf('JobEvent'), batch: eventOf('BatchEvent') },
     components: {

@@ -12,7 +12,8 @@ type Needs = {
   /** Must answer soon, whatever Redis does. */
   isReady: () => Promise<boolean>;
   sandbox: boolean;
-  /** Whether this process has the operator's calls. */
+  /** Whether this port has the calls of tenants, and the operator's. */
+  tenants: boolean;
   admin: boolean;
   /** Null where they are on a port of their own, or nowhere. */
   metrics: Pick<ApiMetrics, 'render'> | null;
@@ -20,8 +21,11 @@ type Needs = {
   meter: MiddlewareHandler<ApiEnv>;
 };
 
-export const addOperationRoutes = (app: Hono<ApiEnv>, { isReady, sandbox, admin, metrics, meter }: Needs): void => {
-  const document = createDocument({ admin, metrics: metrics !== null });
+export const addOperationRoutes = (
+  app: Hono<ApiEnv>,
+  { isReady, sandbox, tenants, admin, metrics, meter }: Needs,
+): void => {
+  const document = createDocument({ tenants, admin, metrics: metrics !== null });
   route(app, '/healthz', { GET: (c) => c.json({ status: 'ok', sandbox }) });
   route(app, '/readyz', {
     GET: async (c) => {

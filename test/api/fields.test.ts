@@ -70,6 +70,24 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     /not known/,
   ],
   ['an unknown field of a part', part({ cache: 1 }), 'messages[0].content[0].cache', /not known/],
+  [
+    'fields of OpenAI and Anthropic, all at once',
+    { ...HELLO, max_completion_tokens: 5, system: 'a', stream: false, tools: [], n: 1, made_up: 1, 'gk_0-0': 1 },
+    'max_completion_tokens',
+    /: max_completion_tokens \(use max_tokens\), system \(send it as a message of role system\), stream \(.*\), tools \(.*\), n \(send one request for each answer\), made_up, \(name not shown\); leave out what has no other form\.$/,
+  ],
+  [
+    'input in the place of messages',
+    { model: 'm', input: 'a' },
+    'messages',
+    /^messages is required\. input .* in messages\.$/,
+  ],
+  [
+    'more unknown fields than are told',
+    { ...HELLO, ...Object.fromEntries(Array.from('abcdefghijklmop', (name) => [name, 1])) },
+    'a',
+    /: a, b, c, d, e, f, g, h, and more; leave out/,
+  ],
   ['a field with a name that is not plain', { ...HELLO, 'a-b': 1 }, HIDDEN, /not known/],
   ['a field with a name of 33 letters', { ...HELLO, [long.slice(0, 33)]: 1 }, HIDDEN, /not known/],
   ['a field with a name of 32 letters', { ...HELLO, [long.slice(0, 32)]: 1 }, long.slice(0, 32), /not known/],
@@ -328,7 +346,7 @@ describe('a body is accepted with', () => {
       'what a job answered',
       { messages: [...HELLO.messages, { role: 'assistant', content: '', finish_reason: 'length' }] },
     ],
-    ...FINISH_REASONS.map((finish_reason): [string, unknown] => [
+    ...FINISH_REASONS.map((finish_reason): [string, object] => [
       `an answer that ended for ${finish_reason}`,
       { messages: [...HELLO.messages, { role: 'assistant', content: 'a', finish_reason }] },
     ]),

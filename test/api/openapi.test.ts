@@ -11,7 +11,7 @@ import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
 
-const document = createDocument({ admin: true, metrics: true });
+const document = createDocument({ tenants: true, admin: true, metrics: true });
 
 test('every call of the interface is in the document, and no other', () => {
   const calls = Object.entries(ROUTES).flatMap(([path, methods]) =>
@@ -62,7 +62,9 @@ test('what can be said of a completion is explained, field by field', () => {
 });
 
 test('without an operator’s token there is no word of the operator’s calls', () => {
-  expect(JSON.stringify(createDocument({ admin: false, metrics: true }))).not.toMatch(/\/admin|ADMIN_TOKEN/);
+  expect(JSON.stringify(createDocument({ tenants: true, admin: false, metrics: true }))).not.toMatch(
+    /\/admin|ADMIN_TOKEN/,
+  );
 });
 
 describe('a running gateway', () => {

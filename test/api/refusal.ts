@@ -33,7 +33,7 @@ export const expectRefusal = ({ status, headers, body }: Received, expected: Ref
     error: {
       type: TYPES[expected.status],
       code: expected.code,
-      message: expect.stringMatching(/^\S.{10,400}\.$/),
+      message: expect.stringMatching(/^\S.{10,600}\.$/),
       param:
         expected.param === undefined
           ? expect.toSatisfy((param) => param === null || typeof param === 'string')

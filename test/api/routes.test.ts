@@ -92,6 +92,22 @@ describe('nothing runs where', () => {
   });
 });
 
+test.each([
+  ['/v1/chat/completions', 'POST /v1/complete'],
+  ['/chat/completions', 'POST /v1/complete'],
+  ['/openai/v1/chat/completions/', 'POST /v1/complete'],
+  ['/v1/messages', 'POST /v1/complete'],
+  ['/v1/responses', 'POST /v1/complete'],
+  ['/v1/messages/batches', 'POST /v1/batches'],
+  ['/v1/files', 'POST /v1/batches'],
+])('the path %s of another interface is answered with where to go: %s', async (path, instead) => {
+  const { status, body } = await exchange(url, request(`POST ${path}`, [KEY]));
+  expect({ status, body }).toMatchObject({
+    status: 404,
+    body: { error: { message: expect.stringContaining(instead) } },
+  });
+});
+
 const NOT_NORMAL = [
   '//v1/complete',
   '/v1//complete',

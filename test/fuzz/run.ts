@@ -38,7 +38,7 @@ export const runFuzz = async (
   }: { requests: number; seed: number; isRedisAway?: boolean; say?: (text: string) => void },
 ): Promise<FuzzOutcome> => {
   const url = gateway.apis[0]?.url ?? '';
-  const document = createDocument({ admin: true, metrics: true });
+  const document = createDocument({ tenants: true, admin: true, metrics: true });
   const check = createAnswerCheck(document);
   const needsKey = (call: string): boolean => {
     const [method = '', path = ''] = call.split(' ');

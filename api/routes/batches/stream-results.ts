@@ -6,6 +6,7 @@ import type { BatchId } from '../../../shared/ids.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
 import { batchGone } from '../../accept-batch.ts';
 import type { ApiContext } from '../../context.ts';
+import { ndjsonLine } from '../../ndjson-line.ts';
 import { readQuery } from '../../read-query.ts';
 
 export const resultsQuery = z.strictObject({ after: z.string().optional() });
@@ -46,9 +47,7 @@ const linesOf = (
         const { done, value } = next ?? (await pieces.next());
         next = null;
         if (done) return controller.close();
-        controller.enqueue(
-          Buffer.from(value.map((outcome) => `${JSON.stringify(toResultLine(id, outcome))}\n`).join('')),
-        );
+        controller.enqueue(Buffer.from(value.map((outcome) => ndjsonLine(toResultLine(id, outcome))).join('')));
       },
       // A client that stopped reading can go on from its last cursor.
       cancel: async () => {

@@ -1,0 +1,76 @@
+/** Names that other interfaces to models have for what this one names otherwise or does not have, and what to send instead. */
+export const FOREIGN_FIELDS = {
+  // OpenAI: https://platform.openai.com/docs/api-reference/chat/create and /responses/create.
+  max_completion_tokens: 'use max_tokens',
+  max_output_tokens: 'use max_tokens',
+  input: 'send the texts in messages',
+  prompt: 'send it as a message of role user in messages',
+  instructions: 'send them as a message of role system',
+  stream: 'leave it out, and read the answer with GET /v1/jobs/{id}?wait=',
+  stream_options: 'leave it out; answers are not streamed',
+  background: 'leave it out; every request is a job',
+  n: 'send one request for each answer',
+  best_of: 'send one request for each answer',
+  response_format: 'describe the form in a message; forms are not enforced here',
+  tools: 'leave it out; tools are not supported',
+  tool_choice: 'leave it out; tools are not supported',
+  tool_calls: 'leave it out; tools are not supported',
+  tool_call_id: 'leave it out; tools are not supported',
+  parallel_tool_calls: 'leave it out; tools are not supported',
+  functions: 'leave it out; tools are not supported',
+  function_call: 'leave it out; tools are not supported',
+  user: 'send it in metadata',
+  name: 'write it into the content',
+  timeout: 'use timeout_seconds',
+  custom_id: 'send it in metadata, or as a line of POST /v1/batches',
+  // Anthropic: https://docs.anthropic.com/en/api/messages.
+  system: 'send it as a message of role system',
+  stop_sequences: 'use stop',
+  max_tokens_to_sample: 'use max_tokens',
+  cache_control: 'leave it out; what a provider caches by itself is priced as such',
+  thinking: 'leave it out; it is not supported',
+  // Bedrock's Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
+  modelId: 'use model',
+  inferenceConfig: 'use max_tokens, temperature, top_p and stop',
+  // Gemini: https://ai.google.dev/api/generate-content.
+  contents: 'use messages',
+  generationConfig: 'use max_tokens, temperature, top_p and stop',
+  maxTokens: 'use max_tokens',
+  maxOutputTokens: 'use max_tokens',
+  topP: 'use top_p',
+  stopSequences: 'use stop',
+  systemInstruction: 'send it as a message of role system',
+  // Of a batch.
+  webhook_url: 'use webhook with its url',
+  webhook_events: 'use webhook with its events',
+  callback_url: 'use webhook with its url',
+  completion_window: 'use deadline_seconds',
+  endpoint: 'leave it out; every line is a completion',
+  input_file_id: 'send the lines themselves as application/x-ndjson',
+  method: 'leave it out; every line is a completion',
+  params: 'use body',
+  url: 'leave it out; every line is a completion',
+} as const satisfies Record<string, string>;
+
+/** How other interfaces' paths end, and what takes their place. */
+export const FOREIGN_PATHS = {
+  '/chat/completions': 'a completion is POST /v1/complete',
+  '/completions': 'a completion is POST /v1/complete',
+  '/responses': 'a completion is POST /v1/complete',
+  '/messages': 'a completion is POST /v1/complete',
+  '/messages/batches': 'a batch is POST /v1/batches',
+  '/files': 'the lines of a batch are the body of POST /v1/batches',
+  '/models': 'models are named as their provider names them',
+} as const satisfies Record<string, string>;
+
+const lookUp = (table: Record<string, string>, name: string): string | null =>
+  Object.hasOwn(table, name) ? (table[name] ?? null) : null;
+
+/** What to send in the place of a field; null for one that no table knows. */
+export const insteadOfField = (name: string): string | null => lookUp(FOREIGN_FIELDS, name);
+
+/** Where to go in the place of a path; null for one that no table knows. */
+export const insteadOfPath = (path: string): string | null => {
+  const [ending] = /(?:\/chat|\/messages(?=\/batches))?\/[a-z]+\/?$/.exec(path) ?? [];
+  return ending === undefined ? null : lookUp(FOREIGN_PATHS, ending.replace(/\/$/, ''));
+};
