@@ -113,6 +113,22 @@ describe.each(VENDORS)('$provider', (vendor) => {
     });
   });
 
+  test('an answer without text is taken back as a part of the conversation, and no empty text goes where it is refused', async () => {
+    const { outcome, seen } = await ask({
+      model: 'model-1',
+      messages: [
+        { role: 'user', content: 'Hello.' },
+        { role: 'assistant', content: '' },
+        { role: 'user', content: 'Go on.' },
+      ],
+    });
+    expect(outcome).toMatchObject({ kind: 'completed' });
+    const sent = JSON.stringify(seen?.body);
+    expect(sent).toContain('Go on.');
+    // OpenAI takes it (https://platform.openai.com/docs/api-reference/chat/create).
+    if (vendor.provider !== 'openai') expect(sent).not.toMatch(/:""/);
+  });
+
   test('a request with nothing but messages is complete', async () => {
     const { outcome } = await ask(say('Hello.'));
     expect(outcome).toMatchObject({ kind: 'completed', result: { finish_reason: 'stop' } });
