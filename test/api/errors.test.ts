@@ -8,6 +8,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   invalid_body: [400, 'invalid_request_error'],
   invalid_query: [400, 'invalid_request_error'],
   invalid_header: [400, 'invalid_request_error'],
+  invalid_path: [400, 'invalid_request_error'],
   user_provider_required: [400, 'invalid_request_error'],
   user_provider_unknown: [400, 'invalid_request_error'],
   user_key_required: [400, 'invalid_request_error'],
