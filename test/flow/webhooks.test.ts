@@ -163,6 +163,27 @@ describe('a delivery that fails', () => {
     for (const id of ids) await ended({ id }, 'delivered');
   });
 
+  test('is sent again at most once in 10 seconds, alone or with all others, and each call counts toward the requests', async () => {
+    const receiver = await receive(() => 500);
+    const { id } = await gateway.submit('again and again', told(receiver));
+    await ended({ id }, 'failed');
+    const path = `deliveries/${eventOf({ id })}/redeliver`;
+    const first = await post(path);
+    expect([first.status, first.headers.has('ratelimit')]).toEqual([202, true]);
+    const since = new Date(Date.now() - 60_000).toISOString();
+    for (let count = 0; count < 5; count++) {
+      const again = await post(path);
+      expect(again).toMatchObject({ status: 429, body: { error: { code: 'rate_limited' } } });
+      expect(again.headers.get('retry-after')).toBe('10');
+    }
+    await ended({ id }, 'failed');
+    const sentBefore = receiver.of(eventOf({ id })).length;
+    const all = await post('deliveries/redeliver', { since });
+    expect([all.status, all.headers.has('ratelimit')]).toEqual([202, true]);
+    expect((await list(`?job_id=${id}`)).map(({ status }) => status)).toEqual(['failed']);
+    expect(receiver.of(eventOf({ id }))).toHaveLength(sentBefore);
+  });
+
   test('with 410 disables its URL, and nothing is sent there until a redelivery or a test enables it again', async () => {
     let status = 410;
     const receiver = await receive(() => status);
