@@ -1,6 +1,7 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../shared/batch.ts';
+import type { Job, WaitReason } from '../../shared/job.ts';
 import { pause } from '../../shared/pause.ts';
 import { retryAfterMs } from '../../shared/retry-after.ts';
 import { CommandError } from '../commands/run-command.ts';
@@ -9,6 +10,9 @@ const TRIES = 6;
 const FIRST_PAUSE_MS = 500;
 /** A person looks on. Six tries are soon over, and then the gateway's own message is shown. */
 const ASKED_LIMIT_MS = 60_000;
+/** After so long without news the reason is asked for. */
+const SILENCE_SECONDS = 2;
+const LONG_WAIT_SECONDS = 20;
 /** Answers after which the same request may succeed; what makes a batch carries an Idempotency-Key. */
 const PASSING = [429, 502, 503, 504];
 
@@ -53,7 +57,17 @@ export const createGatewayClient = ({
     return new CommandError([message.replace('on_invalid=skip', '--on-invalid skip'), ...lines].join('\n'));
   };
   // The casts: what the contract says of these answers.
-  const batchIn = async (response: Response): Promise<Batch> => (await response.json()) as Batch;
+  const batchIn = async (response: Response): Promise<Batch> => {
+    const batch = (await response.json().catch(() => null)) as Batch | null;
+    if (batch !== null) return batch;
+    throw new CommandError(`The answer of ${url} broke off. Run the same command again.`);
+  };
+
+  const waitsFor = async (id: string): Promise<WaitReason | null> => {
+    const response = await send(`/v1/jobs?batch_id=${id}&status=queued&limit=1`);
+    const { data } = (await response.json()) as { data: Pick<Job, 'queue'>[] };
+    return data[0]?.queue?.wait_reason ?? null;
+  };
 
   return {
     /** Sends the file as it is read, never held in memory. Sent again with the same `idempotencyKey`, it is the same batch. */
@@ -78,19 +92,28 @@ export const createGatewayClient = ({
 
     read: async (id: string): Promise<Batch> => batchIn(await send(`/v1/batches/${id}`)),
 
-    /** Calls `onChange` with the batch whenever lines have ended; answers it when it is final. */
-    follow: async (id: string, onChange: (batch: Batch) => void): Promise<Batch> => {
-      for (let tag = ''; ; ) {
+    /**
+     * Calls `onChange` with the batch whenever lines have ended, and `onSilence` when none has for a while,
+     * with what its next line waits for (null: nothing, lines run); answers the batch when it is final.
+     */
+    follow: async (
+      id: string,
+      { onChange, onSilence }: { onChange: (batch: Batch) => void; onSilence: (reason: WaitReason | null) => void },
+    ): Promise<Batch> => {
+      for (let tag = '', waitSeconds = SILENCE_SECONDS; ; ) {
         const response = await send(
-          `/v1/batches/${id}?wait=20`,
+          `/v1/batches/${id}${tag === '' ? '' : `?wait=${waitSeconds}`}`,
           tag === '' ? {} : { headers: { 'If-None-Match': tag } },
         );
         if (response.status === 304) {
-          // What stands between may answer at once, whatever was waited for.
+          onSilence(await waitsFor(id));
+          waitSeconds = LONG_WAIT_SECONDS;
+          // A gateway without a seat for one more that waits answers at once.
           await delay(FIRST_PAUSE_MS);
           continue;
         }
         tag = response.headers.get('etag') ?? '';
+        waitSeconds = SILENCE_SECONDS;
         const batch = await batchIn(response);
         onChange(batch);
         if (batch.finished_at !== null) return batch;

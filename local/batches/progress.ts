@@ -1,5 +1,15 @@
 /** How far a batch is, for a person: a bar on a terminal, else a line now and then. */
 import type { Batch } from '../../shared/batch.ts';
+import type { WaitReason } from '../../shared/job.ts';
+
+const WAITS = {
+  starting: 'it is next, or no worker runs',
+  tenant_share: 'workers are busy with other work',
+  concurrency_limit: 'as many calls run as this tenant or its provider allows',
+  token_limit: 'this minute’s tokens are used up',
+  provider_rate_limited: 'the provider asked for a pause',
+  retry_backoff: 'it failed and is tried again after a pause',
+} as const satisfies Record<WaitReason, string>;
 
 const BAR_CHARACTERS = 30;
 const LINE_EVERY_MS = 5_000;
@@ -21,7 +31,7 @@ const barText = (batch: Batch): string => {
 
 export const createProgress = (output: Output, now: () => number = () => performance.now()) => {
   let toldMs = Number.NEGATIVE_INFINITY;
-  return (batch: Batch): void => {
+  const onChange = (batch: Batch): void => {
     const isOver = batch.finished_at !== null;
     if (output.isTTY) {
       output.write(`\r\x1b[K${barText(batch)}${isOver ? '\n' : ''}`);
@@ -30,4 +40,9 @@ export const createProgress = (output: Output, now: () => number = () => perform
       output.write(`${batch.status}: ${countsText(batch)}\n`);
     }
   };
+  const onSilence = (reason: WaitReason | null): void => {
+    const text = reason === null ? 'waiting for the lines that run' : `the next line waits: ${WAITS[reason]}`;
+    output.write(`${output.isTTY ? '\n' : ''}${text}\n`);
+  };
+  return { onChange, onSilence };
 };

@@ -3,6 +3,7 @@ import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseCursor } from '../../shared/batch.ts';
 import { isBatchId } from '../../shared/ids.ts';
 import { CommandError } from '../commands/run-command.ts';
@@ -43,18 +44,52 @@ const cursorIn = (line: string, path: string): string => {
   throw new CommandError(`${path} holds something other than results; name another file with --output.`);
 };
 
-/** Adds what `read` brings of the batch behind the last whole line, and answers how many lines the file has then. Safe to call again after any interruption. */
+/** So many downloads in a row may break off without one more whole line. */
+const MAX_VAIN_READS = 5;
+const PAUSE_MS = 500;
+
+/**
+ * Adds what `read` brings of the batch behind the last whole line, and answers how many lines the file has then.
+ * A download that breaks off goes on from its last whole line. Safe to call again after any interruption.
+ */
 export const continueResults = async (
   path: string,
   batch: string,
   read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>,
 ): Promise<number> => {
-  const { bytes, cursor } = await wholeLines(path);
+  let { lines, bytes, cursor } = await wholeLines(path);
   if (cursor !== null && isBatchId(batch) && parseCursor(batch, cursor) === null) {
     throw new CommandError(`${path} holds results of another batch; name another file with --output.`);
   }
-  const body = await read(cursor);
-  if (existsSync(path)) await truncate(path, bytes);
-  if (body !== null) await pipeline(Readable.fromWeb(body as never), createWriteStream(path, { flags: 'a' }));
-  return (await wholeLines(path)).lines;
+  for (let vain = 0; ; ) {
+    const body = await read(cursor);
+    if (existsSync(path)) await truncate(path, bytes);
+    const isWhole = body === null || (await append(path, body));
+    const before = lines;
+    ({ lines, bytes, cursor } = await wholeLines(path));
+    if (isWhole) return lines;
+    vain = lines > before ? 0 : vain + 1;
+    if (vain === MAX_VAIN_READS) {
+      throw new CommandError(
+        `The download broke off after ${lines} results, ${vain} times in a row at the same place. Run the same command again to go on.`,
+      );
+    }
+    await delay(PAUSE_MS);
+  }
+};
+
+/** False when the connection broke; an error of the file itself is thrown. */
+const append = async (path: string, body: ReadableStream<Uint8Array>): Promise<boolean> => {
+  let isBroken = false;
+  const source = async function* (): AsyncGenerator<Uint8Array> {
+    const reader = body.getReader();
+    for (;;) {
+      const piece = await reader.read().catch(() => null);
+      isBroken = piece === null;
+      if (piece === null || piece.done) return;
+      yield piece.value;
+    }
+  };
+  await pipeline(Readable.from(source()), createWriteStream(path, { flags: 'a' }));
+  return !isBroken;
 };

@@ -82,10 +82,18 @@ const fetchResults = async (client: GatewayClient, id: string, options: Options)
   // Standard output is for what was asked for.
   if (options.wait) await client.follow(id, createProgress(process.stderr));
   const path = resolve(TYPED_IN, options.output ?? `${id}.results.ndjson`);
+  // Before the download: what ends meanwhile may be in it or not.
+  const ended = await client.read(id);
   const lines = await continueResults(path, id, (after) => client.results(id, after));
   const batch = await client.read(id);
   say(batchText(batch, options));
   process.stderr.write(`${lines} results in ${path}\n`);
+  const { total, queued, in_progress } = ended.request_counts;
+  if (lines < total - queued - in_progress) {
+    throw new CommandError(
+      `${total - queued - in_progress} lines have ended, and the file has ${lines}. Run npm run batch -- results ${id} again to fetch the rest.`,
+    );
+  }
 };
 
 /** Of a batch that was just accepted: as it stands, or with --wait its results. */

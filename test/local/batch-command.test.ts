@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -75,6 +77,43 @@ test('a download that was cut off goes on where it ended, and one that is whole 
     expect((await run(['results', id, '--output', 'b.out'])).code).toBe(0);
     expect(readFileSync(join(folder, 'b.out')).equals(whole)).toBe(true);
   }
+});
+
+test('a download goes on by itself when its connection is cut in the middle', async () => {
+  const file = write('cut.ndjson', lines(400));
+  const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'cut.out']);
+  const { id } = JSON.parse(stdout) as Batch;
+  const whole = readFileSync(join(folder, 'cut.out'));
+  let cuts = 0;
+  // Breaks off two downloads, each after some of its bytes.
+  const forward = async (request: IncomingMessage, response: ServerResponse) => {
+    const answer = await fetch(`${gateway.apis[0]?.url ?? ''}${request.url ?? ''}`, {
+      headers: { 'X-API-Key': KEYS.acme },
+    });
+    const body = Buffer.from(await answer.arrayBuffer());
+    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('Content-Type') ?? '' });
+    if (!request.url?.includes('/results') || cuts === 2) return response.end(body);
+    cuts += 1;
+    return response.write(body.subarray(0, 20_001), () => response.destroy());
+  };
+  const server = createServer((request, response) => void forward(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  // A cast because it listens on a port.
+  const { port } = server.address() as AddressInfo;
+  const { code, stderr } = await run(['results', id, '--output', 'again.out', '--url', `http://127.0.0.1:${port}`]);
+  server.close();
+  expect({ code, cuts, stderr }).toEqual({ code: 0, cuts: 2, stderr: expect.stringMatching(/^400 results in /) });
+  expect(readFileSync(join(folder, 'again.out')).equals(whole)).toBe(true);
+});
+
+test('a batch in which nothing ends says within moments what its next line waits for', async () => {
+  const file = write('slow.ndjson', [line('a', 'slow sandbox:delay=5000')]);
+  const { code, stderr } = await run(['submit', file, '--wait', '--output', 'slow.out']);
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/0 of 1.*\nwaiting for the lines that run\n/),
+  });
 });
 
 test('the same Idempotency-Key is the same batch; status and cancel show it', async () => {
