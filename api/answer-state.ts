@@ -4,10 +4,14 @@ import type { RequestError } from '../shared/errors.ts';
 import type { BatchId, JobId } from '../shared/ids.ts';
 import { clientGone } from './client-gone.ts';
 import type { ApiContext } from './context.ts';
+import { heldTags } from './held-tags.ts';
 import { wholeNumber } from './read-query.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
-export const waitQuery = z.strictObject({ wait: wholeNumber(1, 60).optional() });
+/** Seconds that a client may ask for; `MAX_WAIT_SECONDS` bounds what it gets. */
+export const LONGEST_ASKED_SECONDS = 600;
+
+export const waitQuery = z.strictObject({ wait: wholeNumber(1, LONGEST_ASKED_SECONDS).optional() });
 
 type Subject<View> = {
   id: JobId | BatchId;
@@ -23,15 +27,27 @@ type Subject<View> = {
   toJson: (view: View) => object;
 };
 
-/** With the `If-None-Match` of an earlier answer it waits for any other state, else for the final one. */
+/**
+ * With the tag of an earlier answer in `If-None-Match` it waits for any other state, else for the final one.
+ * A tag that is not of this subject says nothing of what the client knows: it waits for the first change after the request,
+ * because at once would make a busy loop of a follower behind a proxy that rewrites tags.
+ */
 export const answerState = async <View>(
   c: ApiContext,
   waitingRoom: WaitingRoom,
   { id, waitSeconds, read, statusOf, isFinal, tagOf, gone, toJson }: Subject<View>,
 ): Promise<Response> => {
-  const known = c.req.header('if-none-match');
-  const isDone = (view: View): boolean =>
-    isFinal(statusOf(view)) || (known !== undefined && !isCurrent(known, tagOf(view)));
+  const given = c.req.header('if-none-match');
+  const held = given === undefined ? null : heldTags(given);
+  const isHeld = (view: View): boolean => held?.some((tag) => tag === '*' || tag === opaqueOf(tagOf(view))) ?? false;
+  const isKnown = held?.some((tag) => tag === '*' || tag.startsWith(`${id}.`)) ?? false;
+  let firstTag: string | null = null;
+  const isNews = (view: View): boolean => {
+    if (held === null) return false;
+    if (isKnown) return !isHeld(view);
+    firstTag ??= tagOf(view);
+    return tagOf(view) !== firstTag;
+  };
   const view =
     waitSeconds === undefined
       ? await read(null)
@@ -39,19 +55,17 @@ export const answerState = async <View>(
           await waitingRoom.wait(id, waitSeconds * 1_000, {
             tenant: c.get('tenant'),
             gone: clientGone(c),
-            heeds: (status) => known !== undefined || isFinal(status),
+            heeds: (status) => held !== null || isFinal(status),
             read: () => read(waitingRoom.id),
-            isDone: (state) => state === null || isDone(state),
+            isDone: (state) => state === null || isFinal(statusOf(state)) || isNews(state),
           })
         ).state;
   if (view === null) throw gone();
-  const tag = tagOf(view);
-  c.header('ETag', tag);
+  c.header('ETag', tagOf(view));
   if (!isFinal(statusOf(view))) c.header('Retry-After', '1');
-  if (known !== undefined && isCurrent(known, tag)) return c.body(null, 304);
+  if (isHeld(view)) return c.body(null, 304);
   return c.json(toJson(view), 200);
 };
 
-/** Weak comparison (RFC 9110, 13.1.2). */
-const isCurrent = (ifNoneMatch: string, tag: string): boolean =>
-  ifNoneMatch.split(',').some((each) => ['*', tag, tag.slice('W/'.length)].includes(each.trim()));
+/** Without `W/` and quotes. */
+const opaqueOf = (tag: string): string => tag.slice('W/"'.length, -1);

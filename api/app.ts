@@ -77,6 +77,7 @@ type Needs = {
   uploadSlots: UploadSlots;
   waitingRoom: WaitingRoom;
   isReady: () => Promise<boolean>;
+  isStopping: () => boolean;
   tracer: Tracer;
   metrics: ApiMetrics;
   now: () => number;
@@ -133,6 +134,7 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
   addOperationRoutes(app, {
     meter: meterCalls(needs.callMeter, networkOfClient),
     isReady: needs.isReady,
+    isStopping: needs.isStopping,
     sandbox: needs.config.sandbox,
     tenants: surface.tenants,
     admin: adminToken !== null,

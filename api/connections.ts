@@ -26,6 +26,8 @@ export type Connections = {
   inTurn: (request: IncomingMessage, response: ServerResponse, answer: () => void) => void;
   /** To the request that came last on a connection. */
   lastAnswer: (socket: Duplex) => ServerResponse | undefined;
+  /** Resets all: an answer that is cut short must not look whole to a client of HTTP/1.0, for which the end of the connection is its end. */
+  resetAll: () => void;
   /** Ends all but these. */
   endAllBut: (busy: ReadonlySet<Duplex>) => void;
 };
@@ -57,6 +59,9 @@ export const keepConnections = (server: Server): Connections => {
       });
     },
     lastAnswer: (socket) => connections.get(socket)?.lastAnswer,
+    resetAll: () => {
+      for (const { socket } of connections.values()) socket.resetAndDestroy();
+    },
     endAllBut: (busy) => {
       for (const socket of connections.keys()) if (!busy.has(socket)) socket.destroy();
     },

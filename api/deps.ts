@@ -1,8 +1,10 @@
 /** What an API process is made of, in the order in which it is built; closed in the reverse order. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../shared/config.ts';
 import { createFingerprints } from '../shared/crypto/fingerprint.ts';
 import { createPlatformKeySecrets } from '../shared/crypto/platform-key.ts';
+import { createRequestDigests } from '../shared/crypto/request-digest.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
 import { openDataKeys } from '../shared/data-keys.ts';
 import { createBatchIds, createJobIds } from '../shared/ids.ts';
@@ -96,6 +98,7 @@ export const startApi = async (
   const apiProcess = randomUUID().slice(0, 8);
   const waitingRoom = createWaitingRoom({
     id: apiProcess,
+    maxWaitMs: config.http.maxWaitMs,
     subscribe: (onMessage) => subscribe(news, { shards, channel: 'NEWS', id: apiProcess }, onMessage),
   });
   const accepting = {
@@ -108,7 +111,14 @@ export const startApi = async (
     log,
   };
   const estimateJob = createEstimateJob(createPrices(config.priceFile));
-  const submitJob = createSubmitJob({ ...accepting, jobs, jobIds, waitingRoom, estimateJob });
+  const submitJob = createSubmitJob({
+    ...accepting,
+    requestDigests: createRequestDigests(config.peppers),
+    jobs,
+    jobIds,
+    waitingRoom,
+    estimateJob,
+  });
   const acceptBatch = createAcceptBatch({ ...accepting, batches, batchIds });
   const client = createClientAddress(config.http);
   const scheduler = createSchedulerStore({
@@ -128,6 +138,7 @@ export const startApi = async (
     lifecycle.onStop('metrics', metricsServer.close);
   }
 
+  let stopping = false;
   const appNeeds: Parameters<typeof createApp>[0] = {
     config,
     authenticator: createAuthenticator({
@@ -170,6 +181,7 @@ export const startApi = async (
     waitingRoom,
     tracer,
     metrics,
+    isStopping: () => stopping,
     isReady: () =>
       redis.ping().then(
         () => admission.isReady(),
@@ -178,20 +190,23 @@ export const startApi = async (
     now: clock.now,
     log,
   };
-  const { host, port, adminPort } = config.http;
-  const noted = { host, log, onRefused: metrics.requestRefused };
+  const { host, port, adminPort, idleMs } = config.http;
+  const noted = { host, idleMs, log, onRefused: metrics.requestRefused };
   if (adminPort !== null && config.adminToken !== null) {
     const adminApp = createApp(appNeeds, { tenants: false, operator: true });
     const adminServer = await listen(adminApp, { ...noted, port: adminPort });
-    lifecycle.onStop('admin server', adminServer.close);
+    lifecycle.onStop('admin server', () => adminServer.close(config.drainMs));
     log.info('admin_listening', { host: adminServer.host, port: adminServer.port });
   }
   const app = createApp(appNeeds, { tenants: true, operator: adminPort === null });
   const server = await listen(app, { ...noted, port });
-  lifecycle.onStop('http server', () => {
-    const closed = server.close();
+  lifecycle.onStop('http server', async () => {
+    stopping = true;
+    // Balancers go on sending until they see that it is not ready.
+    await delay(config.http.unreadyMs);
+    const closed = server.close(config.drainMs);
     waitingRoom.close();
-    return closed;
+    await closed;
   });
   log.info('api_listening', { host: server.host, port: server.port, sandbox: config.sandbox });
   return server;

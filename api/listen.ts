@@ -11,8 +11,6 @@ import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';
 
 const HEADERS_TIME_MS = 10_000;
-/** Longer than a load balancer keeps an idle connection (60 s as a rule): it would send a request on one that we just closed. */
-const IDLE_TIME_MS = 75_000;
 const HEADERS_LIMIT_BYTES = 16_384;
 /** How long a client may still send what was answered already before its connection is cut: cut at once, it would lose the answer. */
 const LINGER_MS = 500;
@@ -59,17 +57,26 @@ const hasOneHost = ({ headersDistinct, httpVersion }: IncomingMessage): boolean 
 const isTurnOfFault = (last: ServerResponse | undefined): boolean =>
   last === undefined || (last.req.complete ? last.writableFinished : last.socket !== null && !last.headersSent);
 
+/** An answer that breaks off ends by a reset: to HTTP/1.0 the end of the connection is the end of the body, and looks whole. */
+const resetWhenCutShort = (response: ServerResponse): void => {
+  const destroy = response.destroy.bind(response);
+  response.destroy = (error) => {
+    if (response.headersSent && !response.writableEnded) response.req.socket.resetAndDestroy();
+    return destroy(error);
+  };
+};
+
 export type ListeningServer = {
   host: string;
   port: number;
-  /** Tells each connection with its next answer that it ends, serves for a moment what was under way, then ends those that wait for none; resolves when the last answer is out. */
-  close: () => Promise<void>;
+  /** Tells each connection with its next answer that it ends, serves for a moment what was under way, then ends those that wait for none; resolves when the last answer is out, or was cut off after `withinMs`. */
+  close: (withinMs: number) => Promise<void>;
 };
 
 /** Listens, or rejects with Node's own error (`EADDRINUSE`, `EACCES`, …). */
 export const listen = async (
   app: Hono<ApiEnv>,
-  { host, port, ...noted }: Noted & { host: string; port: number },
+  { host, port, idleMs, ...noted }: Noted & { host: string; port: number; idleMs: number },
 ): Promise<ListeningServer> => {
   const listener = getRequestListener(app.fetch, {
     // Used where a request names no host; nothing is derived from a host that it names.
@@ -90,6 +97,7 @@ export const listen = async (
     response.on('finish', () => {
       if (!request.complete) setTimeout(() => request.complete || request.destroy(), LINGER_MS).unref();
     });
+    resetWhenCutShort(response);
     if (closing) response.shouldKeepAlive = false;
     if (hasOneHost(request)) return void listener(request, response);
     const { status, headers, body } = refusalOf('invalid_header', noted);
@@ -100,7 +108,7 @@ export const listen = async (
     headersTimeout: HEADERS_TIME_MS,
     // Who reads a body says how long it may take: an upload may take longer. What nobody reads ends soon after the answer.
     requestTimeout: 0,
-    keepAliveTimeout: IDLE_TIME_MS,
+    keepAliveTimeout: idleMs,
     // Node looks for late requests only so often: its default of 30 s would add to every limit.
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: HEADERS_LIMIT_BYTES,
@@ -130,7 +138,7 @@ export const listen = async (
   return {
     host,
     port: typeof address === 'object' && address ? address.port : port,
-    close: () => {
+    close: (withinMs) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       // Node keeps a busy connection for its next request, and a client that goes on asking would keep the server for ever.
       closing = true;
@@ -140,6 +148,7 @@ export const listen = async (
         // Node's own `closeIdleConnections` leaves those that never sent a request, and would wait for them.
         connections.endAllBut(new Set([...unanswered].map(({ req }) => req.socket)));
       }, LAST_REQUESTS_MS);
+      setTimeout(connections.resetAll, LAST_REQUESTS_MS + withinMs).unref();
       return promise;
     },
   };

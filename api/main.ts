@@ -21,7 +21,12 @@ try {
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, process: 'api' });
   const lifecycle = createLifecycle({ log });
-  runUntilStopped({ lifecycle, log, exitWithParent: config.exitWithParent });
+  runUntilStopped({
+    lifecycle,
+    log,
+    waitsMs: config.http.unreadyMs + config.drainMs,
+    exitWithParent: config.exitWithParent,
+  });
   await startApi(config, { lifecycle, log, onUnfit: ({ message }) => refuse(message) }).catch(
     (error: NodeJS.ErrnoException & { port?: number }) => {
       const problem = LISTEN_PROBLEMS[error.code ?? ''];

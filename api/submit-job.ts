@@ -2,6 +2,7 @@
 import type { CompletionRequest } from '../shared/completion.ts';
 import type { Config } from '../shared/config.ts';
 import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
+import type { RequestDigests } from '../shared/crypto/request-digest.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
 import type { JobId, JobIds } from '../shared/ids.ts';
@@ -15,6 +16,7 @@ import type { UserCredential } from '../shared/user-key.ts';
 import type { Webhook } from '../shared/webhooks/webhook.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
+import { canonicalJson } from './canonical-json.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limit.ts';
 import { storageFull } from './stored-bytes.ts';
@@ -27,6 +29,7 @@ type Needs = {
   queues: Queues;
   sealer: Sealer;
   fingerprints: Fingerprints;
+  requestDigests: RequestDigests;
   waitingRoom: WaitingRoom;
   estimateJob: EstimateJob;
   config: Pick<Config, 'sandbox' | 'jobs'>;
@@ -40,6 +43,8 @@ export type Submission = {
   tellRate: (rate: RateState) => void;
   /** Null runs on the platform's account. */
   user: UserCredential | null;
+  /** What the client sent, as it was parsed, before any default: two requests are the same by it. */
+  body: unknown;
   request: CompletionRequest;
   metadata: Record<string, string>;
   webhook: Webhook | null;
@@ -54,7 +59,8 @@ export type Submission = {
   wait: { ms: number; gone: AbortSignal } | null;
 };
 
-export type Submitted = { view: JobView; replayed: boolean; waited: boolean };
+/** `waitedMs`: the longest that it would have waited; 0 when it did not wait. */
+export type Submitted = { view: JobView; replayed: boolean; waitedMs: number };
 
 /** Nobody knows when a job of the queue will run: soon enough to be of use, and not so soon that asking is the work. */
 const QUEUE_FULL_SECONDS = 5;
@@ -91,13 +97,13 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
       case 'replayed':
         if (answer.view === null) throw new RequestError('result_expired');
-        return { view: answer.view, replayed: true, waited: false };
+        return { view: answer.view, replayed: true, waitedMs: 0 };
       case 'accepted':
         // The job is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
         queues
           .add(answer.shard, answer.handoffs)
           .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
-        return { view: answer.view, replayed: false, waited: false };
+        return { view: answer.view, replayed: false, waitedMs: 0 };
     }
   };
 
@@ -111,7 +117,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
 
     const first = await accept(submission, job, waitingRoom.id);
     const { id } = first.view;
-    const { state, waited } = await waitingRoom.wait(id, wait.ms, {
+    const { state, waitedMs } = await waitingRoom.wait(id, wait.ms, {
       tenant: caller.tenant,
       gone: wait.gone,
       heeds: isFinal,
@@ -120,12 +126,12 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         (await jobs.read(caller.tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
       isDone: (view) => isFinal(statusOf(view)),
     });
-    return { ...first, view: state, waited };
+    return { ...first, view: state, waitedMs };
   };
 };
 
 const newJob = async (
-  { jobIds, sealer, fingerprints, estimateJob, config, now }: Needs,
+  { jobIds, sealer, fingerprints, requestDigests, estimateJob, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
   const { caller, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
@@ -160,9 +166,13 @@ const newJob = async (
         : {
             key: idempotencyKey,
             route: ROUTE,
-            requests: marks.map((mark) =>
-              JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
-            ),
+            // The second form is the former release's: its entries stay for a day.
+            requests: [
+              ...requestDigests((pepper) => canonicalJson([submission.body, provider, marks[pepper] ?? null])),
+              ...marks.map((mark) =>
+                JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
+              ),
+            ],
           },
   };
 };

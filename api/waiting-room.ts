@@ -12,12 +12,12 @@ const SEATS_A_TENANT = 4_000;
 export type WaitingRoom = {
   /** This process, as the scripts know it; given to every read that wants to be told of changes. */
   id: string;
-  /** Reads until `isDone` or until the time is up, and answers what was read last; `waited` is false where there was no seat. */
+  /** Reads until `isDone` or until the time is up, and answers what was read last; `waitedMs` is how long it would have waited at most, 0 when there was no seat. */
   wait: <T>(
     subject: JobId | BatchId | DeliveryId,
     waitMs: number,
     wait: Wait<T>,
-  ) => Promise<{ state: T; waited: boolean }>;
+  ) => Promise<{ state: T; waitedMs: number }>;
   /** Answers everyone who waits, and from now on nobody waits. */
   close: () => void;
 };
@@ -35,8 +35,15 @@ export type Wait<T> = {
 
 type Subscribe = (onMessage: (message: string) => void) => void;
 
+type Needs = {
+  id: string;
+  /** Whoever asks for longer waits so long: a proxy on the way would cut a longer silence. */
+  maxWaitMs: number;
+  subscribe: Subscribe;
+};
+
 /** `subscribe` brings the news that the scripts publish for the process `id`. */
-export const createWaitingRoom = ({ id, subscribe }: { id: string; subscribe: Subscribe }): WaitingRoom => {
+export const createWaitingRoom = ({ id, maxWaitMs, subscribe }: Needs): WaitingRoom => {
   const seats = new Map<string, Set<(status: string | null) => void>>();
   const taken = new Map<TenantId, number>();
   let takenInAll = 0;
@@ -91,8 +98,9 @@ export const createWaitingRoom = ({ id, subscribe }: { id: string; subscribe: Su
     wait: async (subject, waitMs, wait) => {
       const { tenant, gone, read, isDone } = wait;
       if (takenInAll >= SEATS || (taken.get(tenant) ?? 0) >= SEATS_A_TENANT)
-        return { state: await read(), waited: false };
-      const untilMs = performance.now() + waitMs;
+        return { state: await read(), waitedMs: 0 };
+      const waitedMs = Math.min(waitMs, maxWaitMs);
+      const untilMs = performance.now() + waitedMs;
       const seat = takeSeat(subject, wait);
       try {
         let state = await read();
@@ -101,7 +109,7 @@ export const createWaitingRoom = ({ id, subscribe }: { id: string; subscribe: Su
           seat.forget();
           state = await read();
         }
-        return { state, waited: true };
+        return { state, waitedMs };
       } finally {
         seat.leave();
       }

@@ -14,7 +14,7 @@ export type Part = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-// Longer than a process's own bound (shared/lifecycle.ts), so that it says itself what it waited for.
+// Beside the configured waits longer than a process's own bound (shared/lifecycle.ts), so that it says itself what it waited for.
 const stopLimitMs = 20_000;
 
 /**
@@ -48,7 +48,8 @@ export const startProcess = (
   };
   const stop = async (): Promise<void> => {
     if (!hasEnded) child.kill('SIGTERM');
-    const timer = setTimeout(kill, stopLimitMs);
+    const waitsSeconds = Number(env.DRAIN_SECONDS ?? 0) + Number(env.UNREADY_SECONDS ?? 0);
+    const timer = setTimeout(kill, waitsSeconds * 1_000 + stopLimitMs);
     await exited;
     clearTimeout(timer);
   };

@@ -119,6 +119,8 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const sandboxUrl = env.SANDBOX_URL || (sandbox ? await startSandbox(env) : undefined);
   const shared = {
     ...settings,
+    // Who stops it on a machine of their own is waiting.
+    DRAIN_SECONDS: env.DRAIN_SECONDS || '3',
     PORT: String(port),
     REDIS_URL: redisUrl,
     ...(sandboxUrl && { SANDBOX_URL: sandboxUrl }),

@@ -106,6 +106,10 @@ const variables = z.object({
   NODE_ENV: oneOf(ENVIRONMENTS).default('development'),
   HOST: z.string().optional(),
   PORT: whole(0, 65_535, 4_000),
+  IDLE_SECONDS: whole(1, 86_400, 620),
+  MAX_WAIT_SECONDS: whole(1, 600, 50),
+  DRAIN_SECONDS: whole(0, 3_600, 30),
+  UNREADY_SECONDS: wholeIn(0, 600).optional(),
   REDIS_URL: redisUrl.default(LOCAL_REDIS),
   REDIS_ALLOW_INSECURE: yesOrNo.default(false),
   SHARDS: whole(1, 64, 1),
@@ -188,6 +192,9 @@ const REFUSED_VARIABLES = [
 /** These make libraries print requests, keys included. */
 const DEBUG_VARIABLES = ['OPENAI_LOG', 'ANTHROPIC_LOG', 'DEBUG', 'NODE_DEBUG'] as const;
 
+/** Nothing here goes through a proxy: the connections would go around it, or fail where only it leads out. */
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'] as const;
+
 /** Where the AWS SDK finds credentials without asking the network. */
 const AWS_VARIABLES = [
   'AWS_ACCESS_KEY_ID',
@@ -210,7 +217,15 @@ export type Config = {
     maxBodyBytes: number;
     authFailuresPerMinute: number;
     trustedProxies: readonly string[];
+    /** How long a connection may stay open without a request. */
+    idleMs: number;
+    /** The longest that a request waits for its job or batch. */
+    maxWaitMs: number;
+    /** How long an API that is told to stop still takes requests, so that balancers see first that it is not ready. */
+    unreadyMs: number;
   };
+  /** How long what runs may go on in a process that is told to stop. */
+  drainMs: number;
   redis: { url: string; shards: number };
   platformKeys: readonly PlatformKeyEntry[];
   /** Null: there is no admin interface. */
@@ -314,6 +329,12 @@ export const loadConfig = (environment: Environment): Config => {
     if (given[name])
       problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL or KMS_URL.`);
   }
+  for (const name of PROXY_VARIABLES.flatMap((each) => [each, each.toLowerCase()])) {
+    if (!sandbox && given[name])
+      problems.push(
+        `${name} must not be set: calls to providers, AWS KMS and webhooks do not go through a proxy. Unset it for the gateway, and let its network route them.`,
+      );
+  }
   if (Boolean(given.AWS_ACCESS_KEY_ID) !== Boolean(given.AWS_SECRET_ACCESS_KEY)) {
     problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together.');
   }
@@ -380,7 +401,11 @@ export const loadConfig = (environment: Environment): Config => {
       maxBodyBytes: set.MAX_BODY_BYTES,
       authFailuresPerMinute: set.AUTH_FAILURES_PER_MINUTE,
       trustedProxies: set.TRUSTED_PROXIES ?? [],
+      idleMs: set.IDLE_SECONDS * 1_000,
+      maxWaitMs: set.MAX_WAIT_SECONDS * 1_000,
+      unreadyMs: (set.UNREADY_SECONDS ?? (production ? 5 : 0)) * 1_000,
     },
+    drainMs: set.DRAIN_SECONDS * 1_000,
     redis: { url: set.REDIS_URL, shards: set.SHARDS },
     platformKeys: platformKeys.entries,
     adminToken: set.ADMIN_TOKEN === undefined ? null : new Secret(set.ADMIN_TOKEN),

@@ -2,7 +2,7 @@
 import type { Log } from './log.ts';
 import { describeError } from './log.ts';
 
-/** Past this, a process that is asked to stop goes without waiting further. */
+/** Beside the waits that the configuration asks for: past both, a process that is asked to stop goes without waiting further. */
 const STOP_LIMIT_MS = 15_000;
 
 type Closer = { name: string; close: () => Promise<void> | void };
@@ -39,10 +39,13 @@ export const createLifecycle = ({ log }: { log: Log }): Lifecycle => {
 export const runUntilStopped = ({
   lifecycle,
   log,
+  waitsMs,
   exitWithParent,
 }: {
   lifecycle: Lifecycle;
   log: Log;
+  /** Of the waits at a stop that are configured. */
+  waitsMs: number;
   exitWithParent: boolean;
 }): void => {
   const stop = (reason: string, exitCode: number): void => {
@@ -50,7 +53,7 @@ export const runUntilStopped = ({
     const limit = setTimeout(() => {
       log.error('stop_took_too_long');
       process.exit(1);
-    }, STOP_LIMIT_MS);
+    }, waitsMs + STOP_LIMIT_MS);
     limit.unref();
     void lifecycle.stop().then(() => process.exit(exitCode));
   };

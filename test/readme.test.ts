@@ -157,6 +157,21 @@ describe('configuration', () => {
   });
 });
 
+test('Compose gives each process the time that its stop may take', () => {
+  const { http, drainMs } = loadConfig({ DATA_DIR: mkdtempSync(join(tmpdir(), 'gateway-compose-')) });
+  const grace = (name: string): number => {
+    const [, service = ''] =
+      new RegExp(`\\n  ${name}:\\n([\\s\\S]*?)(?=\\n  \\w+:\\n|\\n\\w)`).exec(read('docker-compose.yml')) ?? [];
+    return Number(/stop_grace_period: (\d+)s/.exec(service)?.[1]);
+  };
+  // In production the API is not ready for 5 s before it stops.
+  expect({ unreadyMs: http.unreadyMs, api: grace('api'), worker: grace('worker') }).toEqual({
+    unreadyMs: 0,
+    api: 5 + drainMs / 1_000 + 15,
+    worker: drainMs / 1_000 + 15,
+  });
+});
+
 test('the three curl lines stand there as they were promised', () => {
   const headers = '-H "Content-Type: application/json" -H "X-API-Key: your-platform-key"';
   for (const line of [

@@ -44,9 +44,6 @@ import { keepMoving } from './upkeep/keep-moving.ts';
 import { resealSecrets } from './upkeep/reseal-secrets.ts';
 import { sealAudit } from './upkeep/seal-audit.ts';
 
-/** How long calls may go on after a worker is asked to stop: most end in it, and a call handed back may be billed twice. */
-const DRAIN_MS = 3_000;
-
 /** Between two looks at whether the server is still one to run on. */
 const EXAMINE_MS = 10_000;
 
@@ -198,11 +195,12 @@ export const startWorker = async (
   lifecycle.onStop('workers', async () => {
     running.drain();
     const closed = Promise.all([workers.close(), deliverers.close()]);
-    await alive.leave();
-    await Promise.race([closed, delay(DRAIN_MS)]);
+    // A call that is handed back may be billed twice. Redis may be away, and what runs still gets its time.
+    await Promise.all([alive.leave(), Promise.race([closed, delay(config.drainMs)])]);
     running.abortAll('shutdown');
     stopping.abort();
     await closed;
+    await alive.stop();
   });
   log.info('worker_started', { worker, count: config.workerConcurrency, sandbox: config.sandbox });
 };

@@ -8,7 +8,7 @@ try {
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, process: 'worker' });
   const lifecycle = createLifecycle({ log });
-  runUntilStopped({ lifecycle, log, exitWithParent: config.exitWithParent });
+  runUntilStopped({ lifecycle, log, waitsMs: config.drainMs, exitWithParent: config.exitWithParent });
   await startWorker(config, { lifecycle, log });
 } catch (error) {
   if (!(error instanceof ConfigError || error instanceof UnfitServer)) throw error;

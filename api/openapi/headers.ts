@@ -23,7 +23,8 @@ export const REQUEST_HEADERS = {
     schema: { type: 'string', pattern: '^[ -~]{1,255}$' },
   },
   Prefer: {
-    description: '`wait=N`: answers with the finished job if it ends within 1 to 60 seconds.',
+    description:
+      '`wait=N`: answers with the finished job if it ends within so many seconds. `MAX_WAIT_SECONDS` (50 unless set) bounds it.',
     schema: { type: 'string', examples: ['wait=10'] },
   },
   traceparent: {
@@ -38,7 +39,7 @@ export const RESPONSE_HEADERS = {
   Location: { description: 'Where the thing can be read.', schema: text },
   ETag: { description: 'Of a job or batch: weak, of id, status and progress.', schema: text },
   'Retry-After': { description: 'When to ask again.', schema: seconds },
-  'Preference-Applied': { description: 'The `wait=N` that was honoured.', schema: text },
+  'Preference-Applied': { description: 'The `wait=N` that was applied: what was asked for, or less.', schema: text },
   Vary: { description: 'What the form of the answer depends on.', schema: text },
   'Content-Encoding': { description: '`gzip` where the client takes it.', schema: text },
   'Content-Disposition': { description: 'The name to save it under.', schema: text },

@@ -367,9 +367,9 @@ export const OPERATIONS = {
   },
   '/readyz': {
     GET: {
-      summary: 'Whether Redis answers and is fit for use',
+      summary: 'Whether Redis answers and is fit for use, and this process is not stopping',
       answers: { 200: { description: 'It does.', json: 'Health' } },
-      errors: ['queue_unavailable'],
+      errors: ['queue_unavailable', 'overloaded'],
     },
   },
   '/metrics': {

@@ -5,6 +5,7 @@ import { RequestError } from '../../shared/errors.ts';
 import { isFinal, statusOf, toJob } from '../../shared/job.ts';
 import { checkUserKey } from '../../shared/user-key.ts';
 import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
+import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
 import { clientGone } from '../client-gone.ts';
 import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
@@ -41,9 +42,12 @@ const preferredWaitMs = (c: ApiContext): number => {
     .map((preference) => parameterOf(partsOf(preference, ';')[0] ?? ''))
     .find((preference) => preference?.name === 'wait');
   if (!wait) return 0;
-  const seconds = /^\d{1,2}$/.test(wait.value) ? Number(wait.value) : 0;
-  if (!(seconds >= 1 && seconds <= 60)) {
-    throw new RequestError('invalid_header', { param: 'Prefer', message: 'Prefer: wait=N takes 1 to 60 seconds.' });
+  const seconds = /^\d{1,9}$/.test(wait.value) ? Number(wait.value) : 0;
+  if (!(seconds >= 1 && seconds <= LONGEST_ASKED_SECONDS)) {
+    throw new RequestError('invalid_header', {
+      param: 'Prefer',
+      message: `Prefer: wait=N takes 1 to ${LONGEST_ASKED_SECONDS} seconds.`,
+    });
   }
   return seconds * 1_000;
 };
@@ -76,10 +80,11 @@ export const addCompleteRoute = (
         json,
       );
       const defaultModel = user ? null : config.platformModel;
-      const { view, replayed, waited } = await submitJob({
+      const { view, replayed, waitedMs } = await submitJob({
         caller,
         tellRate: (rate) => tellRate(c, rate),
         user,
+        body: json,
         request: { model: chooseModel(model, defaultModel), ...request },
         metadata,
         webhook: webhook
@@ -92,7 +97,7 @@ export const addCompleteRoute = (
         wait: waitMs > 0 ? { ms: waitMs, gone: clientGone(c) } : null,
       });
       c.get('logged').job_id = view.id;
-      if (waited) c.header('Preference-Applied', `wait=${waitMs / 1_000}`);
+      if (waitedMs > 0) c.header('Preference-Applied', `wait=${waitedMs / 1_000}`);
       if (replayed) c.header('Idempotency-Replayed', 'true');
       c.header('Location', `/v1/jobs/${view.id}`);
       const job = toJob(view, { withResult: true });

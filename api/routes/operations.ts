@@ -11,6 +11,8 @@ import { storedAnswer } from '../stored-answer.ts';
 type Needs = {
   /** Must answer soon, whatever Redis does. */
   isReady: () => Promise<boolean>;
+  /** Whether this process was told to stop. */
+  isStopping: () => boolean;
   sandbox: boolean;
   /** Whether this port has the calls of tenants, and the operator's. */
   tenants: boolean;
@@ -23,12 +25,18 @@ type Needs = {
 
 export const addOperationRoutes = (
   app: Hono<ApiEnv>,
-  { isReady, sandbox, tenants, admin, metrics, meter }: Needs,
+  { isReady, isStopping, sandbox, tenants, admin, metrics, meter }: Needs,
 ): void => {
   const document = createDocument({ tenants, admin, metrics: metrics !== null });
   route(app, '/healthz', { GET: (c) => c.json({ status: 'ok', sandbox }) });
   route(app, '/readyz', {
     GET: async (c) => {
+      if (isStopping()) {
+        throw new RequestError('overloaded', {
+          retryAfterSeconds: 1,
+          message: 'This process is stopping; send requests to another one.',
+        });
+      }
       if (!(await isReady())) throw new RequestError('queue_unavailable');
       return c.json({ status: 'ready', sandbox });
     },

@@ -16,7 +16,7 @@ const nextAnswer = async (socket: Socket): Promise<string> => {
 test('a server that stops still answers what was sent on a connection that it takes for idle, and silent connections hold nothing up', async () => {
   const app = new Hono<ApiEnv>().get('/', (c) => c.text('answered'));
   const log = createLog({ level: 'silent', process: 'api' });
-  const server = await listen(app, { host: '127.0.0.1', port: 0, log, onRefused: () => {} });
+  const server = await listen(app, { host: '127.0.0.1', port: 0, idleMs: 75_000, log, onRefused: () => {} });
   const socket = connect(server.port, server.host);
   const quiet = connect(server.port, server.host);
   socket.write(REQUEST);
@@ -24,7 +24,7 @@ test('a server that stops still answers what was sent on a connection that it ta
 
   // Both in one tick: the request is in the kernel, where the server has not yet seen it.
   socket.write(REQUEST);
-  const closed = server.close();
+  const closed = server.close(10_000);
   const answer = await nextAnswer(socket);
   expect(answer).toContain('answered');
   expect(answer.toLowerCase()).toContain('connection: close');

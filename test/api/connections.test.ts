@@ -57,12 +57,12 @@ beforeEach(async () => {
     return c.json(c.req.param('number'));
   });
   const log = createLog({ level: 'silent', process: 'api' });
-  server = await listen(app, { host: '127.0.0.1', port: 0, log, onRefused: () => {} });
+  server = await listen(app, { host: '127.0.0.1', port: 0, idleMs: 75_000, log, onRefused: () => {} });
   url = `http://${server.host}:${server.port}`;
 });
 afterEach(async () => {
   gate.resolve();
-  await server.close();
+  await server.close(1_000);
   vi.useRealTimers();
 });
 

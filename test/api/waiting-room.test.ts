@@ -21,6 +21,7 @@ const createRoom = () => {
   let tell: (message: string) => void = () => {};
   const room = createWaitingRoom({
     id: 'api',
+    maxWaitMs: 60_000,
     subscribe: (onMessage) => {
       tell = onMessage;
     },
@@ -37,7 +38,7 @@ test('who waits is woken by the final state, and by no other where only that mat
   await new Promise(setImmediate);
   expect(reads).toBe(1);
   tell(`${job} completed`);
-  expect(await answer).toEqual({ state: 'completed', waited: true });
+  expect(await answer).toEqual({ state: 'completed', waitedMs: expect.any(Number) });
 });
 
 test('news that overtakes the first read is not lost', async () => {
@@ -85,9 +86,9 @@ test('one tenant takes no more than its part of the seats, and a seat that is le
   const client = new AbortController();
   const waits = Array.from({ length: 4_000 }, () => room.wait(job, 60_000, waiting({ gone: client.signal })));
   await new Promise(setImmediate);
-  expect(await room.wait(job, 60_000, waiting())).toEqual({ state: 'queued', waited: false });
-  expect(await room.wait(job, 1, waiting({ tenant: beta }))).toEqual({ state: 'queued', waited: true });
+  expect(await room.wait(job, 60_000, waiting())).toEqual({ state: 'queued', waitedMs: 0 });
+  expect(await room.wait(job, 1, waiting({ tenant: beta }))).toEqual({ state: 'queued', waitedMs: 1 });
   client.abort();
   await Promise.all(waits);
-  expect(await room.wait(job, 1, waiting())).toEqual({ state: 'queued', waited: true });
+  expect(await room.wait(job, 1, waiting())).toEqual({ state: 'queued', waitedMs: 1 });
 });

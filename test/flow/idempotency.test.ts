@@ -111,6 +111,24 @@ describe('Idempotency-Key', () => {
     expect(isReplay(await send('own key', 'the request', own))).toBe(true);
   });
 
+  test('the same JSON in another text is the same request', async () => {
+    const post = (body: string) =>
+      gateway.call('POST', '/v1/complete', { headers: { 'Idempotency-Key': 'texts' }, body });
+    const messages = '"messages":[{"role":"user","content":"aé"}]';
+    const first = await post(`{${messages},"temperature":1,"metadata":{"a":"1","b":"2"}}`);
+    expect(first.status).toBe(202);
+    for (const same of [
+      `{${messages},"temperature":1,"metadata":{"b":"2","a":"1"}}`,
+      `{"metadata":{"a":"1","b":"2"},"temperature":1.0,${messages}}`,
+      '{"messages":[{"content":"\\u0061\\u00e9","role":"user"}],"temperature":10e-1,"metadata":{"a":"1","b":"2"}}',
+      `\n{ ${messages}, "temperature" : 1, "metadata" : { "a" : "1", "b" : "2" } }`,
+    ]) {
+      const again = await post(same);
+      expect({ same, id: (again.body as Job).id }).toEqual({ same, id: idOf(first) });
+    }
+    expect((await post(`{${messages},"temperature":1,"metadata":{"a":"2","b":"1"}}`)).status).toBe(422);
+  });
+
   test('another tenant’s same key is another key', async () => {
     const mine = await send('shared name', 'of acme');
     const theirs = await send('shared name', 'of beta', { key: KEYS.beta });

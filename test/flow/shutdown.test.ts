@@ -35,7 +35,7 @@ const terminate = async (process: Pick<TestApi, 'signal' | 'exited'>) => {
 };
 
 describe('a worker that is told to stop', () => {
-  setUp({ workers: 1 });
+  setUp({ workers: 1, env: { DRAIN_SECONDS: '3' } });
 
   test('goes within 8 s: short calls end, long ones go back at no cost, and another worker finishes them', async () => {
     const hanging = await Promise.all(
@@ -67,6 +67,35 @@ describe('a worker that is told to stop', () => {
       expect(await countedAgainst(id)).toEqual([null, null]);
     }
     await expectInvariants(gateway.redis.url);
+  });
+});
+
+describe('times at a stop', () => {
+  setUp({ workers: 1 });
+
+  test('a worker lets a call of 5 s end and pays it once; a second SIGTERM changes nothing', async () => {
+    const { id } = await gateway.submit('takes its time sandbox:delay=5000');
+    await until('it runs', () => gateway.callsWith('takes its time').length === 1);
+    const [worker] = gateway.workers;
+    if (!worker) throw new Error('no worker');
+    const stopped = terminate(worker);
+    worker.signal('SIGTERM');
+    expect((await stopped).code).toBe(0);
+    expect(outcomes(await gateway.read(id))).toEqual(['completed']);
+    expect(gateway.callsWith('takes its time')).toHaveLength(1);
+  });
+
+  test('an API is not ready first and still serves, for UNREADY_SECONDS', async () => {
+    const api = await gateway.addApi({ UNREADY_SECONDS: '2' });
+    const readiness = () => gateway.call('GET', '/readyz', { api });
+    await until('it is ready', async () => (await readiness()).status === 200);
+    const stopped = terminate(api);
+    await until('it says no', async () => (await readiness()).status === 503);
+    expect(await readiness()).toMatchObject({ body: { error: { message: expect.stringMatching(/is stopping/) } } });
+    await gateway.submit('still taken', { api });
+    const { code, tookMs } = await stopped;
+    expect(code).toBe(0);
+    expect(tookMs).toBeGreaterThan(2_000);
   });
 });
 

@@ -370,6 +370,16 @@ test.each([
   expect(problemsOf({ ...PRODUCTION, [name]: 'x' })).toEqual([expect.stringContaining(`${name} must not be set`)]);
 });
 
+test.each(['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy', 'http_proxy', 'all_proxy'])(
+  '%s, which no call obeys, is refused, and its password is not shown',
+  (name) => {
+    const problems = problemsOf({ ...PRODUCTION, [name]: 'http://user:hunter2@proxy:3128' });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must not be set.*through a proxy`))]);
+    expect(problems.join()).not.toContain('hunter2');
+    expect(problemsOf({ ...PRODUCTION, NO_PROXY: '*' })).toEqual([]);
+  },
+);
+
 describe('the sandbox is', () => {
   const rows: [expected: boolean, why: string, environment: Environment][] = [
     [true, 'nothing is set', {}],

@@ -28,22 +28,23 @@ export const keepAlive = ({
   log: Log;
 }): Repeating & { leave: () => Promise<void> } => {
   const numbers = Array.from({ length: shards }, (_, shard) => shard);
-  const beat = async (shard: number, slots: number): Promise<void> => {
+  let slots = slotsAShard;
+  const beat = async (shard: number): Promise<void> => {
     for (const beginning of await scheduler.heartbeat(shard, worker, slots)) abort(beginning);
     onBeat();
   };
   const complain = (shard: number) => (error: unknown) =>
     log.warn('heartbeat_failed', { shard, ...describeError(error) });
   const beats = together([
-    ...numbers.map((shard) => every(BEAT_MS, () => beat(shard, slotsAShard), complain(shard))),
+    ...numbers.map((shard) => every(BEAT_MS, () => beat(shard), complain(shard))),
     every(BEAT_MS, clock.sync, (error) => log.warn('clock_not_set', describeError(error))),
   ]);
   return {
     stop: beats.stop,
-    /** From here on the scheduler hands nothing off for this worker. */
+    /** From here on the scheduler hands nothing off for this worker; cancellations still reach what it runs. Never rejects. */
     leave: async () => {
-      await beats.stop();
-      await Promise.all(numbers.map((shard) => beat(shard, 0).catch(complain(shard))));
+      slots = 0;
+      await Promise.all(numbers.map((shard) => beat(shard).catch(complain(shard))));
     },
   };
 };
