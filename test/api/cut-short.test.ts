@@ -22,7 +22,7 @@ const serve = () => {
     ),
   );
   app.get('/never-ends', (c) =>
-    c.body(pieces((controller) => void setTimeout(() => controller.enqueue(Buffer.from('line\n')), 50))),
+    c.body(new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from('line\n')) })),
   );
   return listen(app, { host: '127.0.0.1', port: 0, idleMs: 1_000, log, onRefused: () => {} });
 };

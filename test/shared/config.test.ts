@@ -376,7 +376,7 @@ test.each(['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy', 'http_proxy'
     const problems = problemsOf({ ...PRODUCTION, [name]: 'http://user:hunter2@proxy:3128' });
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must not be set.*through a proxy`))]);
     expect(problems.join()).not.toContain('hunter2');
-    expect(problemsOf({ ...PRODUCTION, NO_PROXY: '*' })).toEqual([]);
+    expect(() => loadConfig({ ...PRODUCTION, NO_PROXY: '*' })).not.toThrow();
   },
 );
 
