@@ -25,19 +25,19 @@ export type EstimateJob = (
 export const createEstimateJob =
   (prices: Prices): EstimateJob =>
   (request, { provider, credential, caller: { limits, allowedModels }, param }) => {
-    const usage = estimateUsage(request);
-    const tokens = usage.inputTokens + usage.outputTokens;
+    const { likely, max } = estimateUsage(request);
+    const tokens = likely.inputTokens + likely.outputTokens;
     const budget = budgetNano(limits, credential);
     const refusal =
       allowedModels === null || allowedModels.includes(request.model) ? null : notAllowed(allowedModels, param);
     if (budget === null || refusal !== null) return { request, tokens, cost: null, refusal };
-    const { costNano } = prices.of(provider, request.model, { ...usage, cachedInputTokens: 0, cacheWriteTokens: 0 });
-    if (costNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };
+    const maxNano = prices.max(provider, request.model, max);
+    if (maxNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };
     return {
-      // Without a limit of its own an answer may cost more than was estimated.
+      // Nothing else bounds the answer.
       request: { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS },
       tokens,
-      cost: { estimateNano: costNano, budgetNano: budget },
+      cost: { estimateNano: maxNano, budgetNano: budget },
       refusal,
     };
   };

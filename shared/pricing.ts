@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { calcPrice, type PriceOptions } from '@pydantic/genai-prices';
 import { z } from 'zod';
 import type { Provider, TokenUsage } from './completion.ts';
+import type { UsageEstimate } from './estimate.ts';
 import type { ModelPrice, PriceFile } from './price-file.ts';
 
 // The library does not tell its version; ours is pinned exactly.
@@ -24,18 +25,38 @@ export type Price = {
   priceVersion: string;
 };
 
-export type Prices = { of: (provider: Provider, model: string, usage: TokenUsage) => Price };
+export type Prices = {
+  of: (provider: Provider, model: string, usage: TokenUsage) => Price;
+  /** The most that a call can cost which uses no more than this, in whole nano-dollars; null where no price is known for the model. */
+  max: (provider: Provider, model: string, usage: UsageEstimate) => number | null;
+};
+
+/** How a provider may count input: it reads from a cache and writes to one unasked, and writing costs more than input does. */
+const WAYS_TO_COUNT_INPUT = [
+  () => ({ cachedInputTokens: 0, cacheWriteTokens: 0 }),
+  (inputTokens) => ({ cachedInputTokens: inputTokens, cacheWriteTokens: 0 }),
+  (inputTokens) => ({ cachedInputTokens: 0, cacheWriteTokens: inputTokens }),
+] as const satisfies readonly ((inputTokens: number) => Partial<TokenUsage>)[];
 
 /** `file`: null where the operator gave none. */
-export const createPrices = (file: PriceFile | null): Prices => ({
-  of: (provider, model, usage) => {
+export const createPrices = (file: PriceFile | null): Prices => {
+  const of: Prices['of'] = (provider, model, usage) => {
     const own = file?.find(provider, model);
     if (file && own) {
       return { costNano: costNano(usage, model, asListed(model, own)), priceVersion: `price-file-${file.version}` };
     }
     return { costNano: costNano(usage, model, { providerId: PRICE_LISTS[provider] }), priceVersion: LIST_VERSION };
-  },
-});
+  };
+  return {
+    of,
+    max: (provider, model, usage) => {
+      const costs = WAYS_TO_COUNT_INPUT.flatMap(
+        (parts) => of(provider, model, { ...usage, ...parts(usage.inputTokens) }).costNano ?? [],
+      );
+      return costs.length > 0 ? Math.max(...costs) : null;
+    },
+  };
+};
 
 /** A price of the operator's in the library's form, so that both are counted the same way. */
 const asListed = (model: string, { input, cached_input, cache_write, output }: ModelPrice): PriceOptions => ({

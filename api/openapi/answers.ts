@@ -71,7 +71,7 @@ const listedJob = z.object({
   budget: z
     .object({ month: z.string().nullable(), estimate_usd: z.number(), missed_usd: z.number() })
     .optional()
-    .meta({ description: 'Where a budget applies: what a call may cost, and by how much calls cost more.' }),
+    .meta({ description: 'Where a budget applies: the most that a call can cost, and by how much calls cost more.' }),
   sandbox: z.boolean(),
   error: z
     .object({
@@ -174,7 +174,7 @@ const limitsInForce = z.object({
   monthly_budget_usd: dollars.nullable(),
   budget_used_usd: dollars,
   budget_reserved_usd: dollars,
-  budget_missed_usd: dollars.meta({ description: 'By how much calls cost more than was estimated.' }),
+  budget_missed_usd: dollars.meta({ description: 'By how much calls cost more than their price and size allow.' }),
   budget_threshold_percent: threshold,
   monthly_user_budget_usd: dollars.nullable(),
   user_budget_used_usd: dollars,

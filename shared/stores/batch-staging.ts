@@ -46,7 +46,7 @@ export type Line = {
 };
 
 export type NewLine = Line & {
-  /** What a call of it may use, and cost in nano-dollars; null where no budget applies. */
+  /** What a call of it will likely use, and cost at most in nano-dollars; null where no budget applies. */
   tokens: number;
   estimateNano: number | null;
 };

@@ -47,9 +47,9 @@ export type NewJob = {
   /** Where in a trace it was accepted; null where there is none. */
   traceparent: Traceparent | null;
   sandbox: boolean;
-  /** That one call may use, as far as it can be told beforehand. */
+  /** That one call will use, as far as it can be told beforehand. */
   tokens: number;
-  /** What one call may cost, and the month's budget that covers it; null where there is no budget. */
+  /** The most that one call can cost, and the month's budget that covers it; null where there is no budget. */
   cost: { estimateNano: number; budgetNano: number } | null;
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued' | 'max_stored_bytes'>;
   /** Why it is not accepted now; only a request that was accepted before is answered. Null where nothing speaks against it. */

@@ -1,3 +1,5 @@
+import { findProvider } from '@pydantic/genai-prices';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Provider, TokenUsage } from '../../shared/completion.ts';
 import { createPrices } from '../../shared/pricing.ts';
@@ -168,4 +170,41 @@ describe('beyond tokens at the price of the list', () => {
 
 test('usage that cannot be is unpriced: more cached than there was input', () => {
   expect(nano('openai', 'gpt-4o', used(10, 1, { cachedInputTokens: 11 }))).toBeNull();
+});
+
+describe('the most that a call can cost', () => {
+  const LISTS = { openai: 'openai', anthropic: 'anthropic', bedrock: 'aws' } as const;
+  const everyModel = Object.entries(LISTS).flatMap(([provider, providerId]) =>
+    (findProvider({ providerId })?.models ?? []).map(({ id }) => ({ provider: provider as Provider, id })),
+  );
+  const prices = createPrices(null);
+
+  test('is what writing all of the input to a cache costs, where that is dearer: GPT-6 Astra takes 12.50 for it', () => {
+    expect(prices.max('openai', 'gpt-6-astra', { inputTokens: 1_000, outputTokens: 1_000 })).toBe(62_500_000);
+    expect(prices.max('openai', 'gpt-4o', { inputTokens: 1_000, outputTokens: 1_000 })).toBe(12_500_000);
+    expect(prices.max('openai', 'gpt-4o-in-my-dreams', { inputTokens: 1, outputTokens: 1 })).toBeNull();
+  });
+
+  test('is passed by no usage within the bound, of no model of the lists, above no step of a price', () => {
+    expect(everyModel.length).toBeGreaterThan(150);
+    const share = fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true }));
+    const usage = fc.record({
+      input: fc.oneof(fc.nat(1_000), fc.integer({ min: 150_000, max: 400_000 })),
+      output: fc.nat(100_000),
+      shares: fc.tuple(share, share, share, share),
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(...everyModel), usage, ({ provider, id }, { input, output, shares }) => {
+        const max = prices.max(provider, id, { inputTokens: input, outputTokens: output });
+        const [inputShare, outputShare, cachedShare, writtenShare] = shares;
+        const inputTokens = Math.round(input * inputShare);
+        const cachedInputTokens = Math.floor(inputTokens * cachedShare);
+        const cacheWriteTokens = Math.floor((inputTokens - cachedInputTokens) * writtenShare);
+        const real = used(inputTokens, Math.round(output * outputShare), { cachedInputTokens, cacheWriteTokens });
+        const cost = prices.of(provider, id, real).costNano;
+        if (cost !== null) expect(cost).toBeLessThanOrEqual(max ?? -1);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
 });

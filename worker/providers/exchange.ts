@@ -17,9 +17,12 @@ export const newExchange = (): Exchange => ({ sent: false, unreachable: false, r
 
 export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
-/** Whether the provider may bill what was sent, whatever came of it: no provider bills what it answers with an error. */
+/** By these somebody on the way says that it waited too long for the provider, which may work on and bill it. 524 is Cloudflare's. */
+const GAVE_UP_WAITING: ReadonlySet<number> = new Set([504, 524]);
+
+/** Whether the provider may bill what was sent, whatever came of it: no provider bills what it answers with an error of its own. */
 export const isBillable = ({ sent, unreachable, response }: Exchange): boolean =>
-  sent && !unreachable && (response === null || isSuccess(response.status));
+  sent && !unreachable && (response === null || isSuccess(response.status) || GAVE_UP_WAITING.has(response.status));
 
 /** The error and what caused it, outermost first. */
 const causesOf = (error: unknown): Error[] => (error instanceof Error ? [error, ...causesOf(error.cause)] : []);

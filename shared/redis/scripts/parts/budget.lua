@@ -1,9 +1,9 @@
 -- Budgets: what the calls of a tenant may cost in a month, apart for the platform's account and for users' own keys (`ledger`: platform | user). Whole nano-dollars.
 --
--- Each call has a reservation of its own before it is made, and what it cost takes its place. `used` and `reserved` together never pass the cap when something is reserved:
--- so while no call costs more than was estimated, `used` never passes it.
+-- Each call has a reservation of its own before it is made, of the most that it can cost, and what it cost takes its place. `used` and `reserved` together never pass the cap
+-- when something is reserved or a call begins: so `used` never passes it, however many calls are under way.
 --
--- A job's record has `estimate`, of one call, where a budget applied when it was accepted, and `reservation`: `<month>|<nano-dollars>`, or `<month>|` while nothing is reserved.
+-- A job's record has `estimate`, the most that one call can cost, where a budget applied when it was accepted, and `reservation`: `<month>|<nano-dollars>`, or `<month>|` while nothing is reserved.
 -- A job belongs to the month of its first reservation.
 
 local BUDGET_LIFE_MS = 400 * 24 * 3600 * 1000
@@ -25,16 +25,25 @@ local function tell_threshold(tenant, ledger, budget, month, percent, used, cap)
   end
 end
 
--- The job's new reservation; nil and what is used and reserved where the cap does not cover it.
-local function reserve(tenant, ledger, month, nano, cap)
+-- Whether the cap covers what is used, what is reserved and `nano` more; and the first two.
+local function covers(tenant, ledger, month, nano, cap)
   local budget = BUDGET .. tenant .. ':' .. month
   local row = call('HMGET', budget, ledger .. ':used', ledger .. ':reserved')
   local used, reserved = number(row[1], 0), number(row[2], 0)
   if used + reserved + nano > cap then
     tell_threshold(tenant, ledger, budget, month, 100, used, cap)
+    return false, used, reserved
+  end
+  return true, used, reserved
+end
+
+-- The job's new reservation; nil and what is used and reserved when the cap does not cover it.
+local function reserve(tenant, ledger, month, nano, cap)
+  local covered, used, reserved = covers(tenant, ledger, month, nano, cap)
+  if not covered then
     return nil, used, reserved
   end
-  add_to_budget(budget, ledger .. ':reserved', nano)
+  add_to_budget(BUDGET .. tenant .. ':' .. month, ledger .. ':reserved', nano)
   return month .. '|' .. string.format('%.0f', nano)
 end
 

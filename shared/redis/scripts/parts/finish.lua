@@ -79,14 +79,18 @@ local function charge_call(id, job, cost, charged)
   end
 end
 
--- Whether the call that is to be made now has a reservation, or needs none.
+-- Whether the call that is to be made now has a reservation that the cap, which may have been lowered, still covers, or needs none.
 local function reserve_call(id, job)
-  local reservation = job[J.reservation]
-  if not job[J.estimate] or (reservation and not reservation:match('|$')) then
+  local tenant, ledger, reservation = job[J.tenant], job[J.credential], job[J.reservation]
+  if not job[J.estimate] then
     return true
   end
   local month = reservation and reservation:match('^[^|]*') or month_of(now)
-  reservation = reserve(job[J.tenant], job[J.credential], month, tonumber(job[J.estimate]), cap_of(job[J.tenant], job[J.credential]))
+  local cap = cap_of(tenant, ledger)
+  if reservation and not reservation:match('|$') then
+    return (covers(tenant, ledger, month, 0, cap))
+  end
+  reservation = reserve(tenant, ledger, month, tonumber(job[J.estimate]), cap)
   if not reservation then
     return false
   end
