@@ -15,6 +15,7 @@ import {
   type NewLine,
   type Staging,
   StagingLost,
+  StagingStopped,
   StorageFull,
 } from '../shared/stores/batch-staging.ts';
 import type { BatchStore } from '../shared/stores/batch-store.ts';
@@ -24,6 +25,7 @@ import type { UserCredential } from '../shared/user-key.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { BatchOptions } from './ingestion/batch-form.ts';
+import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
 
 export type BatchContents = Omit<BatchOptions, 'onInvalid'> & Pick<BatchDetails, 'errors' | 'skipped'>;
@@ -133,6 +135,8 @@ export const createAcceptBatch = ({
     const answer = await batches.begin(batch, idempotency);
     tellRate(answer.rate);
     switch (answer.kind) {
+      case 'stopped':
+        throw stoppedRequest(answer.reason);
       case 'rate_limited':
         throw tooManyRequests(limits, answer.waitMs);
       case 'too_many_queued':
@@ -157,6 +161,7 @@ export const createAcceptBatch = ({
           // What cannot be deleted now, a worker's upkeep deletes.
           await answer.staging.discard().catch(() => {});
           if (error instanceof StagingLost) throw new RequestError('request_timeout');
+          if (error instanceof StagingStopped) throw stoppedRequest(error.reason);
           throw error instanceof StorageFull ? storageFull(limits, error) : error;
         }
     }

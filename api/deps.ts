@@ -32,6 +32,7 @@ import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createTenantStore } from '../shared/stores/tenant-store.ts';
 import { createUsageStore } from '../shared/stores/usage-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
+import { createWorkStore } from '../shared/stores/work-store.ts';
 import { createTracer } from '../shared/tracing/tracer.ts';
 import { createAcceptBatch } from './accept-batch.ts';
 import { createAdmission } from './admission.ts';
@@ -45,6 +46,7 @@ import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createReadJson } from './read-json.ts';
+import { createStopWork } from './stop-work.ts';
 import { createDefaultLimits } from './stored-bytes.ts';
 import { createSubmitJob } from './submit-job.ts';
 import { createTakeRequest } from './take-request.ts';
@@ -138,6 +140,7 @@ export const startApi = async (
     lifecycle.onStop('metrics', metricsServer.close);
   }
 
+  const work = createWorkStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   let stopping = false;
   const appNeeds: Parameters<typeof createApp>[0] = {
     config,
@@ -154,6 +157,8 @@ export const startApi = async (
     client,
     tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,
+    work,
+    stopWork: createStopWork({ work, queues, metrics }),
     audit: createAuditStore({ redis, run, shards }),
     scheduler,
     jobs,

@@ -9,7 +9,7 @@ export type ApiMetrics = {
   requestAnswered: (request: { method: string; route: string; code: RequestErrorCode | 'ok'; ms: number }) => void;
   /** A request that no route saw. */
   requestRefused: (code: RequestErrorCode) => void;
-  waitingJobCancelled: () => void;
+  waitingJobsCancelled: (count: number) => void;
   render: () => Promise<string>;
 };
 
@@ -51,7 +51,7 @@ export const createApiMetrics = ({
       seconds.observe({ route }, ms / 1_000);
     },
     requestRefused: (code) => requests.inc({ method: '', route: '', code }),
-    waitingJobCancelled: () => cancelled.inc({ status: 'cancelled', provider: '', credential: '' }),
+    waitingJobsCancelled: (count) => cancelled.inc({ status: 'cancelled', provider: '', credential: '' }, count),
     render: async () => {
       // Without Redis nothing is known of the queue, and nothing is said of it.
       const measures = await measure().catch((error: unknown) => {

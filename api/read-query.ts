@@ -27,6 +27,11 @@ export const listText = <const T extends string>(names: readonly T[]) =>
     .transform((text) => text.split(','))
     .pipe(z.array(z.enum(names)).max(names.length));
 
+export const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+
 export const wholeNumber = (least: number, most: number) =>
   z
     .string()

@@ -28,6 +28,8 @@ export const ROUTES = {
   '/v1/webhooks/secret/rotate': { POST: 'webhooks:manage' },
   '/admin/tenants': { GET: 'operator', POST: 'operator' },
   '/admin/tenants/:id': { GET: 'operator', PATCH: 'operator', DELETE: 'operator' },
+  '/admin/tenants/:id/work': { GET: 'operator' },
+  '/admin/tenants/:id/cancel': { POST: 'operator' },
   '/admin/tenants/:id/keys': { GET: 'operator', POST: 'operator' },
   '/admin/tenants/:id/keys/:keyId': { DELETE: 'operator' },
   '/admin/tenants/:id/keys/:keyId/rotate': { POST: 'operator' },

@@ -19,6 +19,7 @@ import type { Caller } from './authenticator.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limit.ts';
+import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
@@ -84,6 +85,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
       case 'refused':
         throw job.refusal ?? new Error('refused for no reason');
+      case 'stopped':
+        throw stoppedRequest(answer.reason);
       case 'rate_limited':
         throw rateLimited(limits, answer.waitMs);
       case 'too_many_queued':

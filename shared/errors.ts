@@ -222,6 +222,11 @@ export const JOB_ERRORS = {
     retryable: false,
     message: 'What was left of the month’s budget did not cover the call.',
   },
+  stopped_by_operator: {
+    retryable: false,
+    message:
+      'Whoever runs the gateway stopped this work: its platform key was revoked, its tenant was disabled or deleted, or all of the tenant’s work was cancelled.',
+  },
   deadline_exceeded: { retryable: true, message: 'The job’s deadline passed before it was done.' },
   internal_error: { retryable: true, message: 'The job could not be run because of an error on our side.' },
 } as const satisfies Record<string, JobErrorRow>;

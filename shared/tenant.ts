@@ -67,7 +67,15 @@ export const tenantChanges = z.strictObject({
   allowed_models: z.array(modelName).min(1).max(MOST_MODELS).nullable().optional(),
   weight: z.int().min(1).max(1_000).optional(),
 });
-export type TenantChanges = z.infer<typeof tenantChanges>;
+
+/** `keep_work` lets what the tenant has queued run on although it is disabled. */
+export const tenantPatch = tenantChanges
+  .extend({ keep_work: z.boolean().optional() })
+  .refine(({ disabled, keep_work }) => keep_work !== true || disabled === true, {
+    path: ['keep_work'],
+    message: 'goes with "disabled": true only',
+  });
+export type TenantPatch = z.infer<typeof tenantPatch>;
 
 export const newTenant = tenantChanges.extend({ name: displayName });
 export type NewTenant = z.infer<typeof newTenant>;
@@ -123,6 +131,38 @@ export type PlatformKey = {
   expires_at: string | null;
   /** To the minute; null where it was never used. */
   last_used_at: string | null;
+};
+
+/** Why work is stopped. */
+export const STOP_REASONS = ['key_revoked', 'tenant_disabled', 'tenant_deleted', 'tenant_erased', 'cancelled'] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+/** What becomes of a tenant's work and data when it is deleted. */
+export type WorkAtDeletion = 'stopped' | 'kept' | 'erased';
+
+/** How a tenant's work stands. */
+export type TenantWork = {
+  object: 'tenant_work';
+  tenant: TenantId;
+  waiting_jobs: number;
+  /** Of batches. */
+  waiting_lines: number;
+  /** At the workers, or on their way. */
+  in_flight: number;
+  /** The last stop; null where there was none. `lines` are those of `batches`; `running` counts the jobs and lines whose call was to be aborted. */
+  stop: {
+    reason: StopReason;
+    platform_key: string | null;
+    began_at: string;
+    /** When all had ended that was not running. */
+    ended_at: string | null;
+    jobs: number;
+    batches: number;
+    lines: number;
+    running: number;
+  } | null;
+  /** Null where none was asked for. */
+  erasure: { ended_at: string | null; jobs: number; batches: number; deliveries: number } | null;
 };
 
 export const LIMIT_NAMES = limits.keyof().options;

@@ -28,6 +28,7 @@ import { createDeliveryStore } from '../shared/stores/delivery-store.ts';
 import { createJobStore } from '../shared/stores/job-store.ts';
 import { createSchedulerStore } from '../shared/stores/scheduler-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/stores/webhook-secret-store.ts';
+import { createWorkStore } from '../shared/stores/work-store.ts';
 import { createTracer } from '../shared/tracing/tracer.ts';
 import { createDeliverWebhook } from './delivery/deliver-webhook.ts';
 import { createNetwork } from './delivery/network.ts';
@@ -38,6 +39,7 @@ import { createProviders } from './providers/registry.ts';
 import { createRunCompletion } from './run-completion.ts';
 import { createRunningJobs } from './running-jobs.ts';
 import { startQueueWorkers } from './start-workers.ts';
+import { createEndStoppedWork } from './upkeep/end-stopped-work.ts';
 import { every } from './upkeep/every.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
@@ -169,7 +171,18 @@ export const startWorker = async (
     run: deliverWebhook,
     log,
   });
-  const moving = keepMoving({ scheduler, deliveries, queues, metrics, worker, shards, deliverySlotsAShard, log });
+  const work = createWorkStore({ redis, run, shards, retentionMs });
+  const moving = keepMoving({
+    scheduler,
+    deliveries,
+    endStoppedWork: createEndStoppedWork({ work, queues, metrics }),
+    queues,
+    metrics,
+    worker,
+    shards,
+    deliverySlotsAShard,
+    log,
+  });
   lifecycle.onStop('upkeep', moving.stop);
   const sealing = sealAudit({
     audit: createAuditStore({ redis, run, shards }),

@@ -6,7 +6,7 @@ import { FINISH_REASONS, PROVIDERS } from '../../shared/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../shared/outcome.ts';
-import { LIMIT_NAMES, SCOPES } from '../../shared/tenant.ts';
+import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../shared/tenant.ts';
 import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../shared/webhooks/delivery.ts';
 import { BATCH_EVENTS, JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 
@@ -252,6 +252,31 @@ const platformKey = z.object({
   last_used_at: time.nullable().meta({ description: 'To the minute.' }),
 });
 
+const tenantWork = z.object({
+  object: z.literal('tenant_work'),
+  tenant: z.string(),
+  waiting_jobs: count,
+  waiting_lines: count.meta({ description: 'Of batches.' }),
+  in_flight: count.meta({ description: 'At the workers, or on their way.' }),
+  stop: z
+    .object({
+      reason: z.enum(STOP_REASONS),
+      platform_key: z.string().nullable().meta({ description: 'Whose work alone is stopped.' }),
+      began_at: time,
+      ended_at: time.nullable().meta({ description: 'When all had ended that was not running.' }),
+      jobs: count,
+      batches: count,
+      lines: count.meta({ description: 'Of these batches.' }),
+      running: count.meta({ description: 'Jobs and lines whose call was to be aborted.' }),
+    })
+    .nullable()
+    .meta({ description: 'The last one; null where there was none.' }),
+  erasure: z
+    .object({ ended_at: time.nullable(), jobs: count, batches: count, deliveries: count })
+    .nullable()
+    .meta({ description: 'Null where none was asked for.' }),
+});
+
 const auditRow = z.looseObject({
   id: z.string(),
   object: z.literal('audit_row'),
@@ -317,6 +342,7 @@ export const ANSWERS = {
   }),
   Tenant: tenant,
   TenantList: listOf(tenant),
+  TenantWork: tenantWork,
   PlatformKey: platformKey,
   PlatformKeyList: listOf(platformKey),
   IssuedPlatformKey: platformKey.extend({ secret: z.string().meta({ description: 'Shown this once.' }) }),

@@ -1,12 +1,12 @@
 /** Every call as the document describes it. A row of `ROUTES` without its description here does not compile. */
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../shared/errors.ts';
-import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
+import { keyRotation, newKey, newTenant, tenantPatch } from '../../shared/tenant.ts';
 import { waitQuery } from '../answer-state.ts';
 import { batchBody, batchQuery } from '../ingestion/batch-form.ts';
 import { batchLine } from '../ingestion/check-line.ts';
 import type { Path, ROUTES } from '../route.ts';
-import { auditQuery, keysQuery, tenantsQuery } from '../routes/admin.ts';
+import { auditQuery, deletionQuery, keysQuery, revocationQuery, tenantsQuery } from '../routes/admin.ts';
 import { batchesQuery } from '../routes/batches/add-batch-routes.ts';
 import { retryBody } from '../routes/batches/retry-batch.ts';
 import { resultsQuery } from '../routes/batches/stream-results.ts';
@@ -148,6 +148,7 @@ export const OPERATIONS = {
         'webhook_url_refused',
         'result_expired',
         'request_timeout',
+        'conflict',
         'idempotency_in_progress',
         'idempotency_mismatch',
         'too_many_queued',
@@ -312,13 +313,31 @@ export const OPERATIONS = {
   '/admin/tenants/:id': {
     GET: { summary: 'Reads a tenant', answers: { 200: { description: 'The tenant.', json: 'Tenant' } } },
     PATCH: {
-      summary: 'Changes a tenant; what is left out stays',
-      body: { schema: tenantChanges, name: 'TenantChanges' },
+      summary:
+        'Changes a tenant; what is left out stays. `disabled` stops its queued and running work, unless `keep_work` is set',
+      body: { schema: tenantPatch, name: 'TenantChanges' },
       answers: { 200: { description: 'The tenant.', json: 'Tenant' } },
     },
     DELETE: {
-      summary: 'Deletes a tenant with its keys; its jobs run out',
-      answers: { 204: { description: 'Deleted.' } },
+      summary:
+        'Deletes a tenant with its keys, and stops its queued and running work, unless `keep_work` is set; `erase` forgets all that is stored for it but usage and audit log, also of one that is deleted',
+      query: deletionQuery,
+      answers: {
+        204: { description: 'Deleted; `/admin/tenants/{id}/work` shows how the end of its work and data goes on.' },
+      },
+    },
+  },
+  '/admin/tenants/:id/work': {
+    GET: {
+      summary: 'Counts a tenant’s unfinished work, and shows how the last stop and its erasure go on',
+      answers: { 200: { description: 'The counts.', json: 'TenantWork' } },
+    },
+  },
+  '/admin/tenants/:id/cancel': {
+    POST: {
+      summary:
+        'Cancels all unfinished work of a tenant, also of one that is deleted or stands in the configuration; what it sends from now on runs',
+      answers: { 202: { description: 'How far the end of it is.', json: 'TenantWork' } },
     },
   },
   '/admin/tenants/:id/keys': {
@@ -335,7 +354,11 @@ export const OPERATIONS = {
     },
   },
   '/admin/tenants/:id/keys/:keyId': {
-    DELETE: { summary: 'Revokes a platform key', answers: { 204: { description: 'Revoked.' } } },
+    DELETE: {
+      summary: 'Revokes a platform key, and stops the work that it asked for, unless `keep_work` is set',
+      query: revocationQuery,
+      answers: { 204: { description: 'Revoked.' } },
+    },
   },
   '/admin/tenants/:id/keys/:keyId/rotate': {
     POST: {

@@ -8,25 +8,36 @@ import type { AuditStore } from '../../shared/stores/audit-store.ts';
 import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { NO_COUNTS, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { TenantStore } from '../../shared/stores/tenant-store.ts';
-import { keyRotation, newKey, newTenant, tenantChanges } from '../../shared/tenant.ts';
+import { noWork, type WorkStore } from '../../shared/stores/work-store.ts';
+import { keyRotation, newKey, newTenant, type TenantWork, tenantPatch } from '../../shared/tenant.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../page.ts';
 import { parseOr } from '../parse-or.ts';
 import { type ReadJson, readOptionalJson } from '../read-json.ts';
-import { noQuery, readQuery } from '../read-query.ts';
+import { flag, noQuery, readQuery } from '../read-query.ts';
 import { route } from '../route.ts';
+import type { StopWork } from '../stop-work.ts';
 
 type Needs = {
   readJson: ReadJson;
   config: Pick<Config, 'redis'>;
   tenants: TenantStore;
   platformKeys: PlatformKeyStore;
+  work: Pick<WorkStore, 'cancel' | 'read'>;
+  stopWork: StopWork;
   scheduler: Pick<SchedulerStore, 'counts'>;
   audit: Pick<AuditStore, 'list'>;
 };
 
 export const tenantsQuery = pageQuery(isManagedTenantId);
 export const keysQuery = pageQuery(isPlatformKeyId);
+export const revocationQuery = z.strictObject({ keep_work: flag });
+export const deletionQuery = z
+  .strictObject({ keep_work: flag, erase: flag })
+  .refine(({ keep_work, erase }) => !(keep_work && erase), {
+    path: ['keep_work'],
+    message: 'does not go with erase: what is erased cannot run on',
+  });
 const isAuditPlace = (text: string): text is `${string}:${string}` =>
   /^(s\d{1,2}|registry):/.test(text) && isStreamPlace(text.slice(text.indexOf(':') + 1));
 export const auditQuery = pageQuery(isAuditPlace).extend({
@@ -36,6 +47,12 @@ export const auditQuery = pageQuery(isAuditPlace).extend({
 const tenantIn = (c: ApiContext): TenantId => {
   const id = c.req.param('id') ?? '';
   if (!isManagedTenantId(id)) throw noTenant();
+  return id;
+};
+/** Also a tenant of the configuration. */
+const workerIn = (c: ApiContext): TenantId => {
+  const id = c.req.param('id') ?? '';
+  if (!isTenantId(id)) throw noTenant();
   return id;
 };
 const keyIn = (c: ApiContext): PlatformKeyId => {
@@ -66,7 +83,7 @@ const issuedJson = (answer: IssueAnswer): object => {
 
 export const addAdminRoutes = (
   app: Hono<ApiEnv>,
-  { readJson, config, tenants, platformKeys, scheduler, audit }: Needs,
+  { readJson, config, tenants, platformKeys, work, stopWork, scheduler, audit }: Needs,
 ): void => {
   const body = (c: ApiContext): Promise<unknown> => readJson(c, 'operator');
 
@@ -94,14 +111,43 @@ export const addAdminRoutes = (
     PATCH: async (c) => {
       readQuery(c, noQuery);
       const id = tenantIn(c);
-      const tenant = await tenants.change(id, parseOr('invalid_body', tenantChanges, await body(c)));
+      const tenant = await tenants.change(id, parseOr('invalid_body', tenantPatch, await body(c)));
       if (tenant === null) throw noTenant();
+      await stopWork(id);
       return c.json(tenant);
     },
     DELETE: async (c) => {
-      readQuery(c, noQuery);
-      if (!(await tenants.remove(tenantIn(c)))) throw noTenant();
+      const { keep_work, erase } = readQuery(c, deletionQuery);
+      const id = tenantIn(c);
+      if (erase && (await workOf(id)) === null) throw noTenant();
+      const removed = await tenants.remove(id, erase ? 'erased' : keep_work ? 'kept' : 'stopped');
+      if (!removed && !erase) throw noTenant();
+      await stopWork(id);
       return c.body(null, 204);
+    },
+  });
+
+  /** Of a tenant that is registered, or that has or had work here; else null. */
+  const workOf = async (id: TenantId): Promise<TenantWork | null> =>
+    (await work.read(id)) ?? ((await tenants.read(id)) && noWork(id));
+
+  route(app, '/admin/tenants/:id/work', {
+    GET: async (c) => {
+      readQuery(c, noQuery);
+      const found = await workOf(workerIn(c));
+      if (found === null) throw noTenant();
+      return c.json(found);
+    },
+  });
+
+  route(app, '/admin/tenants/:id/cancel', {
+    POST: async (c) => {
+      readQuery(c, noQuery);
+      const id = workerIn(c);
+      if ((await workOf(id)) === null) throw noTenant();
+      await work.cancel(id, 'operator');
+      await stopWork(id);
+      return c.json(await workOf(id), 202);
     },
   });
 
@@ -123,8 +169,10 @@ export const addAdminRoutes = (
 
   route(app, '/admin/tenants/:id/keys/:keyId', {
     DELETE: async (c) => {
-      readQuery(c, noQuery);
-      if (!(await platformKeys.revoke(tenantIn(c), keyIn(c)))) throw noKey();
+      const { keep_work: keepWork } = readQuery(c, revocationQuery);
+      const tenant = tenantIn(c);
+      if (!(await platformKeys.revoke(tenant, keyIn(c), { keepWork }))) throw noKey();
+      await stopWork(tenant);
       return c.body(null, 204);
     },
   });

@@ -88,7 +88,7 @@ export const addJobRoutes = (
       const { answer, handoffs, shard } = await jobs.cancel(tenant, id);
       // The place it held goes to the next one; what BullMQ does not get now, a worker's upkeep brings.
       queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
-      if (answer === 'cancelled') metrics.waitingJobCancelled();
+      if (answer === 'cancelled') metrics.waitingJobsCancelled(1);
       const view = answer === 'gone' ? null : await jobs.read(tenant, id, { watcher: null });
       if (view === null) throw new RequestError('result_expired');
       return c.json(toJob(view, { withResult: true }), isFinal(statusOf(view)) ? 200 : 202);

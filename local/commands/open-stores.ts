@@ -9,6 +9,7 @@ import { createDeliveryStore, type DeliveryStore } from '../../shared/stores/del
 import { createJobStore, type JobStore } from '../../shared/stores/job-store.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
 import { findPrivateRedis, redisDir } from '../private-redis.ts';
 import { reachRedis } from '../reach-redis.ts';
 import { CommandError } from './run-command.ts';
@@ -16,6 +17,7 @@ import { CommandError } from './run-command.ts';
 type Stores = {
   tenants: TenantStore;
   keys: PlatformKeyStore;
+  work: WorkStore;
   audit: AuditStore;
   seals: AuditSeals;
   jobs: JobStore;
@@ -50,6 +52,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
     stores: {
       tenants: createTenantStore({ redis, run, shards, actor: 'command' }),
       keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers), actor: 'command' }),
+      work: createWorkStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
       audit: createAuditStore({ redis, run, shards }),
       seals: createAuditSeals(peppers),
       jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),

@@ -1,7 +1,9 @@
 /** `npm run tenants -- …`: the registry of tenants and platform keys from a terminal, over the same stores as the admin interface. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import { isManagedTenantId, isPlatformKeyId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
+import { isManagedTenantId, isPlatformKeyId, isTenantId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
 import { type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
+import { noWork, type WorkStore } from '../../shared/stores/work-store.ts';
 import {
   keyRotation,
   LIMIT_NAMES,
@@ -10,6 +12,7 @@ import {
   type PlatformKey,
   SCOPES,
   type Tenant,
+  type TenantWork,
   tenantChanges,
 } from '../../shared/tenant.ts';
 import { withStores } from './open-stores.ts';
@@ -17,9 +20,17 @@ import { CommandError, check, runCommand, say, withJson } from './run-command.ts
 import { tableText } from './table.ts';
 
 const PAGE = 100;
+/** What is left then, such as calls that are being aborted, a worker's upkeep ends. */
+const ENDS_WITHIN_MS = 5_000;
+const LOOK_MS = 200;
 
 const tenantId = (text: string): TenantId => {
   if (!isManagedTenantId(text)) throw new CommandError('A tenant id looks like ten_01k…; list shows them.');
+  return text;
+};
+/** Also of a tenant of the configuration. */
+const workerId = (text: string): TenantId => {
+  if (!isTenantId(text)) throw new CommandError('A tenant id looks like ten_01k…, or is a name of PLATFORM_API_KEYS.');
   return text;
 };
 const keyId = (text: string): PlatformKeyId => {
@@ -61,6 +72,42 @@ const tenantText = (tenant: Tenant | null, { json }: Options): string => {
     ['field', 'value'],
     Object.entries(shown).map(([name, value]) => [name, value ?? 'default']),
   );
+};
+
+const workText = (work: TenantWork, { json }: Options): string => {
+  if (json) return JSON.stringify(work);
+  const { object: _, stop, erasure, ...counts } = work;
+  const named = (about: string, fields: object | null): [string, unknown][] =>
+    Object.entries(fields ?? {}).map(([name, value]) => [`${about} ${name}`, value ?? '-']);
+  const rows = [...Object.entries(counts), ...named('stop:', stop), ...named('erasure:', erasure)];
+  return tableText(
+    ['field', 'value'],
+    rows.map(([name, value]) => [name, String(value)]),
+  );
+};
+
+/** Stops what was ordered, ends it, and says how far that is. */
+const stopped = async (work: WorkStore, tenant: TenantId): Promise<string> => {
+  await work.carryOut((each) => each === tenant);
+  const untilMs = performance.now() + ENDS_WITHIN_MS;
+  for (;;) {
+    // No hand-offs: whoever works gives itself the next ones.
+    for await (const _ of work.end(tenant, { mostHandoffs: 0 })) if (performance.now() > untilMs) break;
+    const found = await work.read(tenant);
+    if (!found?.stop) return 'It had no work.';
+    const { stop, erasure } = found;
+    const isOver = stop.ended_at !== null && erasure?.ended_at !== null;
+    if (isOver || performance.now() > untilMs) {
+      const ended = `Stopped: ${stop.jobs} jobs, and ${stop.lines} lines of ${stop.batches} batches; ${stop.running} of them were running.`;
+      const erased =
+        erasure && `Erased: ${erasure.jobs} jobs, ${erasure.batches} batches and ${erasure.deliveries} deliveries.`;
+      const open = isOver
+        ? null
+        : `Nothing stopped can start; a worker ends the rest: npm run tenants -- work ${tenant} shows how far it is.`;
+      return [ended, erased, open].filter(Boolean).join('\n');
+    }
+    await delay(LOOK_MS);
+  }
 };
 
 const keysText = (keys: readonly PlatformKey[]): string =>
@@ -142,17 +189,55 @@ withJson(program.command('show <tenant>').description('shows a tenant')).action(
   withStores(process.env, async ({ tenants }) => say(tenantText(await tenants.read(tenantId(tenant)), options))),
 );
 
-for (const [name, disabled] of [
-  ['disable', true],
-  ['enable', false],
-] as const) {
-  const description = disabled ? 'refuses all its requests within 5 seconds' : 'takes its requests again';
-  withJson(program.command(`${name} <tenant>`).description(description)).action((tenant: string, options: Options) =>
-    withStores(process.env, async ({ tenants }) =>
-      say(tenantText(await tenants.change(tenantId(tenant), { disabled }), options)),
-    ),
+const KEEP_WORK = ['--keep-work', 'let what is queued run on'] as const;
+
+withJson(
+  program
+    .command('disable <tenant>')
+    .description('refuses all its requests within 5 seconds, and stops its work')
+    .option(...KEEP_WORK),
+).action((tenant: string, options: Options) =>
+  withStores(process.env, async ({ tenants, work }) => {
+    const id = tenantId(tenant);
+    const keep_work = options.keepWork === true;
+    const disabled = await tenants.change(id, { disabled: true, ...(keep_work ? { keep_work } : {}) });
+    say(tenantText(disabled, options));
+    const end = keep_work ? null : await stopped(work, id);
+    if (end !== null && !options.json) say(`\n${end}`);
+  }),
+);
+
+withJson(program.command('enable <tenant>').description('takes its requests again')).action(
+  (tenant: string, options: Options) =>
+    withStores(process.env, async ({ tenants, work }) => {
+      const id = tenantId(tenant);
+      const enabled = await tenants.change(id, { disabled: false });
+      await work.carryOut((each) => each === id);
+      say(tenantText(enabled, options));
+    }),
+);
+
+withJson(program.command('work <tenant>').description('shows its unfinished work, and how a stop goes on')).action(
+  (tenant: string, options: Options) =>
+    withStores(process.env, async ({ tenants, work }) => {
+      const id = workerId(tenant);
+      const found = (await work.read(id)) ?? ((await tenants.read(id)) && noWork(id));
+      if (found === null) throw noTenant();
+      say(workText(found, options));
+    }),
+);
+
+program
+  .command('cancel <tenant>')
+  .description('cancels all its unfinished work; what it sends from now on runs')
+  .action((tenant: string) =>
+    withStores(process.env, async ({ tenants, work }) => {
+      const id = workerId(tenant);
+      if ((await work.read(id)) === null && (await tenants.read(id)) === null) throw noTenant();
+      await work.cancel(id, 'command');
+      say(await stopped(work, id));
+    }),
   );
-}
 
 withSettings(program.command('limits <tenant>').description('changes limits, allowed models or weight')).action(
   (tenant: string, options: Options) =>
@@ -163,12 +248,18 @@ withSettings(program.command('limits <tenant>').description('changes limits, all
 
 program
   .command('delete <tenant>')
-  .description('deletes a tenant and its keys; its jobs run out')
+  .description('deletes a tenant and its keys, and stops its work')
   .requiredOption('--yes', 'there is no way back')
-  .action((tenant: string) =>
-    withStores(process.env, async ({ tenants }) => {
-      if (!(await tenants.remove(tenantId(tenant)))) throw noTenant();
-      say('Deleted.');
+  .option(...KEEP_WORK)
+  .option('--erase', 'forget all that is stored for it but usage and audit log, also of one that is deleted')
+  .action((tenant: string, { keepWork, erase }: { keepWork?: true; erase?: true }) =>
+    withStores(process.env, async ({ tenants, work }) => {
+      const id = tenantId(tenant);
+      if (keepWork && erase) throw new CommandError('What is erased cannot run on: leave out --keep-work.');
+      const isKnown = (await tenants.read(id)) !== null || (erase && (await work.read(id)) !== null);
+      if (!isKnown) throw noTenant();
+      await tenants.remove(id, erase ? 'erased' : keepWork ? 'kept' : 'stopped');
+      say(keepWork ? 'Deleted.' : `Deleted. ${await stopped(work, id)}`);
     }),
   );
 
@@ -216,13 +307,15 @@ withJson(
 
 keys
   .command('revoke <tenant> <key>')
-  .description('ends a platform key, everywhere within 5 seconds')
-  .action((tenant: string, key: string) =>
-    withStores(process.env, async ({ keys: store }) => {
-      if (!(await store.revoke(tenantId(tenant), keyId(key)))) {
+  .description('ends a platform key, everywhere within 5 seconds, and stops the work that it asked for')
+  .option(...KEEP_WORK)
+  .action((tenant: string, key: string, { keepWork = false }: { keepWork?: boolean }) =>
+    withStores(process.env, async ({ keys: store, work }) => {
+      const id = tenantId(tenant);
+      if (!(await store.revoke(id, keyId(key), { keepWork }))) {
         throw new CommandError('This tenant has no platform key of this id.');
       }
-      say('Revoked.');
+      say(keepWork ? 'Revoked.' : `Revoked. ${await stopped(work, id)}`);
     }),
   );
 

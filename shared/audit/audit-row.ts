@@ -32,6 +32,10 @@ const COLUMNS = {
   key_rotated: ['actor', 'platform_key', 'replaced_key', 'overlap_ms'],
   key_revoked: ['actor', 'platform_key'],
   webhook_secret_rotated: ['platform_key'],
+  // `platform_key`: whose work alone is stopped.
+  work_stopped: ['actor', 'reason', 'platform_key'],
+  stopped_work_ended: ['jobs', 'batches', 'lines', 'running'],
+  tenant_erased: ['jobs', 'batches', 'deliveries'],
 } as const satisfies Record<string, readonly string[]>;
 
 type AuditKind = keyof typeof COLUMNS;

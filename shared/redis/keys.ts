@@ -98,6 +98,10 @@ const NAMES = {
   INFLIGHT: 'inflight',
   /** set: what ABORTS was told of jobs and batches that are not final. */
   CANCELLING: 'cancelling',
+  /** hash: marks of what is stopped of a tenant's work, how far the end of that is, and counts of it; until 14 days after the tenant is deleted. */
+  STOPS: 'stops:',
+  /** set: tenants of which something is stopped and has not all ended. */
+  STOPPING: 'stopping',
   /** hash: worker id → `<slots>:<alive until ms>`. */
   WORKERS: 'workers',
   /** hash: an event on its way to a tenant's endpoint, or one that was; 24 h after it arrived, 7 days after it failed. */
@@ -139,6 +143,11 @@ const NAMES = {
   PLATFORM_KEY: 'platform-key:',
   /** sorted set, in the registry: ids of a tenant's platform keys, by id. */
   TENANT_KEYS: 'tenant-keys:',
+
+  /** hash, in the registry: `<tenant>` or `<tenant>:<platform key>` → `<number> <reason> <actor>`, what the tenant's shard has still to carry out. */
+  STOP_ORDERS: 'stop-orders',
+  /** string, in the registry: the number of the last stop order; kept. */
+  STOP_ORDER_NUMBER: 'stop-order-number',
 
   /** string, in memory-only storage: the secret of the period that follows, in base64; until a minute after the period. */
   PERIOD_SECRET: 'period-secret:',

@@ -6,6 +6,7 @@ import { type BatchId, type BatchIds, MAX_LINES, stemOf, type TenantId } from '.
 import type { Handoff } from '../queues.ts';
 import { shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
+import type { StopReason } from '../tenant.ts';
 import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
@@ -88,8 +89,25 @@ export class StorageFull extends Error {
   }
 }
 
-type StageReply = ['staged' | 'lost'] | ['too_many_stored_bytes', stored: number, own: number];
-type PublishReply = ['published', ViewBatchReply, Handoff[]] | ['too_many_queued', queued: number] | ['lost'];
+/** The operator stopped the tenant's or the key's work before the batch was published. */
+export class StagingStopped extends Error {
+  readonly reason: StopReason;
+  constructor(reason: StopReason) {
+    super('The batch was stopped while its lines came');
+    this.name = 'StagingStopped';
+    this.reason = reason;
+  }
+}
+
+type StageReply =
+  | ['staged' | 'lost']
+  | ['stopped', StopReason]
+  | ['too_many_stored_bytes', stored: number, own: number];
+type PublishReply =
+  | ['published', ViewBatchReply, Handoff[]]
+  | ['too_many_queued', queued: number]
+  | ['stopped', StopReason]
+  | ['lost'];
 
 export type PublishAnswer =
   | { kind: 'published'; view: BatchView; handoffs: Handoff[]; shard: number }
@@ -97,7 +115,7 @@ export type PublishAnswer =
   | { kind: 'too_many_queued'; queued: number };
 
 export type Staging = {
-  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost, StorageFull or RedisUnavailable. */
+  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost, StagingStopped, StorageFull or RedisUnavailable. */
   add: (lines: readonly NewLine[]) => Promise<void>;
   /** Lines added so far. */
   count: () => number;
@@ -127,6 +145,8 @@ export const createStaging = (
     switch (reply[0]) {
       case 'staged':
         return;
+      case 'stopped':
+        throw new StagingStopped(reply[1]);
       case 'lost':
         throw new StagingLost();
       case 'too_many_stored_bytes':
@@ -212,6 +232,8 @@ export const createStaging = (
       switch (reply[0]) {
         case 'lost':
           throw new StagingLost();
+        case 'stopped':
+          throw new StagingStopped(reply[1]);
         case 'too_many_queued':
           return { kind: reply[0], queued: reply[1] };
         case 'published': {

@@ -9,6 +9,7 @@ import { key } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
+import type { StopReason } from '../tenant.ts';
 import { createStaging, LEASE_MS, type Line, type NewBatch, type Staging } from './batch-staging.ts';
 import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
 import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from './job-store.ts';
@@ -28,6 +29,8 @@ export type BeginAnswer = { rate: RateState } & (
   /** A request with the key was accepted before. */
   | { kind: 'known'; compare: (digests: readonly string[]) => Promise<Comparison> }
   | { kind: 'rate_limited'; waitMs: number }
+  /** Its tenant or its key was stopped, which the process that asks does not know yet. */
+  | { kind: 'stopped'; reason: StopReason }
   /** So many lines of the tenant wait already. */
   | { kind: 'too_many_queued'; queued: number }
   | { kind: 'too_many_stored_bytes'; stored: number }
@@ -141,6 +144,8 @@ export const createBatchStore = ({
           return { kind, rate, queued: detail };
         case 'too_many_stored_bytes':
           return { kind, rate, stored: detail };
+        case 'stopped':
+          return { kind, rate, reason: detail };
         case 'known':
           return {
             kind,
@@ -261,7 +266,8 @@ type BeginReply =
   | ['known', RateReply, digest: string, BatchId]
   | ['rate_limited', RateReply, waitMs: number]
   | ['too_many_queued', RateReply, queued: number]
-  | ['too_many_stored_bytes', RateReply, stored: number];
+  | ['too_many_stored_bytes', RateReply, stored: number]
+  | ['stopped', RateReply, StopReason];
 
 type OutcomeHead = [
   id: JobId,

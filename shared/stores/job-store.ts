@@ -9,7 +9,7 @@ import { key, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
-import type { LimitsInForce } from '../tenant.ts';
+import type { LimitsInForce, StopReason } from '../tenant.ts';
 import type { Traceparent } from '../tracing/traceparent.ts';
 import { type Webhook, webhookText } from '../webhooks/webhook.ts';
 import { fieldsOf } from './fields.ts';
@@ -81,6 +81,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'too_many_queued' }
   /** What the tenant stores already, and what this job would add. */
   | { kind: 'too_many_stored_bytes'; stored: number; own: number }
+  /** Its tenant or its key was stopped, which the process that asks does not know yet. */
+  | { kind: 'stopped'; reason: StopReason }
   /** In nano-dollars. */
   | { kind: 'over_budget'; usedNano: number; reservedNano: number }
 );
@@ -180,6 +182,8 @@ export const createJobStore = ({
           return { kind: 'too_many_stored_bytes', rate, stored: answer[2], own: answer[3] };
         case 'over_budget':
           return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
+        case 'stopped':
+          return { kind: 'stopped', rate, reason: answer[2] };
         case 'replayed':
           return { kind: 'replayed', rate, view: parseView(answer[2], answer[3]) };
         case 'accepted': {
@@ -274,6 +278,7 @@ export type RateReply = [remaining: number, resetMs: number];
 type SubmitReply =
   | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
+  | ['stopped', RateReply, StopReason]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
   | ['too_many_stored_bytes', RateReply, stored: number, own: number]
   | ['replayed', RateReply, JobId, ViewReply]

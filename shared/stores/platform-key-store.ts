@@ -72,8 +72,9 @@ export const createPlatformKeyStore = ({
     rotate: (tenant: TenantId, id: PlatformKeyId, overlapMs: number): Promise<IssueAnswer> =>
       put(tenant, { name: '', replaces: id, overlapMs }),
 
-    revoke: async (tenant: TenantId, id: PlatformKeyId): Promise<boolean> =>
-      (await run('revoke-key', REGISTRY_TAG, [tenant, id, actor])) === 'revoked',
+    /** Orders that the work which the key asked for is stopped, unless it is kept: see `WorkStore`. */
+    revoke: async (tenant: TenantId, id: PlatformKeyId, { keepWork = false } = {}): Promise<boolean> =>
+      (await run('revoke-key', REGISTRY_TAG, [tenant, id, actor, keepWork ? '' : 'key_revoked'])) === 'revoked',
 
     /** A page of a tenant's keys, newest first, expired ones of the last 30 days included; `next` is null at the end. */
     list: async (tenant: TenantId, { limit, after }: { limit: number; after: PlatformKeyId | null }) => {

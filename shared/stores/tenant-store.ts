@@ -11,8 +11,9 @@ import {
   LIMIT_NAMES,
   type NewTenant,
   type Tenant,
-  type TenantChanges,
   type TenantLimits,
+  type TenantPatch,
+  type WorkAtDeletion,
 } from '../tenant.ts';
 import { fieldsOf, timeText } from './fields.ts';
 
@@ -34,12 +35,13 @@ export const createTenantStore = ({
   /** Who makes the changes, for the audit log. */
   actor: Actor;
 }) => {
-  const put = async (id: TenantId, how: 'create' | 'change', changes: TenantChanges): Promise<Tenant | null> => {
+  const put = async (id: TenantId, how: 'create' | 'change', changes: TenantPatch): Promise<Tenant | null> => {
     const flat = (await run('put-tenant', REGISTRY_TAG, [
       id,
       how,
       actor,
       JSON.stringify(changes),
+      how === 'change' ? stopOf(changes) : '',
       ...fieldsFor(changes),
     ])) as string[];
     return flat.length > 0 ? parseTenant(id, fieldsOf(flat)) : null;
@@ -65,16 +67,19 @@ export const createTenantStore = ({
       return created;
     },
 
-    /** Null where there is no such tenant. A change of nothing tells the scheduler again. */
-    change: async (id: TenantId, changes: TenantChanges): Promise<Tenant | null> => {
+    /** Null where there is no such tenant. A change of nothing tells the scheduler again. Orders that its work is stopped, or may run again: see `WorkStore`. */
+    change: async (id: TenantId, changes: TenantPatch): Promise<Tenant | null> => {
       const changed = await put(id, 'change', changes);
       if (changed) await tellScheduler(changed);
       return changed;
     },
 
-    /** Revokes its keys with it; its jobs run out within its limits and budgets, and their webhooks are signed until then. */
-    remove: async (id: TenantId): Promise<boolean> => {
-      const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor]);
+    /**
+     * Revokes its keys with it and orders what becomes of its work and data: see `WorkStore`. Work that is kept runs out within its limits and budgets, and its webhooks are signed
+     * until then. What one that is gone left behind can still be erased.
+     */
+    remove: async (id: TenantId, work: WorkAtDeletion = 'stopped'): Promise<boolean> => {
+      const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor, ORDER_AT_DELETION[work]]);
       for (const name of ['TENANT', 'WEBHOOK_SECRETS'] as const) {
         await answerOf(redis.pexpire(key(tenantTag(id, shards), name, id), REMAINS_LIFE_MS));
       }
@@ -106,8 +111,20 @@ export const createTenantStore = ({
   };
 };
 
+const ORDER_AT_DELETION = {
+  stopped: 'tenant_deleted',
+  kept: '',
+  erased: 'tenant_erased',
+} as const satisfies Record<WorkAtDeletion, string>;
+
+/** The reason of the order that a change gives about the tenant's work; '' none. */
+const stopOf = ({ disabled, keep_work }: TenantPatch): string => {
+  if (disabled === undefined || keep_work === true) return '';
+  return disabled ? 'tenant_disabled' : 'tenant_enabled';
+};
+
 /** Every change as field and value; a limit has a field of its own, so that two admins can change two of them at once. */
-const fieldsFor = ({ name, disabled, limits = {}, allowed_models, weight }: TenantChanges): string[] => {
+const fieldsFor = ({ name, disabled, limits = {}, allowed_models, weight }: TenantPatch): string[] => {
   const fields: Record<string, string | number | undefined> = {
     name,
     disabled: disabled === undefined ? undefined : disabled ? '1' : '',

@@ -53,6 +53,50 @@ test('a tenant is created, read, changed and deleted', async () => {
   expectRefusal(await call('PATCH', path, {}), { status: 404, code: 'not_found' });
 });
 
+test('the work of a tenant is shown and cancelled, and what does not go together is refused', async () => {
+  const tenant = await operator.tenant();
+  const path = `/admin/tenants/${tenant.id}`;
+  const none = { object: 'tenant_work', tenant: tenant.id, waiting_jobs: 0, waiting_lines: 0, in_flight: 0 };
+  expect(await call('GET', `${path}/work`)).toMatchObject({
+    status: 200,
+    body: { ...none, stop: null, erasure: null },
+  });
+  const { status, body } = await call('POST', `${path}/cancel`);
+  expect({ status, body }).toMatchObject({ status: 202, body: { ...none, stop: { reason: 'cancelled', jobs: 0 } } });
+  for (const [method, at] of [
+    ['GET', 'work'],
+    ['POST', 'cancel'],
+  ] as const) {
+    expectRefusal(await call(method, `/admin/tenants/ten_01m828mxt1fr081gqvaaqfex75/${at}`), {
+      status: 404,
+      code: 'not_found',
+    });
+  }
+  expectRefusal(await call('PATCH', path, { keep_work: true }), {
+    status: 400,
+    code: 'invalid_body',
+    param: 'keep_work',
+  });
+  expectRefusal(await call('PATCH', path, { disabled: false, keep_work: true }), {
+    status: 400,
+    code: 'invalid_body',
+    param: 'keep_work',
+  });
+  expectRefusal(await call('DELETE', `${path}?erase=yes`), { status: 400, code: 'invalid_query', param: 'erase' });
+  expectRefusal(await call('DELETE', `${path}?erase=true&keep_work=true`), {
+    status: 400,
+    code: 'invalid_query',
+    param: 'keep_work',
+  });
+  expectRefusal(await call('POST', '/admin/tenants', { name: 'x', keep_work: true }), {
+    status: 400,
+    code: 'invalid_body',
+    param: 'keep_work',
+  });
+  const { body: disabled } = await call('PATCH', path, { disabled: true, keep_work: true });
+  expect(disabled).toEqual({ ...tenant, disabled: true });
+});
+
 test('a key is issued with its secret, listed without it, replaced, and revoked', async () => {
   const tenant = await operator.tenant();
   const path = `/admin/tenants/${tenant.id}/keys`;

@@ -64,7 +64,14 @@ describe('what an operator does to the registry', () => {
 
     const rows = (await all({ tenant: tenant.id })).toReversed();
     const by = { object: 'audit_row', tenant: tenant.id, actor: 'operator' };
-    expect(rows).toMatchObject([
+    const stops = rows.filter(({ kind }) => kind === 'work_stopped');
+    expect(stops).toMatchObject([
+      { ...by, reason: 'tenant_disabled', platform_key: null },
+      { ...by, reason: 'key_revoked', platform_key: second.id },
+      { ...by, reason: 'tenant_deleted', platform_key: null },
+    ]);
+    const ofRegistry = rows.filter(({ id }) => id.startsWith('registry:'));
+    expect(ofRegistry).toMatchObject([
       { ...by, kind: 'tenant_created', changes: { name: 'Audited', weight: 3, limits: { max_queued: 5 } } },
       { ...by, kind: 'tenant_changed', changes: { disabled: true } },
       {

@@ -212,11 +212,11 @@ describe.concurrent('within 5 seconds in every process', () => {
     const back = async () => (await gateway.call('GET', '/v1/usage', { key: key.secret })).status === 200;
     await until('it is let in', back, { withinMs: 5_000 });
   });
-  test('a deleted tenant is refused, and its jobs run out', async () => {
+  test('a tenant that is deleted with keep_work is refused, and its jobs run out', async () => {
     const other = await operator.tenant();
     const key = await operator.issue(other);
     const job = await gateway.submit('of a tenant that leaves', { key: key.secret });
-    await expectSoon(key.secret, () => operator.call('DELETE', `/admin/tenants/${other.id}`), 401);
+    await expectSoon(key.secret, () => operator.call('DELETE', `/admin/tenants/${other.id}?keep_work=true`), 401);
     const redis = new Redis(gateway.redis.url);
     const record = redisKey(shardTag(0), 'JOB', job.id);
     await until('its job has run', async () => (await redis.hget(record, 'status')) === 'completed');

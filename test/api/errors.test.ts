@@ -53,6 +53,7 @@ const JOBS: Record<string, boolean> = {
   provider_bad_response: true,
   platform_provider_error: true,
   budget_exceeded: false,
+  stopped_by_operator: false,
   deadline_exceeded: true,
   internal_error: true,
 };

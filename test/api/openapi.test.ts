@@ -197,7 +197,9 @@ describe('a running gateway', () => {
     await admin('POST /admin/tenants/{id}/keys/{keyId}/rotate', `${place}/keys/${key.id}/rotate`);
     await admin('GET /admin/tenants/{id}/keys', `${place}/keys`);
     await admin('DELETE /admin/tenants/{id}/keys/{keyId}', `${place}/keys/${key.id}`);
+    await admin('POST /admin/tenants/{id}/cancel', `${place}/cancel`);
     await admin('DELETE /admin/tenants/{id}', place);
+    await admin('GET /admin/tenants/{id}/work', `${place}/work`);
     await admin('GET /admin/audit', '/admin/audit');
     await admin('GET /admin/queues', '/admin/queues');
   });

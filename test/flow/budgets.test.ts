@@ -214,7 +214,7 @@ test('calls that leave and are cancelled or time out are charged the most that t
   });
 });
 
-test('what a deleted tenant left behind runs within its budget', async () => {
+test('what a deleted tenant left behind and may keep runs within its budget', async () => {
   await withGateway({ env: { ADMIN_TOKEN, MAX_ATTEMPTS: '1' }, workers: 0 }, async (gateway) => {
     const operator = operate(gateway);
     const tenant = await operator.tenant({ limits: { monthly_budget_usd: 0.05 } });
@@ -223,7 +223,7 @@ test('what a deleted tenant left behind runs within its budget', async () => {
     const hanging = { ...REQUEST, messages: [{ role: 'user', content: 'line sandbox:fail=hang' }], timeout_seconds: 1 };
     const sent = Array.from({ length: 8 }, (_, index) => ({ custom_id: `${index}`, body: hanging }));
     const { id } = acceptedBatch(await upload(gateway, sent, { key }));
-    expect((await operator.call('DELETE', `/admin/tenants/${tenant.id}`)).status).toBe(204);
+    expect((await operator.call('DELETE', `/admin/tenants/${tenant.id}?keep_work=true`)).status).toBe(204);
     await gateway.addWorker();
     const status = () =>
       withRedis(gateway.redis.url, (redis) => redis.hget(redisKey(shardTag(0), 'BATCH', id.slice(6, 28)), 'status'));

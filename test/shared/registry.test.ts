@@ -8,6 +8,7 @@ import { key, shardTag } from '../../shared/redis/keys.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
 import { createPlatformKeyStore, type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
 import { createTenantStore } from '../../shared/stores/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
 import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../shared/tenant.ts';
 import { keysHolding } from '../support/keys-holding.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';
@@ -22,12 +23,14 @@ let server: TestRedis;
 let redis: Redis;
 let tenants: ReturnType<typeof createTenantStore>;
 let keys: ReturnType<typeof createPlatformKeyStore>;
+let work: WorkStore;
 beforeAll(async () => {
   server = await startSharedRedis();
   redis = new Redis(server.url);
   const run = createScripts(redis);
   tenants = createTenantStore({ redis, run, shards: SHARDS, actor: 'operator' });
   keys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
+  work = createWorkStore({ redis, run, shards: SHARDS, retentionMs: 3_600_000 });
 });
 afterAll(async () => {
   redis.disconnect();
@@ -122,19 +125,21 @@ test('lists are newest first, in pages that together hold each once', async () =
   expect(new Set(seen).size).toBe(seen.length);
 });
 
-test('of a deleted tenant nothing stays but its audit rows and, for 14 days, what the scheduler knows of it; its keys are gone in the same step', async () => {
+test('of a deleted tenant nothing stays but its audit rows and, for 14 days, what the scheduler knows of it and that its work is stopped; its keys are gone in the same step', async () => {
   const gone = await tenants.create({ name: 'test', weight: 5 });
   const one = issued(await keys.issue(gone.id, { name: 'one' }));
   await keys.issue(gone.id, { name: 'two' });
   expect(await tenants.remove(gone.id)).toBe(true);
+  await work.carryOut(() => true);
+  for await (const _ of work.end(gone.id, { mostHandoffs: 0 }));
   expect(await keys.lookUp(one.key.id)).toBeNull();
   expect(await keys.rotate(gone.id, one.key.id, 0)).toEqual({ kind: 'no_tenant' });
   const left = [key('{registry}', 'AUDIT')];
   expect(await keysHolding(redis, one.key.id)).toEqual(left);
-  const remains = (await keysHolding(redis, gone.id)).filter((name) => !left.includes(name));
-  expect(remains).toHaveLength(1);
+  const remains = (await keysHolding(redis, gone.id)).filter((name) => !name.endsWith(':audit'));
+  expect(new Set(remains.map((name) => name.split(':')[1]))).toEqual(new Set(['stops', 'tenant']));
   expect(await weightOf(gone)).toContain('5');
-  expect(await redis.pttl(remains[0] ?? '')).toBeGreaterThan(13.9 * 86_400_000);
+  for (const name of remains) expect(await redis.pttl(name)).toBeGreaterThan(13.9 * 86_400_000);
 });
 
 test('what is stored of a key recognises it, and holds no part of its secret', async () => {

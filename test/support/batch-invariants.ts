@@ -120,6 +120,8 @@ export const readBatches = async (
     const isFinal = FINAL.some((final) => final === row.status);
     say(isFinal === (row.unfinished === '0'), `is ${row.status} with ${row.unfinished} unfinished`);
     if (isFinal) say(!(await redis.exists(at('SEALED', stem))), 'still has its sealed key');
+    // Nothing of a batch that is being cancelled is tried again.
+    else if (row.status === 'cancelling') say(!(await redis.exists(at('SEALED', stem))), 'still has its sealed key');
     else if (row.credential === 'user') say((await redis.exists(at('SEALED', stem))) === 1, 'lost its sealed key');
 
     for (const [id, job] of records) {

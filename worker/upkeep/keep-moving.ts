@@ -1,9 +1,10 @@
-/** Once a second, by the worker that holds a shard's lease: due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
+/** Once a second, by the worker that holds a shard's lease: stopped work, due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
 import { describeError, type Log } from '../../shared/log.ts';
 import type { Queues } from '../../shared/queues.ts';
 import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
 import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
 import type { WorkerMetrics } from '../metrics.ts';
+import type { EndStoppedWork } from './end-stopped-work.ts';
 import { every, type Repeating, together } from './every.ts';
 
 const TICK_MS = 1_000;
@@ -16,6 +17,7 @@ const INDEXES_MS = 100;
 export const keepMoving = ({
   scheduler,
   deliveries,
+  endStoppedWork,
   queues,
   metrics,
   worker,
@@ -25,6 +27,7 @@ export const keepMoving = ({
 }: {
   scheduler: SchedulerStore;
   deliveries: Pick<DeliveryStore, 'tend'>;
+  endStoppedWork: EndStoppedWork;
   queues: Queues;
   metrics: Pick<WorkerMetrics, 'jobsFinished'>;
   worker: string;
@@ -38,6 +41,7 @@ export const keepMoving = ({
 
     /** What follows the tick, in this order. Each makes an end of its own, and none rests on another. */
     const steps = {
+      end_stopped_work: () => endStoppedWork(shard),
       reconcile: async () => {
         for (let count = 0; count < PIECES_A_TURN; count++) {
           const { next, lost } = await scheduler.reconcile(shard, piece);

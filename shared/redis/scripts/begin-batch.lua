@@ -4,7 +4,8 @@
 --      11 platform key that asks, 12 fingerprint of the user's key ('' none), 13 most requests a minute, 14 most lines of the tenant that may wait,
 --      15 traceparent ('' none), 16 most bytes of the tenant that may be stored
 -- Out: {'staging', rate}, {'in_progress', rate} where the entry is held by a batch that is being staged, {'known', rate, digest, id} where the entry's request was accepted,
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate, lines that wait}, or {'too_many_stored_bytes', rate, bytes stored}; `rate` as of `rate_of`
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate, lines that wait}, {'too_many_stored_bytes', rate, bytes stored},
+--      or {'stopped', rate, why as of `stop_of`}; `rate` as of `rate_of`
 -- Only what may be staged counts as a request.
 -- Crash window: a batch whose API process died holds its entry until the lease is over.
 
@@ -14,6 +15,10 @@ local tenant, per_minute = ARGV[3], tonumber(ARGV[13])
 local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:batch', 'stored_bytes')
 local requests = leak(used[1], used[2], per_minute)
 
+local stopped = stop_of(tenant, ARGV[11], math.huge)
+if stopped then
+  return { 'stopped', rate_of(requests, per_minute), stopped }
+end
 local held = entry ~= '' and call('GET', IDEMPOTENCY .. entry)
 if held then
   local digest, holder = held:match('^(%S+) (%S+)$')
@@ -46,7 +51,7 @@ call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'stored
 if entry ~= '' then
   call('SET', IDEMPOTENCY .. entry, '- ' .. id, 'PX', ARGV[10])
 end
-call('HSET', BATCH .. stem, 'id', id, 'tenant', tenant, 'provider', ARGV[4], 'credential', ARGV[5], 'status', 'staging', 'platform_key', ARGV[11])
+call('HSET', BATCH .. stem, 'id', id, 'tenant', tenant, 'provider', ARGV[4], 'credential', ARGV[5], 'status', 'staging', 'platform_key', ARGV[11], 'begun', now)
 local optional = { 'parent', ARGV[6], 'sandbox', ARGV[7], 'idempotency', entry, 'fingerprint', ARGV[12], 'traceparent', ARGV[15] }
 for i = 1, #optional, 2 do
   if optional[i + 1] ~= '' then

@@ -31,5 +31,5 @@ if job[J.status] == 'in_progress' then
   call('PUBLISH', ABORTS, id)
   return { 'requested', {} }
 end
-finish(id, job, 'cancelled', tonumber(ARGV[3]), {})
+finish_cancelled(id, job, tonumber(ARGV[3]))
 return { 'cancelled', feed(4) }

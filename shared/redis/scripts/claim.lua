@@ -1,7 +1,7 @@
 -- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider; from here on its credential counts as used.
 --
 -- In:  1 id, 2 hand-off, 3 claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt), 4 most crashes, 5 retention ms, 6 most attempts of any outcome
--- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled, expired, crashed or was tried too often, or has no budget for the call, or
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled or stopped, expired, crashed or was tried too often, or has no budget for the call, or
 --      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
 
@@ -29,8 +29,8 @@ if last and last.outcome == '' and last.claim ~= claim then
 end
 local stem = batch_of(id)
 local batch = stem and call('HMGET', BATCH .. stem, 'id', 'stopped_as') or {}
-if call('SISMEMBER', CANCELLING, id) == 1 or batch[2] == 'cancelled' then
-  finish(id, job, 'cancelled', retention, {})
+if call('SISMEMBER', CANCELLING, id) == 1 or batch[2] == 'cancelled' or is_stopped(id, job) then
+  finish_cancelled(id, job, retention)
   return { 'refused', 'cancelled', feed(4) }
 end
 if tonumber(row[1]) <= now then

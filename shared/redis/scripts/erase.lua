@@ -38,11 +38,5 @@ for i = 1, #entries do
     call('XDEL', JOBS .. tenant, entries[i][1])
   end
 end
-if job[5] then
-  forget_held(tenant, job[5])
-end
-call('HDEL', JOB .. id, 'metadata', 'detail', 'held')
-call('HSET', JOB .. id, 'erased', 1)
-call('PEXPIRE', JOB .. id, ARGV[3])
-call('DEL', RESULT .. id)
+forget_job(id, tenant, job[5], ARGV[3])
 return 'erased'

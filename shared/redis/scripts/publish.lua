@@ -2,16 +2,20 @@
 --
 -- In:  1 stem, 2 tenant, 3 deadline ms, 4 sealed key ('' none), 5 metadata JSON ('' none), 6 webhook as `record_event` takes it ('' none), 7 errors of lines left out, as JSON ('' none), 8 number of lines left out,
 --      9 digest of the request, 10 ms that the idempotency entry stays, 11 most lines of the tenant that may wait, 12 most hand-offs to make, then for each lane (≤ 64): 13 model, 14 upstream
--- Out: {'published', what `view_batch` answers, {hand-offs}}, {'too_many_queued', lines that wait}, or {'lost'} where the batch is not being staged any more
+-- Out: {'published', what `view_batch` answers, {hand-offs}}, {'too_many_queued', lines that wait}, {'stopped', why as of `stop_of`}, or {'lost'} where the batch is not being staged any more
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
 local stem, tenant, deadline = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local row = call('HMGET', BATCH .. stem, 'status', 'id', 'total', 'idempotency', 'published')
+local row = call('HMGET', BATCH .. stem, 'status', 'id', 'total', 'idempotency', 'published', 'platform_key', 'begun')
 if row[5] then
   return { 'published', view_batch(stem, tenant, ''), {} }
 end
 if row[1] ~= 'staging' or row[4] and call('GET', IDEMPOTENCY .. row[4]) ~= '- ' .. row[2] then
   return { 'lost' }
+end
+local stopped = stop_of(tenant, row[6], row[7])
+if stopped then
+  return { 'stopped', stopped }
 end
 local waiting = number(call('HGET', TENANT .. tenant, 'waiting:batch'), 0)
 if waiting + row[3] > tonumber(ARGV[11]) then

@@ -8,7 +8,7 @@ local stem, index, offset, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if not is_readable(stem, ARGV[1]) then
   return {}
 end
-local stopped = call('HGET', BATCH .. stem, 'stopped_as')
+local stopped = call('HMGET', BATCH .. stem, 'stopped_as', 'stop_error')
 
 local answer, looked, bytes = { index, offset }, 0, 0
 
@@ -21,7 +21,7 @@ local function take(suffix, never_ran)
       -- It was cancelled by itself, and has its own place.
       return
     end
-    job = { stopped, false, false, stopped == 'expired' and 'deadline_exceeded', false, false }
+    job = { stopped[1], false, false, error_without_turn(stopped[1], stopped[2]) or false, false, false }
   end
   local line = read_line(id)
   local row = { id, index, offset, line.custom_id }

@@ -104,7 +104,7 @@ end
 local became = 'queued'
 if FINAL[next_step] then
   became = next_step
-elseif call('SISMEMBER', CANCELLING, id) == 1 or stopped_as(id) == 'cancelled' then
+elseif call('SISMEMBER', CANCELLING, id) == 1 or stopped_as(id) == 'cancelled' or is_stopped(id, job) then
   became = 'cancelled'
 end
 close_attempt(id, job, number_of, attempt, outcome, request_id, became, ARGV[8])
@@ -119,9 +119,11 @@ if outcome == 'throttled' then
 else
   call('HDEL', JOB .. id, 'throttled')
 end
-if FINAL[became] then
-  local as_wished = became == next_step
-  finish(id, job, became, retention, as_wished and final_fields() or {}, as_wished and #ARGV[10] or 0)
+if became == 'cancelled' then
+  finish_cancelled(id, job, retention)
+  return { became, feed(tonumber(ARGV[20])) }
+elseif FINAL[became] then
+  finish(id, job, became, retention, final_fields(), #ARGV[10])
   return { became, feed(tonumber(ARGV[20])) }
 end
 

@@ -2,11 +2,17 @@
 --
 -- In:  1 stem, 2 lease ms, 3 tenant, 4 most bytes of it that may be stored,
 --      then for each line (≤ 32, all of one part of BATCH_LINES): 5 what its id has after the stem, 6 lane, 7 contents as `read_staged` takes them
--- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with these lines}, or {'lost'} where the batch is not being staged any more
+-- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with these lines}, {'stopped', why as of `stop_of`},
+--      or {'lost'} where the batch is not being staged any more
 
 local stem = ARGV[1]
-if call('HGET', BATCH .. stem, 'status') ~= 'staging' then
+local batch = call('HMGET', BATCH .. stem, 'status', 'tenant', 'platform_key', 'begun')
+if batch[1] ~= 'staging' then
   return { 'lost' }
+end
+local stopped = stop_of(batch[2], batch[3], batch[4])
+if stopped then
+  return { 'stopped', stopped }
 end
 call('ZADD', BATCH_DUE, now + tonumber(ARGV[2]), stem)
 local at = stem .. ARGV[5]:sub(1, 3)

@@ -4,12 +4,12 @@
 --      11 request JSON, 12 sealed key ('' none), 13 metadata JSON ('' none), 14 sandbox ('1' or ''), 15 API process that waits ('' none),
 --      16 most hand-offs to make, 17 idempotency entry ('' none), 18 digests that stand for the request, the one to store first, 19 ms that the entry stays,
 --      20 platform key that asks, 21 fingerprint of the user's key ('' none), 22 webhook as `record_event` takes it ('' none), 23 most requests a minute, 24 most waiting jobs of the class,
---      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it may cost ('' no budget), 28 budget of the month,
+--      25 traceparent ('' none), 26 tokens that a call of it may use, 27 nano-dollars that a call of it can cost at most ('' no budget), 28 budget of the month,
 --      29 whether it is refused unless it was accepted before ('1' or ''), 30 retention ms, 31 most bytes of the tenant that may be stored
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}, {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
---      {'over_budget', rate, nano-dollars used, reserved}; `rate` as of `rate_of`
+--      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of `stop_of`}; `rate` as of `rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
@@ -21,6 +21,10 @@ local per_minute = tonumber(ARGV[23])
 local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class, 'stored_bytes')
 local requests = leak(used[1], used[2], per_minute)
 
+local stopped = stop_of(tenant, ARGV[20], math.huge)
+if stopped then
+  return { 'stopped', rate_of(requests, per_minute), stopped }
+end
 local first = ARGV[17] ~= '' and call('GET', IDEMPOTENCY .. ARGV[17])
 if first then
   local digest, first_id = first:match('^(%S+) (%S+)$')

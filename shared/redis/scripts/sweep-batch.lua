@@ -39,7 +39,11 @@ local function drain()
     local job = read_job(id)
     if job[J.status] == 'queued' or is_late then
       close_lost_attempt(id, job, 'lost')
-      finish(id, job, row[2], retention, row[2] == 'expired' and { 'error', 'deadline_exceeded' } or {})
+      if row[2] == 'expired' then
+        finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
+      else
+        finish_cancelled(id, job, retention)
+      end
     end
   end
   if call('HGET', BATCH .. stem, 'unfinished') ~= '0' then

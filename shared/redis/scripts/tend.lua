@@ -11,15 +11,7 @@ for i = 1, #due do
   local delivery = read_delivery(id)
   local at = delivery[D.at]
   if delivery[D.status] ~= 'pending' then
-    call('DEL', DELIVERY .. id)
-    call('ZREM', OUTBOX, id)
-    if delivery[D.held] then
-      forget_held(delivery[D.tenant], delivery[D.held])
-    end
-    if delivery[D.tenant] then
-      call('ZREM', TENANT_DELIVERIES .. delivery[D.tenant], id)
-      call('ZREM', FAILED_DELIVERIES .. delivery[D.tenant], id)
-    end
+    forget_delivery(id, delivery)
   elseif at == 'due' then
     enter_delivery(id, delivery)
   elseif at == 'waiting' then

@@ -50,8 +50,8 @@ local function finish_line(stem, id, status, was_running, retention_ms)
   return freed
 end
 
--- Ends every line that had no turn, whatever their number. Those that had one are drained: what runs is aborted, or ends by the deadline.
-local function stop_batch(stem, as, retention_ms)
+-- Ends every line that had no turn, whatever their number. Those that had one are drained: what runs is aborted, or ends by the deadline. `error`: when the operator stopped it.
+local function stop_batch(stem, as, retention_ms, error)
   local row = call('HMGET', BATCH .. stem, 'tenant', 'provider', 'credential', 'lanes')
   local ended = 0
   for n = 0, row[4] - 1 do
@@ -70,7 +70,12 @@ local function stop_batch(stem, as, retention_ms)
   end
   local status = STOPPED_STATUS[as]
   call('HSET', BATCH .. stem, 'status', status, 'stopped', now, 'stopped_as', as)
+  if error then
+    call('HSET', BATCH .. stem, 'stop_error', error)
+  end
   if as == 'cancelled' then
+    -- Nothing of it is tried again.
+    call('DEL', SEALED .. stem)
     call('SADD', CANCELLING, 'job_' .. stem)
     call('PUBLISH', ABORTS, 'job_' .. stem)
   end

@@ -137,6 +137,16 @@ local function finish(id, job, status, retention_ms, fields, stored)
   end
 end
 
+-- Whether the operator stopped the work that a job is of.
+local function is_stopped(id, job)
+  return stop_of(job[J.tenant], job[J.platform_key], call('HGET', JOB .. id, 'created')) ~= nil
+end
+
+-- Ends a job that was cancelled, by its tenant or by the operator.
+local function finish_cancelled(id, job, retention_ms)
+  finish(id, job, 'cancelled', retention_ms, is_stopped(id, job) and { 'error', STOPPED } or {})
+end
+
 -- An attempt's row: `started|finished|outcome|provider request id|claim`; finished and outcome are empty while it is open.
 local function read_attempt(id, number_of)
   local row = call('HGET', JOB .. id, 'attempt:' .. number_of)

@@ -49,6 +49,11 @@ local function forget_request(id, line)
   return #line.request
 end
 
+-- The error of a batch's lines that ended without a turn; nil when their tenant cancelled them.
+local function error_without_turn(stopped_as, stop_error)
+  return stop_error or stopped_as == 'expired' and 'deadline_exceeded' or nil
+end
+
 -- The record of a line that has had no turn, as field, value, …
 local function waiting_record(stem, line)
   local batch = call('HMGET', BATCH .. stem, 'tenant', 'provider', 'model:' .. line.lane, 'credential', 'published', 'deadline', 'platform_key', 'sandbox', 'fingerprint', 'traceparent')

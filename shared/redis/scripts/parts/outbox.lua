@@ -100,6 +100,19 @@ local function release_subject(subject, kept_until)
   end
 end
 
+local function forget_delivery(id, delivery)
+  local tenant = delivery[D.tenant]
+  call('DEL', DELIVERY .. id)
+  call('ZREM', OUTBOX, id)
+  if delivery[D.held] then
+    forget_held(tenant, delivery[D.held])
+  end
+  if tenant then
+    call('ZREM', TENANT_DELIVERIES .. tenant, id)
+    call('ZREM', FAILED_DELIVERIES .. tenant, id)
+  end
+end
+
 -- `reason`: why it failed where no attempt says so.
 local function finish_delivery(id, delivery, status, reason)
   local life = status == 'delivered' and DELIVERED_LIFE_MS or FAILED_LIFE_MS

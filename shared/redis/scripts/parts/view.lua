@@ -28,7 +28,7 @@ end
 
 -- The record of a line, and what it shares with its batch: later fields count. {} where the batch is not readable.
 local function line_record(stem, id, flat)
-  local batch = call('HMGET', BATCH .. stem, 'id', 'published', 'erasing', 'stopped_as', 'stopped', 'retained')
+  local batch = call('HMGET', BATCH .. stem, 'id', 'published', 'erasing', 'stopped_as', 'stopped', 'retained', 'stop_error')
   local line = batch[2] and not batch[3] and read_line(id)
   if not line or line.erased then
     return {}
@@ -42,8 +42,9 @@ local function line_record(stem, id, flat)
     if batch[4] then
       set('status', batch[4])
       set('finished', batch[5])
-      if batch[4] == 'expired' then
-        set('error', 'deadline_exceeded')
+      local code = error_without_turn(batch[4], batch[7])
+      if code then
+        set('error', code)
       end
     end
   end
