@@ -3,7 +3,7 @@ local function forget_job(id, tenant, held, stub_ms)
   if held then
     forget_held(tenant, held)
   end
-  call('HDEL', JOB .. id, 'metadata', 'detail', 'webhook', 'held')
+  call('HDEL', JOB .. id, 'metadata', 'detail', 'held')
   call('HSET', JOB .. id, 'erased', 1)
   call('PEXPIRE', JOB .. id, stub_ms)
   call('DEL', RESULT .. id)
