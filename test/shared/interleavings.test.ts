@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { batchStatusOf, isFinalBatch } from '../../shared/batch.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/ids.ts';
 import { parseHandoff } from '../../shared/queues.ts';
 import { key } from '../../shared/redis/keys.ts';
+import { createScripts } from '../../shared/redis/scripts.ts';
+import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';
@@ -11,9 +14,12 @@ import { startSharedRedis } from '../support/shared-redis.ts';
 
 let server: TestRedis;
 let engine: Engine;
+let work: WorkStore;
 beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
+  const { redis } = engine;
+  work = createWorkStore({ redis, run: createScripts(redis), shards: 1, retentionMs: 3_600_000 });
 });
 afterAll(async () => {
   engine.stop();
@@ -73,6 +79,8 @@ const step = fc.oneof(
         'erase batch',
         'erase',
         'erase line',
+        'stop',
+        'end stopped',
       ),
       pick: fc.nat(60),
       late: fc.boolean(),
@@ -106,6 +114,16 @@ test('whatever happens in whatever order, every job stands in exactly one place,
       const sweepBatch = async (): Promise<void> => {
         const swept = await engine.scheduler.sweepBatch(0);
         engine.handoffs.push(...(swept?.handoffs ?? []));
+      };
+      const endStopped = async (pieces: number): Promise<void> => {
+        let left = pieces;
+        for (const tenant of await work.stopping(0)) {
+          for await (const { handoffs } of work.end(tenant, { mostHandoffs: 64 })) {
+            engine.handoffs.push(...handoffs);
+            left -= 1;
+            if (left === 0) return;
+          }
+        }
       };
       const lift = async (tenant: string): Promise<void> => {
         await engine.redis.hdel(key(TAG, 'TENANT', tenant), 'max_in_flight', 'tokens_per_minute');
@@ -167,6 +185,15 @@ test('whatever happens in whatever order, every job stands in exactly one place,
             }
             break;
           }
+          case 'stop':
+            // Tests name tenants in the form that the type stands for.
+            if (late) await work.cancel((TENANTS[pick % 3] ?? 'acme') as TenantId, 'operator');
+            // What is sent in the same millisecond is of before.
+            await delay(2);
+            break;
+          case 'end stopped':
+            await endStopped(1);
+            break;
           case 'start':
             await take();
             break;
@@ -232,6 +259,7 @@ test('whatever happens in whatever order, every job stands in exactly one place,
       while (performance.now() < limitMs && (await isUnfinished())) {
         await engine.tick();
         await sweepBatch();
+        await endStopped(1_000);
         const known = new Set([...engine.handoffs, ...running.map(({ id }) => id)]);
         for (const [id, since] of Object.entries(await engine.redis.hgetall(key(TAG, 'INFLIGHT')))) {
           const handoff = `${id}-${since.split(':')[0]}`;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parsePeppers } from '../../shared/crypto/keyring.ts';
 import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
@@ -234,7 +235,7 @@ test('a tenant that is enabled again runs what it sends from then on, and nothin
   await work.carryOut(() => true);
   await tenants.change(acme, { disabled: false });
   await work.carryOut(() => true);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await delay(2);
   const after = await engine.submit(acme, { platformKey: one });
   expect((await startAll()).map(({ id }) => id)).toEqual([after]);
   await endStoppedWork(0);
@@ -282,17 +283,29 @@ describe('what comes in meanwhile is refused, by processes too that do not know 
     expect(await engine.redis.keys(`${TAG}:batch-lines:*`)).toEqual([]);
   });
 
+  test('a batch of which all lines had come in, and that was not published', async () => {
+    const { id, staging } = await engine.begin(acme, { platformKey: one });
+    // A full piece, so that nothing is left to be sent.
+    await staging.add(linesOf(31));
+    while ((await engine.redis.hget(key(TAG, 'BATCH', stemOf(id)), 'total')) !== '31');
+    await keys.revoke(acme, one as never);
+    await work.carryOut(() => true);
+    await expect(engine.publish(staging)).rejects.toThrow(StagingStopped);
+  });
+
   test('a batch that was being uploaded when all was cancelled, while the next one is taken', async () => {
     const { staging } = await engine.begin(acme, { platformKey: one });
     await staging.add(linesOf(40));
     await work.cancel(acme, 'operator');
-    await expect(
-      (async () => {
-        await staging.add(linesOf(300, { first: 41 }));
-        await engine.publish(staging);
-      })(),
-    ).rejects.toMatchObject({ reason: 'cancelled' });
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    // Its lines are refused, long before it is published.
+    const goOn = async (): Promise<void> => {
+      for (let first = 41; first < 400; first += 32) {
+        await staging.add(linesOf(32, { first }));
+        await delay(1);
+      }
+    };
+    await expect(goOn()).rejects.toMatchObject({ reason: 'cancelled' });
+    await delay(2);
     await engine.batch(acme, 2, { platformKey: one });
     expect((await startAll()).length).toBe(2);
   });
