@@ -158,7 +158,7 @@ export const startApi = async (
     tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,
     work,
-    stopWork: createStopWork({ work, queues, metrics }),
+    stopWork: createStopWork({ work, queues, metrics, log }),
     audit: createAuditStore({ redis, run, shards }),
     scheduler,
     jobs,

@@ -1,5 +1,6 @@
 /** The business step behind everything that stops a tenant's work. */
 import type { TenantId } from '../shared/ids.ts';
+import { describeError, type Log } from '../shared/log.ts';
 import type { Queues } from '../shared/queues.ts';
 import { HANDOFFS_A_PIECE, type WorkStore } from '../shared/stores/work-store.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -15,17 +16,20 @@ export const createStopWork =
     work,
     queues,
     metrics,
+    log,
   }: {
     work: Pick<WorkStore, 'carryOut' | 'end'>;
     queues: Pick<Queues, 'add'>;
     metrics: Pick<ApiMetrics, 'waitingJobsCancelled'>;
+    log: Log;
   }): StopWork =>
   async (tenant) => {
     await work.carryOut((each) => each === tenant);
     const untilMs = performance.now() + AT_ONCE_MS;
     for await (const { shard, jobs, handoffs } of work.end(tenant, { mostHandoffs: HANDOFFS_A_PIECE })) {
       metrics.waitingJobsCancelled(jobs);
-      await queues.add(shard, handoffs);
+      // A hand-off that BullMQ does not get now, a worker's upkeep brings.
+      queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
       if (performance.now() > untilMs) return;
     }
   };
