@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { ApiContext } from './context.ts';
 import { parameterOf, partsOf } from './header-list.ts';
+import { heldTags } from './held-tags.ts';
 import type { Handler } from './route.ts';
 
 /** `headers` go with it, whatever form it takes. */
@@ -11,17 +12,17 @@ export const storedAnswer = (text: string, headers: Record<string, string>): Han
   const zipped = formOf(gzipSync(text), { 'Content-Encoding': 'gzip' });
   return (c) => {
     const { bytes, tag, coding } = takesGzip(c) ? zipped : plain;
-    const known = partsOf(c.req.header('if-none-match') ?? '', ',').map((each) => each.replace(/^W\//, ''));
+    const held = heldTags(c.req.header('if-none-match') ?? '');
     // A cache may keep it, and asks whether it is still the same.
-    const always = { ETag: tag, Vary: 'Accept-Encoding', 'Cache-Control': 'no-cache', ...headers };
-    if (known.includes('*') || known.includes(tag)) return c.body(null, 304, always);
+    const always = { ETag: `"${tag}"`, Vary: 'Accept-Encoding', 'Cache-Control': 'no-cache', ...headers };
+    if (held.includes('*') || held.includes(tag)) return c.body(null, 304, always);
     return c.body(bytes, 200, { ...always, ...coding });
   };
 };
 
 const formOf = (buffer: Buffer, coding: Record<string, string>) => {
   const bytes = Uint8Array.from(buffer);
-  return { bytes, tag: `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`, coding };
+  return { bytes, tag: hash('sha256', bytes, 'hex').slice(0, 32), coding };
 };
 
 /** RFC 9110, 12.5.3. */

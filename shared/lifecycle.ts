@@ -48,7 +48,10 @@ export const runUntilStopped = ({
   waitsMs: number;
   exitWithParent: boolean;
 }): void => {
+  let stopping = false;
   const stop = (reason: string, exitCode: number): void => {
+    if (stopping) return;
+    stopping = true;
     log.info('stopping', { signal: reason });
     const limit = setTimeout(() => {
       log.error('stop_took_too_long');
@@ -57,7 +60,8 @@ export const runUntilStopped = ({
     limit.unref();
     void lifecycle.stop().then(() => process.exit(exitCode));
   };
-  process.once('SIGTERM', () => stop('SIGTERM', 0));
+  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  // A second one is a person's impatience, and ends the process.
   process.once('SIGINT', () => stop('SIGINT', 0));
   if (exitWithParent) {
     process.stdin.on('end', () => stop('parent gone', 0)).on('error', () => stop('parent gone', 0));

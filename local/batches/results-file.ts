@@ -48,34 +48,35 @@ const cursorIn = (line: string, path: string): string => {
 const MAX_VAIN_READS = 5;
 const PAUSE_MS = 500;
 
-/**
- * Adds what `read` brings of the batch behind the last whole line, and answers how many lines the file has then.
- * A download that breaks off goes on from its last whole line. Safe to call again after any interruption.
- */
-export const continueResults = async (
-  path: string,
-  batch: string,
-  read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>,
-): Promise<number> => {
+/** The results of a batch in a file, which is refused when it holds something else. */
+export const openResults = async (path: string, batch: string) => {
   let { lines, bytes, cursor } = await wholeLines(path);
   if (cursor !== null && isBatchId(batch) && parseCursor(batch, cursor) === null) {
     throw new CommandError(`${path} holds results of another batch; name another file with --output.`);
   }
-  for (let vain = 0; ; ) {
-    const body = await read(cursor);
-    if (existsSync(path)) await truncate(path, bytes);
-    const isWhole = body === null || (await append(path, body));
-    const before = lines;
-    ({ lines, bytes, cursor } = await wholeLines(path));
-    if (isWhole) return lines;
-    vain = lines > before ? 0 : vain + 1;
-    if (vain === MAX_VAIN_READS) {
-      throw new CommandError(
-        `The download broke off after ${lines} results, ${vain} times in a row at the same place. Run the same command again to go on.`,
-      );
-    }
-    await delay(PAUSE_MS);
-  }
+  return {
+    /**
+     * Adds what `read` brings behind the last whole line, and answers how many lines the file has then.
+     * A download that breaks off goes on from its last whole line. Safe to call again after any interruption.
+     */
+    append: async (read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>): Promise<number> => {
+      for (let vain = 0; ; ) {
+        const body = await read(cursor);
+        if (existsSync(path)) await truncate(path, bytes);
+        const isWhole = body === null || (await append(path, body));
+        const before = lines;
+        ({ lines, bytes, cursor } = await wholeLines(path));
+        if (isWhole) return lines;
+        vain = lines > before ? 0 : vain + 1;
+        if (vain === MAX_VAIN_READS) {
+          throw new CommandError(
+            `The download broke off after ${lines} results, ${vain} times in a row at the same place. Run the same command again to go on.`,
+          );
+        }
+        await delay(PAUSE_MS);
+      }
+    },
+  };
 };
 
 /** False when the connection broke; an error of the file itself is thrown. */

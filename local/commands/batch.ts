@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import type { Batch } from '../../shared/batch.ts';
 import { createGatewayClient, type GatewayClient } from '../batches/gateway-client.ts';
 import { createProgress } from '../batches/progress.ts';
-import { continueResults } from '../batches/results-file.ts';
+import { openResults } from '../batches/results-file.ts';
 import { CommandError, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';
 
@@ -82,9 +82,10 @@ const fetchResults = async (client: GatewayClient, id: string, options: Options)
   // Standard output is for what was asked for.
   if (options.wait) await client.follow(id, createProgress(process.stderr));
   const path = resolve(TYPED_IN, options.output ?? `${id}.results.ndjson`);
+  const results = await openResults(path, id);
   // Before the download: what ends meanwhile may be in it or not.
   const ended = await client.read(id);
-  const lines = await continueResults(path, id, (after) => client.results(id, after));
+  const lines = await results.append((after) => client.results(id, after));
   const batch = await client.read(id);
   say(batchText(batch, options));
   process.stderr.write(`${lines} results in ${path}\n`);

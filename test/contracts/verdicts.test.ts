@@ -100,7 +100,8 @@ describe.each(VENDORS)('$provider', (vendor) => {
         const unseen = [407, 421].includes(status) && vendor.credential === 'user';
         const told = {
           usage: null,
-          ...(unseen ? { providerStatus: null } : { providerStatus: status, billable: false }),
+          // Whoever says that it gave up waiting says nothing of the provider, which may bill.
+          ...(unseen ? { providerStatus: null } : { providerStatus: status, billable: [504, 524].includes(status) }),
         };
         if (status === 429) expect(outcome).toMatchObject({ ...told, kind: 'throttled', cause: 'limit', detail: null });
         else expect(outcome).toMatchObject({ ...told, kind: 'unavailable', code: 'provider_unavailable' });
