@@ -1,9 +1,7 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
 import { existsSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { modelName } from './completion.ts';
 import type { Peppers } from './crypto/keyring.ts';
@@ -11,9 +9,13 @@ import type { KmsSettings } from './crypto/kms.ts';
 import { Secret } from './crypto/secret.ts';
 import { MAX_LINES } from './ids.ts';
 import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
+import { isHttpUrl, isRedisUrl } from './outward-url.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
+import { exposureProblems, productionProblems } from './production-rules.ts';
+import { secretProblems } from './secret-rules.ts';
 import { type DefaultLimits, MOST } from './tenant.ts';
+import { isNetwork } from './trusted-networks.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from './webhooks/retry-schedule.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,19 +42,8 @@ const yesOrNo = z.stringbool({ error: 'must be true or false' });
 const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
 
-const isHttpUrl = (text: string): boolean => {
-  const url = URL.parse(text);
-  return /^https?:$/.test(url?.protocol ?? '') && !url?.username && !url?.password && !url?.search && !url?.hash;
-};
 /** No more than an SDK can put a path behind; and `fetch` refuses a URL that holds a user. */
 const httpUrl = z.string().refine(isHttpUrl, 'must be an http:// or https:// URL without user, query and fragment');
-
-/** Strict, because a password with "/", "?" or "#" that is not percent-encoded moves the host into another part, and the user's name into its place. */
-const isRedisUrl = (text: string): boolean => {
-  const url = URL.parse(text);
-  if (url === null || !/^rediss?:$/.test(url.protocol)) return false;
-  return url.hostname !== '' && /^(\/\d{0,4})?$/.test(url.pathname) && url.search === '' && url.hash === '';
-};
 
 const isRetrySchedule = (text: string): boolean => {
   const waits = text.split(',');
@@ -60,11 +51,6 @@ const isRetrySchedule = (text: string): boolean => {
   return waits.length <= 20 && waits.every(isWait);
 };
 
-const isNetwork = (text: string): boolean => {
-  const [address = '', bits] = text.split('/');
-  // ipaddr.js reads far more spellings: octal, hexadecimal, short forms.
-  return isIP(address) !== 0 && !address.includes('%') && (bits === undefined || ipaddr.isValidCIDR(text));
-};
 const networks = z
   .string()
   .transform((text) => text.split(',').map((network) => network.trim()))
@@ -92,11 +78,6 @@ const redisUrl = z
     'must be a URL such as redis://host:6379 or rediss://user:password@host:6379/0, with special characters of the password percent-encoded',
   );
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
-const isSecureRedisUrl = (text: string): boolean => {
-  const url = URL.parse(text);
-  return url?.protocol === 'rediss:' && url.password !== '';
-};
-
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -188,9 +169,6 @@ const REFUSED_VARIABLES = [
   'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
   'AWS_ENDPOINT_URL_KMS',
 ] as const;
-
-/** These make libraries print requests, keys included. */
-const DEBUG_VARIABLES = ['OPENAI_LOG', 'ANTHROPIC_LOG', 'DEBUG', 'NODE_DEBUG'] as const;
 
 /** Nothing here goes through a proxy: the connections would go around it, or fail where only it leads out. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'] as const;
@@ -316,8 +294,11 @@ export const detectSandbox = (environment: Environment): boolean => {
   );
 };
 
-/** Reads and checks everything; throws one ConfigError that names every problem. Outside production it creates missing keys once in `DATA_DIR`. */
-export const loadConfig = (environment: Environment): Config => {
+/**
+ * Reads and checks everything; throws one ConfigError that names every problem. Outside production it creates missing keys once in `DATA_DIR`.
+ * `flags`: the options that Node was started with.
+ */
+export const loadConfig = (environment: Environment, flags: readonly string[] = process.execArgv): Config => {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const problems: string[] = [];
   const parsed = variables.safeParse(given);
@@ -338,30 +319,11 @@ export const loadConfig = (environment: Environment): Config => {
   if (Boolean(given.AWS_ACCESS_KEY_ID) !== Boolean(given.AWS_SECRET_ACCESS_KEY)) {
     problems.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together.');
   }
-  if (production) {
-    for (const name of DEBUG_VARIABLES) {
-      if (given[name]) problems.push(`${name} must not be set in production: it makes a library print requests.`);
-    }
-    if (given.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
-      problems.push(
-        'NODE_TLS_REJECT_UNAUTHORIZED=0 must not be set in production: whoever is on the way could read users’ keys. NODE_EXTRA_CA_CERTS trusts a private authority.',
-      );
-    }
-    if (sandbox) problems.push('SANDBOX must not be on in production: its demo key is public.');
-    if (!given.TRUSTED_PROXIES) {
-      problems.push(
-        'TRUSTED_PROXIES is required in production: the addresses of the proxies that end TLS before the API, which refuses every request that they do not say came over HTTPS.',
-      );
-    }
-    const waived = yesOrNo.safeParse(given.REDIS_ALLOW_INSECURE).data === true;
-    const servers = { REDIS_URL: given.REDIS_URL ?? LOCAL_REDIS, EPHEMERAL_REDIS_URL: given.EPHEMERAL_REDIS_URL };
-    for (const [name, url] of Object.entries(servers)) {
-      if (waived || url === undefined || !isRedisUrl(url) || isSecureRedisUrl(url)) continue;
-      problems.push(
-        `${name} must be rediss:// with a password in production: requests, results and sealed keys cross it, or what opens them. Where nobody else is on that network, REDIS_ALLOW_INSECURE=true waives it.`,
-      );
-    }
-  }
+  problems.push(
+    ...(production
+      ? productionProblems({ REDIS_URL: LOCAL_REDIS, ...given }, { sandbox, flags })
+      : exposureProblems(given, sandbox)),
+  );
   if (given.ADMIN_PORT && given.ADMIN_PORT !== '0' && Number(given.ADMIN_PORT) === parsed.data?.PORT) {
     problems.push('ADMIN_PORT must not be PORT; leave it out to serve the operator’s calls there.');
   }
@@ -377,16 +339,19 @@ export const loadConfig = (environment: Environment): Config => {
   const reading = { given, production, report: (problem: string) => problems.push(problem) };
   const peppers = readPeppers(reading);
   const keyEncryption = readKeyEncryption(kmsSettings(parsed.data), reading);
-  const platformKeyText = [given.PLATFORM_API_KEYS, sandbox ? DEMO_PLATFORM_KEYS : ''].filter(Boolean).join(',');
+  const platformKeyText = [given.PLATFORM_API_KEYS, sandbox && !production ? DEMO_PLATFORM_KEYS : '']
+    .filter(Boolean)
+    .join(',');
   const platformKeys = platformKeyText
     ? collect(parsePlatformKeys(platformKeyText, { allowSample: sandbox }))
     : { entries: [] };
 
   const priceFile = given.PRICE_FILE ? collect(readPriceFile(given.PRICE_FILE)) : null;
 
-  if (platformKeys?.entries.some(({ key }) => key.reveal() === given.ADMIN_TOKEN)) {
+  if (!production && platformKeys?.entries.some(({ key }) => key.reveal() === given.ADMIN_TOKEN)) {
     problems.push('ADMIN_TOKEN must not be one of PLATFORM_API_KEYS: a tenant would be the operator.');
   }
+  if (production) problems.push(...secretProblems(given, platformKeys?.entries ?? [], { peppers, keyEncryption }));
 
   if (!parsed.success || !peppers || !keyEncryption || !platformKeys || problems.length > 0)
     throw new ConfigError(problems);

@@ -4,6 +4,7 @@
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from './derive-key.ts';
+import { bitsOfBytes, FLOOR_BITS } from './guessable.ts';
 import type { DataKeys } from './seal.ts';
 
 type RingKey = { readonly id: string; readonly key: KeyObject };
@@ -64,7 +65,7 @@ const parseRing = <Use extends 'encryption' | 'pepper'>(
       report(`must decode to ${wanted}, and has ${bytes.length}`);
       return;
     }
-    if (!allowSample && isSample(bytes)) report('is a sample and not a random key');
+    if (!allowSample && bitsOfBytes(bytes) < FLOOR_BITS.operator) report('is a sample and not a random key');
 
     const key = createSecretKey(bytes);
     if (ring.some((earlier) => earlier.key.equals(key))) report('has the key of an earlier entry');
@@ -87,15 +88,6 @@ const parseEntry = (entry: string): { id: string | null; bytes: Buffer | null } 
     // Node's decoder skips what it does not know; only a text that comes out the same was base64.
     bytes: encoded !== '' && bytes.toString('base64') === encoded ? bytes : null,
   };
-};
-
-/** All bytes the same, or counting up or down: each byte differs from the one before it by the same step. */
-const isSample = (bytes: Buffer): boolean => {
-  const step = (index: number) => (bytes.readUInt8(index) - bytes.readUInt8(index - 1) + 256) % 256;
-  for (let index = 2; index < bytes.length; index++) {
-    if (step(index) !== step(1)) return false;
-  }
-  return true;
 };
 
 const SALT_BYTES = 16;

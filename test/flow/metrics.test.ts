@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../shared/ids.ts';
 import { key } from '../../shared/redis/keys.ts';
+import { ringText } from '../shared/crypto/rings.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { KEYS, startGateway } from '../support/gateway.ts';
 import { type GatewayProcess, startProcess } from '../support/process.ts';
-import type { TestRedis } from '../support/redis.ts';
+import { type TestRedis, withRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 import { until } from '../support/until.ts';
 
@@ -152,13 +153,17 @@ describe('a gateway that tells of itself', () => {
       expect((await fetch(`${own}${path}`)).status).toBe(404);
     expect((await fetch(`${own}/metrics`, { method: 'POST' })).status).toBe(404);
     expect((await fetch(`${apart.url}/metrics`)).status).toBe(404);
-    const ring = (id: string): string => `${id}:${Buffer.alloc(32, `${id} of this test`).toString('base64')}`;
+    const password = 'q7Vf2mXw9Lc4TzHs';
+    await withRedis(gateway.redis.url, (redis) =>
+      redis.call('ACL', 'SETUSER', 'production', 'on', `>${password}`, '~*', '&*', '+@all'),
+    );
     const production = await gateway.addApi({
       NODE_ENV: 'production',
       HOST: '127.0.0.1',
-      KEY_PEPPERS: ring('p'),
-      KEY_ENCRYPTION_KEYS: ring('k'),
+      KEY_PEPPERS: ringText('p'),
+      KEY_ENCRYPTION_KEYS: ringText('k'),
       TRUSTED_PROXIES: '127.0.0.1',
+      REDIS_URL: gateway.redis.url.replace('redis://', `redis://production:${password}@`),
       REDIS_ALLOW_INSECURE: 'true',
     });
     const overHttps = { headers: { 'X-Forwarded-For': '203.0.113.1', 'X-Forwarded-Proto': 'https' } };

@@ -11,7 +11,7 @@ import { KEYS, OPENAI_KEY, startGateway, type TestApi, type TestGateway, userKey
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import { startOwnRedis, withRedis } from '../support/redis.ts';
 
-const PASSWORD = 'a-password-of-redis';
+const PASSWORD = 'q7Vf2mXw9Lc4TzHs';
 const MOST_FAILURES = 3;
 
 let folder = '';

@@ -24,7 +24,7 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   KEY_PEPPERS: `p1:${random32(3)}`,
   KEY_ENCRYPTION_KEYS: `k1:${random32(5)}`,
-  REDIS_URL: 'rediss://:a-password@redis.internal',
+  REDIS_URL: 'rediss://:q7Vf2mXw9Lc4Tz@redis.internal',
   TRUSTED_PROXIES: '10.0.0.0/8',
 } as const;
 
@@ -209,21 +209,27 @@ describe('REDIS_URL', () => {
 });
 
 describe('in production REDIS_URL', () => {
-  test.each([
-    'redis://redis.internal',
-    'redis://:a-password@redis.internal',
-    'rediss://redis.internal',
-    'rediss://user@h',
-  ])('is not %s, unless that is waived', (REDIS_URL) => {
-    expect(problemsOf({ ...PRODUCTION, REDIS_URL })).toEqual([
-      expect.stringMatching(/^REDIS_URL must be rediss:\/\/ with a password in production.*REDIS_ALLOW_INSECURE=true/),
-    ]);
-    expect(loadConfig({ ...PRODUCTION, REDIS_URL, REDIS_ALLOW_INSECURE: 'true' }).redis.url).toBe(REDIS_URL);
-  });
+  test.each(['redis://:q7Vf2mXw9Lc4Tz@redis.internal', 'redis://user:q7Vf2mXw9Lc4Tz@10.0.0.7'])(
+    'is not %s, unless TLS is waived',
+    (REDIS_URL) => {
+      expect(problemsOf({ ...PRODUCTION, REDIS_URL })).toEqual([
+        expect.stringMatching(/^REDIS_URL must be rediss:\/\/ in production.*REDIS_ALLOW_INSECURE=true waives TLS/),
+      ]);
+      expect(loadConfig({ ...PRODUCTION, REDIS_URL, REDIS_ALLOW_INSECURE: 'true' }).redis.url).toBe(REDIS_URL);
+    },
+  );
+  test.each(['redis://redis.internal', 'rediss://redis.internal', 'rediss://user@h', 'redis://:@127.0.0.1'])(
+    'is not %s: no waiver opens a Redis without a password',
+    (REDIS_URL) => {
+      expect(problemsOf({ ...PRODUCTION, REDIS_URL, REDIS_ALLOW_INSECURE: 'true' })).toEqual([
+        expect.stringMatching(/^REDIS_URL must hold a password in production/),
+      ]);
+    },
+  );
 });
 
 describe('KEY_SHREDDING', () => {
-  const EPHEMERAL_REDIS_URL = 'rediss://:another-password@memory.internal';
+  const EPHEMERAL_REDIS_URL = 'rediss://:h8Kd3nYb6Rq1Pj@memory.internal';
   test('is off by itself; strict needs memory-only storage', () => {
     expect(loadConfig(local()).shredding).toEqual({ strict: false, ephemeralUrl: null });
     expect(loadConfig({ ...PRODUCTION, KEY_SHREDDING: 'strict', EPHEMERAL_REDIS_URL }).shredding).toEqual({
@@ -237,7 +243,8 @@ describe('KEY_SHREDDING', () => {
   });
   test('in production its storage is demanded to be as safe as the other', () => {
     expect(problemsOf({ ...PRODUCTION, EPHEMERAL_REDIS_URL: 'redis://memory.internal' })).toEqual([
-      expect.stringMatching(/^EPHEMERAL_REDIS_URL must be rediss:\/\/ with a password in production/),
+      expect.stringMatching(/^EPHEMERAL_REDIS_URL must be rediss:\/\/ in production/),
+      expect.stringMatching(/^EPHEMERAL_REDIS_URL must hold a password in production/),
     ]);
   });
 });
@@ -305,7 +312,8 @@ describe('in production', () => {
   test('proxies, a Redis, peppers and encryption keys must be given, and nothing is generated', () => {
     expect(problemsOf({ NODE_ENV: 'production', DATA_DIR: folder })).toEqual([
       expect.stringMatching(/^TRUSTED_PROXIES is required in production: /),
-      expect.stringMatching(/^REDIS_URL must be rediss:\/\/ with a password in production: /),
+      expect.stringMatching(/^REDIS_URL must be rediss:\/\/ in production: /),
+      expect.stringMatching(/^REDIS_URL must hold a password in production/),
       expect.stringMatching(/^KEY_PEPPERS is required in production: .*openssl rand -base64 32/),
       expect.stringMatching(
         /^KEY_ENCRYPTION_KEYS, KEY_ENCRYPTION_FILE or KMS_KEY_ID is required in production: .*openssl rand -base64 32/,
@@ -506,7 +514,7 @@ describe('KMS_KEY_ID', () => {
     loadConfig({ ...others, KMS_KEY_ID: ID });
     loadConfig({ ...others, KMS_KEY_ID: ID, KMS_URL: 'https://kms.internal' });
     expect(problemsOf({ ...others, KMS_KEY_ID: ID, KMS_URL: 'http://kms.internal' })).toEqual([
-      'KMS_URL must be https:// in production: KMS answers with data keys in clear.',
+      'KMS_URL must be https:// in production: KMS answers with data keys in clear. Only this machine’s own addresses may be http://.',
     ]);
   });
 });

@@ -9,11 +9,11 @@ import { type GatewayProcess, startProcess } from './process.ts';
 import { startOwnRedis, type TestRedis } from './redis.ts';
 import { until } from './until.ts';
 
-/** Platform keys of the tenants that tests use. */
+/** Platform keys of the tenants that tests use; production takes them. */
 export const KEYS = {
-  acme: 'acme-platform-key-0001',
-  beta: 'beta-platform-key-0001',
-  gamma: 'gamma-platform-key-0001',
+  acme: 'acme-Vt5qZ81mXr7LwK02pJ',
+  beta: 'beta-h3NfY96cBd4SgT18uE',
+  gamma: 'gamma-Q7jRz20vWk5MxC93oA',
 } as const;
 
 export type TestApi = GatewayProcess & { url: string };

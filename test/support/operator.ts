@@ -2,7 +2,7 @@
 import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
 import type { Answer } from './gateway.ts';
 
-export const ADMIN_TOKEN = 'operator-token-of-tests-0123456789abcdef';
+export const ADMIN_TOKEN = 'operator-9f27c0de51b84a6390fe72ab15cd8e64';
 
 export type IssuedKey = PlatformKey & { secret: string };
 
