@@ -142,6 +142,7 @@ const variables = z.object({
     .refine(isRetrySchedule, 'must be 1 to 20 whole numbers from 1 to 604,800, separated by commas')
     .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
   AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
+  AUDIT_ANCHOR_FILE: z.string().optional(),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
   MAX_BATCH_LINES: whole(1, MAX_LINES, 100_000),
   MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
@@ -239,6 +240,8 @@ export type Config = {
   limits: DefaultLimits;
   /** How long rows of the audit log are kept. */
   auditRetentionMs: number;
+  /** Where the newest seals of the audit log are kept outside Redis; null: nowhere. */
+  auditAnchorFile: string | null;
   batches: {
     maxLines: number;
     maxBytes: number;
@@ -403,6 +406,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
       monthly_user_budget_usd: null,
     },
     auditRetentionMs: set.AUDIT_TTL_SECONDS * 1_000,
+    auditAnchorFile: set.AUDIT_ANCHOR_FILE ?? null,
     batches: {
       maxLines: set.MAX_BATCH_LINES,
       maxBytes: set.MAX_BATCH_BYTES,

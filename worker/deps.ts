@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openAnchors } from '../shared/audit/audit-anchors.ts';
 import { createAuditSeals } from '../shared/audit/audit-seals.ts';
 import type { Config } from '../shared/config.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/crypto/seal.ts';
@@ -70,6 +71,7 @@ export const startWorker = async (
     lifecycle.onStop('metrics', server.close);
   }
 
+  const anchors = config.auditAnchorFile === null ? null : openAnchors(config.auditAnchorFile);
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   const verify = async (): Promise<void> => {
@@ -187,6 +189,7 @@ export const startWorker = async (
   const sealing = sealAudit({
     audit: createAuditStore({ redis, run, shards }),
     seals: createAuditSeals(config.peppers),
+    anchors,
     worker,
     retentionMs: config.auditRetentionMs,
     log,

@@ -20,7 +20,7 @@ const reportText = (reports: readonly ChainReport[]): string => {
     ['chain', 'holds', 'rows verified', 'since', 'sealed late', 'not sealed yet', 'since', 'anchor'],
     reports.map((report) => [
       report.chain,
-      report.broken === null ? 'yes' : 'NO',
+      report.holds ? 'yes' : 'NO',
       report.verified_rows,
       report.since,
       report.sealed_late,
@@ -29,7 +29,7 @@ const reportText = (reports: readonly ChainReport[]): string => {
       report.anchor,
     ]),
   );
-  const broken = reports.flatMap(({ chain, broken: what }) => (what === null ? [] : [`${chain} is broken: ${what}.`]));
+  const broken = reports.flatMap(({ chain, flaws }) => flaws.map(({ text }) => `${chain} is broken: ${text}.`));
   return [table, ...broken].join('\n');
 };
 
@@ -70,8 +70,8 @@ withJson(
 )
   .option('--anchor <anchors...>', 'seals noted elsewhere that the chains must still hold')
   .action(({ json, anchor = [] }: { json?: boolean; anchor?: string[] }) =>
-    withStores(process.env, async ({ audit, seals }) => {
-      const anchors = anchor.map(anchorIn);
+    withStores(process.env, async ({ audit, seals, anchors: kept }) => {
+      const anchors = [...kept, ...anchor.map(anchorIn)];
       const foreign = anchors.find(({ chain }) => !audit.chains.includes(chain));
       if (foreign) throw new CommandError(`There is no chain ${foreign.chain} here.`);
       const reports: ChainReport[] = [];
@@ -80,7 +80,7 @@ withJson(
         reports.push(await verifyChain({ audit, seals }, chain, expected));
       }
       say(json ? JSON.stringify(reports) : reportText(reports));
-      if (reports.some(({ broken }) => broken !== null)) process.exitCode = 1;
+      if (reports.some(({ holds }) => !holds)) process.exitCode = 1;
     }),
   );
 

@@ -1,5 +1,7 @@
 /** The gateway's stores, for a command that runs once. */
+import { readAnchors } from '../../shared/audit/audit-anchors.ts';
 import { type AuditSeals, createAuditSeals } from '../../shared/audit/audit-seals.ts';
+import type { Anchor } from '../../shared/audit/verify-chain.ts';
 import { type Environment, loadConfig } from '../../shared/config.ts';
 import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
 import { createScripts } from '../../shared/redis/scripts.ts';
@@ -20,13 +22,15 @@ type Stores = {
   work: WorkStore;
   audit: AuditStore;
   seals: AuditSeals;
+  /** Those that the workers' file holds. */
+  anchors: Anchor[];
   jobs: JobStore;
   deliveries: DeliveryStore;
 };
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
 const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
-  const { redis: settings, peppers, jobs, sandbox } = loadConfig(environment);
+  const { redis: settings, peppers, jobs, sandbox, auditAnchorFile } = loadConfig(environment);
   const { shards } = settings;
   const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
   const found = environment.REDIS_URL ? { kind: 'runs' as const, url: settings.url } : await findPrivateRedis(dir);
@@ -55,6 +59,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
       work: createWorkStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
       audit: createAuditStore({ redis, run, shards }),
       seals: createAuditSeals(peppers),
+      anchors: auditAnchorFile === null ? [] : readAnchors(auditAnchorFile),
       jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
       deliveries: createDeliveryStore({ redis, run, shards }),
     },

@@ -1,5 +1,6 @@
 /** What a row of the audit log says. The scripts append it as a list (`audit.lua`); this is the only place that knows the order. */
 import { z } from 'zod';
+import { isoTimeOf, timeOf } from '../redis/stream-id.ts';
 
 /** Who changed the registry: whoever has the admin token, or whoever runs the gateway's commands. */
 export type Actor = 'operator' | 'command';
@@ -62,11 +63,24 @@ export const parseAuditRow = (chain: string, entry: string, text: string): Audit
   return {
     id: `${chain}:${entry}`,
     object: 'audit_row',
-    time: new Date(Number.parseInt(entry, 10)).toISOString(),
+    time: isoTimeOf(timeOf(entry)),
     kind,
     tenant,
     ...Object.fromEntries(
       rest.map((value, index) => [columns[index] ?? `value_${index + 1}`, value === '' ? null : value]),
     ),
   };
+};
+
+const written = z.tuple([z.string(), z.string()], z.json());
+
+/** Whether a script of this or another release can have written an entry: kinds and columns may be unknown here. */
+export const isRow = (fields: readonly string[]): boolean => {
+  const [name, text = ''] = fields;
+  if (fields.length !== 2 || name !== 'row') return false;
+  try {
+    return written.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
 };

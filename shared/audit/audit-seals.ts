@@ -33,7 +33,7 @@ export type Checkpoint = Link & { pepper: string; check: string };
 export const BEGINNING: Link = { number: 0, last: '0-0', mac: '' };
 
 /** What is wrong with a seal: one before it is gone, its rows are not as many as it says, it or they were changed, or its pepper is not in the list. */
-export type Flaw = 'missing' | 'rows' | 'changed' | 'unknown_pepper';
+export type SealFlaw = 'missing' | 'rows' | 'changed' | 'unknown_pepper';
 
 export type AuditSeals = ReturnType<typeof createAuditSeals>;
 
@@ -74,8 +74,8 @@ export const createAuditSeals = ({ keys }: Peppers) => {
       return { ...seal, mac: sign(sealed(chain, before, seal, entries)) };
     },
 
-    /** Null where the seal holds these rows and nothing else, on top of `before`. */
-    flawOf: (chain: string, before: Link, seal: Seal, entries: readonly Entry[]): Flaw | null => {
+    /** Null if the seal holds these rows and nothing else, on top of `before`. */
+    flawOf: (chain: string, before: Link, seal: Seal, entries: readonly Entry[]): SealFlaw | null => {
       if (seal.number !== before.number + 1) return 'missing';
       if (entries.length !== seal.rows) return 'rows';
       return judge(seal.pepper, seal.mac, sealed(chain, before, seal, entries));
@@ -89,7 +89,7 @@ export const createAuditSeals = ({ keys }: Peppers) => {
       check: sign(checked(chain, { number, last, mac }, active.id)),
     }),
 
-    flawOfCheckpoint: (chain: string, checkpoint: Checkpoint): Flaw | null =>
+    flawOfCheckpoint: (chain: string, checkpoint: Checkpoint): SealFlaw | null =>
       judge(checkpoint.pepper, checkpoint.check, checked(chain, checkpoint, checkpoint.pepper)),
 
     /** Whether it would be signed otherwise today. */

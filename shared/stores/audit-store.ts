@@ -1,11 +1,12 @@
 /** The audit log as it lies in Redis: a stream of rows, a stream of the seals over them, and a checkpoint in the place of what was forgotten. */
 import type { Redis } from 'ioredis';
-import { type AuditRow, parseAuditRow } from '../audit/audit-row.ts';
+import { type AuditRow, isRow, parseAuditRow } from '../audit/audit-row.ts';
 import { BEGINNING, type Checkpoint, type Entry, type Link, type Seal } from '../audit/audit-seals.ts';
 import type { TenantId } from '../ids.ts';
 import { type KeyName, key, REGISTRY_TAG, shardTag } from '../redis/keys.ts';
 import type { RunScript } from '../redis/scripts.ts';
 import { tenantTag } from '../redis/shards.ts';
+import { compareStreamIds, isStreamId, streamIdAfter } from '../redis/stream-id.ts';
 import { answerOf } from '../redis/unavailable.ts';
 
 const LEASE_MS = 3_000;
@@ -24,6 +25,12 @@ export type AuditPlace = { chain: Chain; id: string };
 export type AuditPage = { rows: AuditRow[]; next: AuditPlace | null };
 
 export type SealedRows = { seal: Seal; entries: Entry[] };
+
+/** An entry that no sealer wrote, or one beside a seal of its number. */
+export type StrayEntry = { id: string; seal: null };
+
+/** A checkpoint that no sealer wrote is told apart from none. */
+export type FoundCheckpoint = { kind: 'none' } | { kind: 'unreadable' } | { kind: 'found'; checkpoint: Checkpoint };
 
 export type AuditStore = ReturnType<typeof createAuditStore>;
 
@@ -93,21 +100,20 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
       return role === 'leader' ? { nowMs, newest: { number, last, mac } satisfies Link, entries } : null;
     },
 
-    /** Where the chain begins; null where nothing of it is forgotten. */
-    checkpoint: async (chain: Chain): Promise<Checkpoint | null> => {
-      const {
-        number,
-        last = '',
-        mac = '',
-        pepper = '',
-        check = '',
-      } = await answerOf(redis.hgetall(at(chain, 'AUDIT_CHECKPOINT')));
-      return number === undefined ? null : { number: Number(number), last, mac, pepper, check };
+    /** Where the chain begins. */
+    checkpoint: async (chain: Chain): Promise<FoundCheckpoint> => {
+      const fields = await answerOf(redis.hgetall(at(chain, 'AUDIT_CHECKPOINT')));
+      if (Object.keys(fields).length === 0) return { kind: 'none' };
+      const { number = '', last = '', mac, pepper, check } = fields;
+      const isWhole =
+        isNumber(number) && isStreamId(last) && mac !== undefined && pepper !== undefined && check !== undefined;
+      return isWhole
+        ? { kind: 'found', checkpoint: { number: Number(number), last, mac, pepper, check } }
+        : { kind: 'unreadable' };
     },
 
     /** Makes the checkpoint the chain's beginning in the place of `before`, and forgets what it stands for. Safe to call twice. */
     trim: async (chain: Chain, before: Checkpoint | null, { number, last, mac, pepper, check }: Checkpoint) => {
-      const [ms, count] = last.split('-');
       await run('trim-audit', tagOf(chain), [
         before?.number ?? BEGINNING.number,
         number,
@@ -115,45 +121,62 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
         mac,
         pepper,
         check,
-        `${ms}-${Number(count) + 1}`,
+        // Behind the very last id there is none, and nothing to keep.
+        streamIdAfter(last) ?? last,
       ]);
     },
 
-    /** The next seals after `before`, a few, each with the rows up to its last one. Empty at the end of the chain. */
-    sealed: async (chain: Chain, before: Link): Promise<SealedRows[]> => {
+    /** The next seals after `before`, a few, each with the rows up to its last one; up to the first entry that is none. Empty at the end of the chain. */
+    sealed: async (chain: Chain, before: Link): Promise<(SealedRows | StrayEntry)[]> => {
       const replies = await answerOf(
-        redis.xrange(at(chain, 'AUDIT_SEALS'), `${before.number + 1}-0`, '+', 'COUNT', SEALS_A_READ),
+        redis.xrange(at(chain, 'AUDIT_SEALS'), `${before.number}-1`, '+', 'COUNT', SEALS_A_READ),
       );
-      const seals = replies.map(parseSeal);
+      const read = replies.map(([id, fields]) => ({ id, seal: parseSeal(id, fields) }));
+      const unreadable = read.findIndex(({ seal }) => seal === null);
+      const page = unreadable < 0 ? read : read.slice(0, unreadable + 1);
+      const seals = page.flatMap(({ seal }) => seal ?? []);
       const newest = seals.at(-1);
-      if (!newest) return [];
       // One more than there may be, so that one too many shows.
       const most = seals.reduce((sum, { rows }) => sum + rows, 1);
-      const entries = await readRows(chain, `(${before.last}`, newest.last, most);
+      const entries = newest ? await readRows(chain, `(${before.last}`, newest.last, most) : [];
       let from = 0;
-      return seals.map((seal) => {
-        const next = entries.findIndex(([id], index) => index >= from && compareIds(id, seal.last) > 0);
+      return page.map(({ id, seal }) => {
+        if (seal === null) return { id, seal };
+        const next = entries.findIndex(([row], index) => index >= from && compareStreamIds(row, seal.last) > 0);
         const part = entries.slice(from, next < 0 ? undefined : next);
         from += part.length;
         return { seal, entries: part };
       });
     },
 
-    /** The first row that stands before the chain's beginning, where none may; null where none does. */
-    rowBefore: async (chain: Chain, { last }: Link): Promise<string | null> => {
-      const [row] = await readRows(chain, '-', last, 1);
-      return row?.[0] ?? null;
+    /** The seal of a number, or the newest one; null if there is none that a sealer wrote. */
+    link: async (chain: Chain, which: number | 'newest'): Promise<Link | null> => {
+      const [from, to] = which === 'newest' ? ['-', '+'] : [`${which}-0`, `${which}-0`];
+      const [entry] = await answerOf(redis.xrevrange(at(chain, 'AUDIT_SEALS'), to, from, 'COUNT', 1));
+      return entry ? parseSeal(...entry) : null;
     },
 
-    /** The rows after the newest seal: how many, and when the first of them was written. */
+    /** The first row and the first seal that stand before the chain's beginning, where none may; null for each that does not. */
+    before: async (chain: Chain, { number, last }: Link): Promise<{ row: string | null; seal: string | null }> => {
+      const [rows, seals] = await Promise.all([
+        readRows(chain, '-', last, 1),
+        answerOf(redis.xrange(at(chain, 'AUDIT_SEALS'), '-', `${number}-0`, 'COUNT', 1)),
+      ]);
+      return { row: rows[0]?.[0] ?? null, seal: seals[0]?.[0] ?? null };
+    },
+
+    /** The rows after the newest seal: how many, the first of them, and the first that no script of ours wrote; and what time it is at Redis. */
     unsealed: async (chain: Chain, { last }: Link) => {
+      const [seconds = 0] = await answerOf(redis.time());
       let [rows, from] = [0, last];
-      let oldestMs: number | null = null;
+      let first: string | null = null;
+      let foreign: string | null = null;
       for (;;) {
         const entries = await readRows(chain, `(${from}`, '+', ROWS_A_COUNT);
         const newest = entries.at(-1);
-        if (!newest) return { rows, oldestMs };
-        oldestMs ??= timeOf(entries[0]?.[0] ?? from);
+        if (!newest) return { rows, first, foreign, nowMs: Number(seconds) * 1_000 };
+        first ??= entries[0]?.[0] ?? null;
+        foreign ??= entries.find(([, fields]) => !isRow(fields))?.[0] ?? null;
         rows += entries.length;
         from = newest[0];
       }
@@ -161,20 +184,21 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
   };
 };
 
-/** Unix milliseconds at which a row was written. */
-export const timeOf = (id: string): number => Number.parseInt(id, 10);
-
-/** Below zero where `id` was written first. */
-const compareIds = (id: string, other: string): number => {
-  const [ms = 0, count = 0] = id.split('-').map(Number);
-  const [otherMs = 0, otherCount = 0] = other.split('-').map(Number);
-  return ms - otherMs || count - otherCount;
-};
-
 const newestFirst = (one: AuditPlace, other: AuditPlace): number =>
-  compareIds(other.id, one.id) || (one.chain < other.chain ? -1 : Number(one.chain > other.chain));
+  compareStreamIds(other.id, one.id) || (one.chain < other.chain ? -1 : Number(one.chain > other.chain));
 
-const parseSeal = ([id, fields]: Entry): Seal => {
-  const [, last = '', , rows, , sealed, , pepper = '', , mac = ''] = fields;
-  return { number: Number.parseInt(id, 10), last, rows: Number(rows), sealedMs: Number(sealed), pepper, mac };
+const isNumber = (text: string): boolean => /^\d{1,15}$/.test(text);
+
+const SEAL_FIELDS = ['last', 'rows', 'sealed', 'pepper', 'mac'] as const;
+/** More than any release sealed at once: what is read for a forged number is bounded. */
+const MAX_ROWS = 1_024;
+
+/** Null for an entry that no sealer wrote. */
+const parseSeal = (id: string, fields: readonly string[]): Seal | null => {
+  const [, number] = /^(\d{1,15})-0$/.exec(id) ?? [];
+  const isNamed = fields.length === 2 * SEAL_FIELDS.length && SEAL_FIELDS.every((name, at) => fields[2 * at] === name);
+  if (number === undefined || !isNamed) return null;
+  const [, last = '', , rows = '', , sealed = '', , pepper = '', , mac = ''] = fields;
+  if (!isStreamId(last) || !isNumber(rows) || !isNumber(sealed) || Number(rows) > MAX_ROWS) return null;
+  return { number: Number(number), last, rows: Number(rows), sealedMs: Number(sealed), pepper, mac };
 };

@@ -13,7 +13,7 @@ call('SET', AUDIT_LEASE, ARGV[1], 'PX', ARGV[2])
 local function read_newest()
   local seal = call('XREVRANGE', AUDIT_SEALS, '+', '-', 'COUNT', 1)[1]
   if seal then
-    return { tonumber(seal[1]:match('^%d+')), seal[2][2], seal[2][10] }
+    return { tonumber(seal[1]:match('^%d+')), seal[2][2], seal[2][10] or '' }
   end
   local checkpoint = call('HMGET', AUDIT_CHECKPOINT, 'number', 'last', 'mac')
   return { number(checkpoint[1], 0), checkpoint[2] or '0-0', checkpoint[3] or '' }

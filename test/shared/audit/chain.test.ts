@@ -1,6 +1,10 @@
 /** The audit log's chain on a real Redis: what it detects, what it survives, and where it ends. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type AuditAnchors, openAnchors } from '../../../shared/audit/audit-anchors.ts';
 import { type AuditSeals, BEGINNING, createAuditSeals } from '../../../shared/audit/audit-seals.ts';
 import { anchorText, type ChainReport, parseAnchor, verifyChain } from '../../../shared/audit/verify-chain.ts';
 import type { Log } from '../../../shared/log.ts';
@@ -42,11 +46,11 @@ const write = async (count: number, id: (index: number) => string = () => '*'): 
     await redis.xadd(ROWS, id(index), 'row', JSON.stringify(['attempt_started', 'acme', `row ${++written}`]));
   }
 };
-/** Seals all that is written, as a worker's turn does. */
-const sealAll = async (by: AuditSeals = seals): Promise<void> => {
+/** Seals all that is written, as a worker's turn does, at the time of Redis or at one of the past. */
+const sealAll = async (by: AuditSeals = seals, atMs?: number): Promise<void> => {
   let answer = await audit.seal(CHAIN, 'test', null);
   while (answer && answer.entries.length > 0) {
-    answer = await audit.seal(CHAIN, 'test', by.seal(CHAIN, answer.newest, answer.entries, answer.nowMs));
+    answer = await audit.seal(CHAIN, 'test', by.seal(CHAIN, answer.newest, answer.entries, atMs ?? answer.nowMs));
   }
 };
 const verify = (by: AuditSeals = seals, ...anchors: string[]): Promise<ChainReport> =>
@@ -72,13 +76,16 @@ const command = (...args: string[]) =>
   runCommand('audit', ['verify', ...args], { REDIS_URL: server.url, KEY_PEPPERS: PEPPERS });
 
 /** A worker's sealing, and the lines that it logs. */
-const startSealer = (worker: string, retentionMs = 90 * DAY_MS, store = audit) => {
+const startSealer = (
+  worker: string,
+  { retentionMs = 90 * DAY_MS, store = audit, anchors = null as AuditAnchors | null } = {},
+) => {
   const lines: { event: string; code?: string | undefined }[] = [];
   const note = (event: string, fields?: { code?: string }): void => {
     lines.push({ event, code: fields?.code });
   };
   const log: Log = { debug: note, info: note, warn: note, error: note };
-  return { ...sealAudit({ audit: store, seals, worker, retentionMs, log }), lines };
+  return { ...sealAudit({ audit: store, seals, anchors, worker, retentionMs, log }), lines };
 };
 
 describe('a chain of several seals', () => {
@@ -253,14 +260,16 @@ describe('a chain of several seals', () => {
     await sealAll();
     const report = await verify();
     // The seals are genuine. That they are late shows, and the note.
-    expect(report).toMatchObject({ broken: null, sealed_late: 200 });
+    expect(report).toMatchObject({ holds: false, flaws: [{ kind: 'late', seal: 1, row: `s0:${rewritten}-0` }] });
+    expect(report.sealed_late).toBe(200);
     expect((await verify(seals, anchor ?? '')).broken).toBe('the chain ends at seal 4, before seal 5 of the anchor');
     await write(64);
     await sealAll();
     expect((await verify(seals, anchor ?? '')).broken).toBe('seal 5 is not the one of the anchor');
     expect((await command('--anchor', anchor ?? '')).code).toBe(1);
     expect((await command('--anchor', 's9:1:'.padEnd(48, 'x'))).stderr).toBe('There is no chain s9 here.\n');
-    expect(await verify(seals, report.anchor ?? '')).toMatchObject({ broken: null });
+    // Who notes a seal has looked at what is below it.
+    expect(await verify(seals, report.anchor ?? '')).toMatchObject({ holds: true, sealed_late: 0 });
   });
 
   test('holds across a change of the pepper for as long as the old one is listed', async () => {
@@ -325,13 +334,109 @@ describe('sealing', () => {
     expect(await verify()).toMatchObject({ broken: null, unsealed_rows: 0, verified_rows: await redis.xlen(ROWS) });
   });
 
-  test('says so when Redis has an older log than the worker saw', async () => {
-    await write(10);
-    const sealer = startSealer('one');
-    await until('it is sealed', async () => (await verify()).verified_rows === 10);
-    await redis.del(SEALS);
-    await until('the log says so', () => sealer.lines.some(({ event }) => event === 'audit_went_back'));
-    await sealer.stop();
+  describe('goes no further on a log that is older than the worker or the file knows, and says so:', () => {
+    const went = (sealer: ReturnType<typeof startSealer>) =>
+      until('the log says so', () => sealer.lines.some(({ event }) => event === 'audit_went_back'));
+    const changed = (): Promise<void> =>
+      rewrite(ROWS, (rows) => rows.with(0, [rowAt(rows, 0)[0], ['row', '["key_revoked","beta"]']]));
+
+    test('seals deleted and a row changed, under the worker that sealed', async () => {
+      await write(10);
+      const sealer = startSealer('one');
+      await until('it is sealed', async () => (await verify()).verified_rows === 10);
+      const { anchor } = await verify();
+      await redis.del(SEALS);
+      await changed();
+      await write(3);
+      await went(sealer);
+      await sealer.stop();
+      expect(await redis.exists(SEALS)).toBe(0);
+      expect(await verify(seals, anchor ?? '')).toMatchObject({ holds: false, flaws: [{ kind: 'anchor', seal: 1 }] });
+      expect((await command('--anchor', anchor ?? '')).code).toBe(1);
+    });
+
+    test('under a worker that only watched another one seal, also when the chain is longer than before', async () => {
+      await write(10);
+      const [leader, watcher] = [startSealer('leader'), startSealer('watcher')];
+      await until('it is sealed', async () => (await verify()).verified_rows === 10);
+      await until('the other one has seen it', async () => (await redis.get(LEASE)) !== null);
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      await leader.stop();
+      // A stranger without a memory seals what was put in its place.
+      await redis.del(SEALS, LEASE);
+      await changed();
+      await sealAll();
+      await write(3);
+      await sealAll();
+      await redis.del(LEASE);
+      await went(watcher);
+      await watcher.stop();
+      expect(await redis.xlen(SEALS)).toBe(2);
+    });
+
+    test('after a restart, by what the file holds, and no other process forgets it', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gateway-anchors-'));
+      const path = join(folder, 'anchors');
+      const first = startSealer('one', { anchors: openAnchors(path) });
+      await write(10);
+      await until('the file knows', async () => /^s0:1:/m.test(await readFile(path, 'utf8').catch(() => '')));
+      await first.stop();
+      const kept = await readFile(path, 'utf8');
+      await redis.del(SEALS, LEASE);
+      await changed();
+      const second = startSealer('two', { anchors: openAnchors(path) });
+      await went(second);
+      await second.stop();
+      expect(await redis.exists(SEALS)).toBe(0);
+      expect(await readFile(path, 'utf8')).toBe(kept);
+      const { code, stdout } = await runCommand('audit', ['verify'], {
+        REDIS_URL: server.url,
+        KEY_PEPPERS: PEPPERS,
+        AUDIT_ANCHOR_FILE: path,
+      });
+      expect([code, stdout]).toEqual([
+        1,
+        expect.stringMatching(/s0 is broken: the chain ends at seal 0, before seal 1 of the/),
+      ]);
+
+      // Only the operator can make it begin anew, outside Redis.
+      await rm(path);
+      await redis.del(ROWS, LEASE);
+      const third = startSealer('three', { anchors: openAnchors(path) });
+      await write(2);
+      await until('it is sealed', async () => (await verify()).verified_rows === 2);
+      await third.stop();
+      await rm(folder, { recursive: true });
+    });
+
+    test('of a file that holds something else nobody starts', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gateway-anchors-'));
+      const path = join(folder, 'anchors');
+      await writeFile(path, 's0:1:short\n');
+      expect(() => openAnchors(path)).toThrow(/AUDIT_ANCHOR_FILE holds a line that is no anchor/);
+      expect(() => openAnchors(folder)).toThrow(/AUDIT_ANCHOR_FILE names a file that cannot be read \(EISDIR\)/);
+      await rm(folder, { recursive: true });
+    });
+
+    test.each<[string, () => Promise<unknown>]>([
+      ['an entry that is no seal', () => redis.xadd(SEALS, '999-0', 'x', 'y')],
+      [
+        'a seal that nobody signed',
+        () => redis.xadd(SEALS, '2-0', 'last', `${Date.now()}-0`, 'rows', 0, 'sealed', 1, 'pepper', 'p1', 'mac', 'x'),
+      ],
+    ])('and on none that ends in %s', async (_, forge) => {
+      await write(10);
+      await sealAll();
+      await redis.del(LEASE);
+      await forge();
+      const before = await redis.xrange(SEALS, '-', '+');
+      const sealer = startSealer('one');
+      await write(3);
+      await until('the log says so', () => sealer.lines.length > 0);
+      await sealer.stop();
+      expect(sealer.lines[0]?.event).toMatch(/^audit_(?:broken|not_sealed)$/);
+      expect(await redis.xrange(SEALS, '-', '+')).toEqual(before);
+    });
   });
 });
 
@@ -340,13 +445,13 @@ describe('rows past their retention', () => {
   /** 200 old rows in 4 seals, 70 new ones in 2. */
   const age = async (): Promise<void> => {
     await write(200, (index) => `${OLD_MS}-${index}`);
-    await sealAll();
+    await sealAll(seals, OLD_MS + 1_000);
     await write(70);
     await sealAll();
     await redis.del(LEASE);
   };
   const forget = async (retentionMs = 9 * DAY_MS) => {
-    const sealer = startSealer('keeper', retentionMs);
+    const sealer = startSealer('keeper', { retentionMs });
     await until('a turn is over', () => sealer.lines.length > 0);
     await sealer.stop();
     await redis.del(LEASE);
@@ -385,7 +490,7 @@ describe('rows past their retention', () => {
     });
     expect((await verify()).broken).toMatch(/^the checkpoint/);
     await redis.hset(CHECKPOINT, { mac: (await redis.xrange(SEALS, '-', '+'))[0]?.[1][9] ?? '' });
-    expect(await forget(0)).toContainEqual({ event: 'audit_broken', code: undefined });
+    expect(await forget(0)).toContainEqual({ event: 'audit_broken', code: 'checkpoint' });
     expect((await verify()).broken).toMatch(/^the checkpoint/);
     await redis.hset(CHECKPOINT, genuine);
     expect((await verify()).broken).toBeNull();
@@ -412,7 +517,7 @@ describe('rows past their retention', () => {
     await forget(0);
     const rotatedRing = `${ringText('p2')}`;
     const both = createAuditSeals(peppersOf(`${rotatedRing},${PEPPERS}`));
-    const sealer = sealAudit({ audit, seals: both, worker: 'keeper', retentionMs: DAY_MS, log: quiet });
+    const sealer = sealAudit({ audit, seals: both, anchors: null, worker: 'keeper', retentionMs: DAY_MS, log: quiet });
     const signedAnew = async () => (await redis.hget(CHECKPOINT, 'pepper')) === 'p2';
     await until('it is signed again', signedAnew);
     await sealer.stop();
