@@ -107,7 +107,7 @@ export const createAcceptBatch = ({
       message: `This tenant may have ${config.batches.maxQueued} lines of batches waiting; ${queued} do, and ${more} more are too many. Try again when some of them have run.`,
     });
 
-  return async (offer) => {
+  const accept = async (offer: BatchOffer): Promise<AcceptedBatch> => {
     admission.admit();
     const { caller, tellRate, user, traceparent, parent, idempotency, request } = offer;
     const { tenant, platformKey, limits } = caller;
@@ -166,6 +166,7 @@ export const createAcceptBatch = ({
         }
     }
   };
+  return (offer) => accept(offer).finally(() => offer.user?.key.forget());
 };
 
 const tooManyRequests = ({ requests_per_minute }: Caller['limits'], waitMs: number): RequestError =>

@@ -13,7 +13,7 @@ const LOOK_MS = 5_000;
 
 type Connection = {
   socket: Socket;
-  /** To the request that came last. */
+  /** To the request that came last; undefined when both are over. */
   lastAnswer: ServerResponse | undefined;
   ahead: number;
   /** At the last look: all that was ever written to it, and for how long nothing of that was taken. */
@@ -24,7 +24,7 @@ type Connection = {
 export type Connections = {
   /** Calls `answer` when the answers to all earlier requests of the connection are out; never where the connection ends before. */
   inTurn: (request: IncomingMessage, response: ServerResponse, answer: () => void) => void;
-  /** To the request that came last on a connection. */
+  /** To the request that came last on a connection; undefined when both are over. */
   lastAnswer: (socket: Duplex) => ServerResponse | undefined;
   /** Resets all: an answer that is cut short must not look whole to a client of HTTP/1.0, for which the end of the connection is its end. */
   resetAll: () => void;
@@ -42,10 +42,17 @@ export const keepConnections = (server: Server): Connections => {
   server.on('close', () => clearInterval(looking));
 
   return {
-    inTurn: ({ socket }, response, answer) => {
+    inTurn: (request, response, answer) => {
+      const { socket } = request;
       const connection = connections.get(socket);
       if (!connection) return;
       connection.lastAnswer = response;
+      // Everything that came with the request hangs on it.
+      const letGo = (): void => {
+        if (isOver(response) && connection.lastAnswer === response) connection.lastAnswer = undefined;
+      };
+      response.once('close', letGo);
+      request.once('close', letGo);
       if (response.socket !== null) {
         answer();
         return;
@@ -67,6 +74,8 @@ export const keepConnections = (server: Server): Connections => {
     },
   };
 };
+
+export const isOver = ({ req, writableFinished }: ServerResponse): boolean => req.complete && writableFinished;
 
 /** While a client has not taken what was written, nothing more is written to it; how much of a piece it has taken, Node does not say. */
 const letGoWhereStalled = (connection: Connection): void => {

@@ -1,11 +1,10 @@
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
-import { demandOnce } from './presented-key.ts';
+import { takeOnce } from './presented-key.ts';
 
 /** The client's `Idempotency-Key`; null where there is none. */
 export const idempotencyKey = (c: ApiContext): string | null => {
-  demandOnce(c, 'Idempotency-Key');
-  const key = c.req.header('idempotency-key');
+  const key = takeOnce(c, 'Idempotency-Key');
   if (key === undefined) return null;
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw new RequestError('invalid_header', {

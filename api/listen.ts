@@ -6,9 +6,10 @@ import type { Hono } from 'hono';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../shared/errors.ts';
 import { newRequestId } from '../shared/ids.ts';
 import { describeError, type Log } from '../shared/log.ts';
-import { keepConnections } from './connections.ts';
+import { isOver, keepConnections } from './connections.ts';
 import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';
+import { forgetRequest } from './request-secrets.ts';
 
 const HEADERS_TIME_MS = 10_000;
 const HEADERS_LIMIT_BYTES = 16_384;
@@ -55,7 +56,7 @@ const hasOneHost = ({ headersDistinct, httpVersion }: IncomingMessage): boolean 
  * That request is the last one while its body was still arriving, else one that never came to be. A response has its socket only in its turn.
  */
 const isTurnOfFault = (last: ServerResponse | undefined): boolean =>
-  last === undefined || (last.req.complete ? last.writableFinished : last.socket !== null && !last.headersSent);
+  last === undefined || isOver(last) || (!last.req.complete && last.socket !== null && !last.headersSent);
 
 /** An answer that breaks off ends by a reset: to HTTP/1.0 the end of the connection is the end of the body, and looks whole. */
 const resetWhenCutShort = (response: ServerResponse): void => {
@@ -93,7 +94,10 @@ export const listen = async (
   let closing = false;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     unanswered.add(response);
-    response.on('close', () => unanswered.delete(response));
+    response.on('close', () => {
+      unanswered.delete(response);
+      forgetRequest(request);
+    });
     response.on('finish', () => {
       if (!request.complete) setTimeout(() => request.complete || request.destroy(), LINGER_MS).unref();
     });

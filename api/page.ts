@@ -1,6 +1,5 @@
 /** A page of a list: the query that asks for it, and its form. */
 import { z } from 'zod';
-import { isStreamId } from '../shared/redis/stream-id.ts';
 import { wholeNumber } from './read-query.ts';
 
 /** The query of every list; `after` is opaque to clients, and one of ours where `isPlace` takes what it stands for. */
@@ -15,7 +14,7 @@ export const pageQuery = <Place extends string>(isPlace: (text: string) => text 
   });
 
 /** In a list that is read from a stream of Redis, which refuses to look before its very first place, 0-0. */
-export const isStreamPlace = (text: string): text is string => isStreamId(text) && /[1-9]/.test(text);
+export const isStreamPlace = (text: string): text is string => /^(?=.*[1-9])\d{1,16}-\d{1,16}$/.test(text);
 
 /** `next` is where the next page begins; null at the end. */
 export const pageJson = (data: readonly object[], next: string | null) => ({

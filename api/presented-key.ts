@@ -1,15 +1,14 @@
-/** The key a request presents; only the form is judged here. */
+/** The key a request presents, taken out of it; only the form is judged here. */
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
+import { takeHeader } from './request-secrets.ts';
 
 export type PresentedKey = { key: string; param: 'X-API-Key' | 'Authorization' };
 
 /** The platform key; throws where the headers contradict each other or there is none. */
 export const presentedPlatformKey = (c: ApiContext): PresentedKey => {
-  // Node joins some repeated headers and keeps the first of others: only the raw list shows them.
-  for (const name of ['X-API-Key', 'Authorization']) demandOnce(c, name);
-  const apiKey = c.req.header('x-api-key');
-  const authorization = c.req.header('authorization');
+  const apiKey = takeOnce(c, 'X-API-Key');
+  const authorization = takeOnce(c, 'Authorization');
   if (authorization === undefined) {
     if (!apiKey) throw new RequestError('missing_api_key', { param: 'X-API-Key' });
     return { key: apiKey, param: 'X-API-Key' };
@@ -26,8 +25,7 @@ export const presentedPlatformKey = (c: ApiContext): PresentedKey => {
 
 /** The operator's token; no other header counts. */
 export const presentedAdminToken = (c: ApiContext): string => {
-  demandOnce(c, 'Authorization');
-  const authorization = c.req.header('authorization');
+  const authorization = takeOnce(c, 'Authorization');
   const message = 'Send Authorization: Bearer <ADMIN_TOKEN>.';
   if (authorization === undefined) throw new RequestError('missing_api_key', { param: 'Authorization', message });
   return bearerIn(authorization, message);
@@ -39,12 +37,10 @@ const bearerIn = (authorization: string, message: string): string => {
   return bearer;
 };
 
-/** Refuses a header that is there twice. */
-export const demandOnce = (c: ApiContext, name: string): void => {
-  const raw = c.env.incoming.rawHeaders;
-  let times = 0;
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.toLowerCase() === name.toLowerCase()) times += 1;
-  }
-  if (times > 1) throw new RequestError('invalid_header', { param: name, message: `Send ${name} only once.` });
+/** Takes a header, and refuses one that is there twice: Node joins some of those and keeps the first of others. */
+export const takeOnce = (c: ApiContext, name: string): string | undefined => {
+  const [value, second] = takeHeader(c, name);
+  if (second !== undefined)
+    throw new RequestError('invalid_header', { param: name, message: `Send ${name} only once.` });
+  return value;
 };

@@ -113,7 +113,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
   return async (submission) => {
     needs.admission.admit();
     const { caller, wait, idempotencyKey } = submission;
-    const job = await newJob(needs, submission);
+    const job = await newJob(needs, submission).finally(() => submission.user?.key.forget());
     // Without a key there is nothing that it could repeat.
     if (job.refusal !== null && idempotencyKey === null) throw job.refusal;
     if (wait === null) return accept(submission, job, null);

@@ -61,7 +61,7 @@ export type PlatformKeys = {
 };
 
 /**
- * Keeps no key, only a digest of each.
+ * Keeps no key, only a digest of each, and makes the entries forget theirs.
  * The look-up by digest is not in constant time and need not be: the digests are keyed by a secret that is drawn here and never leaves,
  * so whoever times it cannot tell which digest a guess has, nor choose guesses whose digests come closer to a stored one.
  */
@@ -72,5 +72,6 @@ export const createPlatformKeys = (entries: readonly PlatformKeyEntry[], peppers
   const nameOf = (key: Secret): string =>
     `config_${createHmac('sha256', nameKey).update(key.reveal()).digest('base64url').slice(0, 16)}`;
   const known = new Map(entries.map(({ tenant, key }) => [digest(key.reveal()), { tenant, platformKey: nameOf(key) }]));
+  for (const { key } of entries) key.forget();
   return { authenticate: (presented) => known.get(digest(presented)) ?? null };
 };

@@ -63,6 +63,9 @@ export const startWorker = async (
   const slotsAShard = Math.ceil(config.workerConcurrency / shards);
   const deliverySlotsAShard = Math.ceil(DELIVERIES_AT_ONCE / shards);
   const worker = randomUUID().slice(0, 8);
+  // They open the doors of the API, and a worker has none.
+  for (const { key } of config.platformKeys) key.forget();
+  config.adminToken?.forget();
 
   const registry = createMetricsRegistry('worker');
   if (config.metricsPort !== null) {

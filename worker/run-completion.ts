@@ -141,6 +141,18 @@ const attemptOnce = async (
     const { outcome, next } = decideWithoutKey(opened.reason, claim.attempt, needs.random());
     return withoutCall(outcome, next);
   }
+  try {
+    return await callProvider(needs, { id, claim, abort, userKey: opened.secret });
+  } finally {
+    // An SDK and its connection keep what belongs to a call for longer than that.
+    opened.secret?.forget();
+  }
+};
+
+const callProvider = async (
+  needs: Needs,
+  { id, claim, abort, userKey }: { id: Settlement['id']; claim: Claim; abort: AbortSignal; userKey: Secret | null },
+): Promise<Attempt> => {
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
 
@@ -149,7 +161,7 @@ const attemptOnce = async (
   const span = needs.tracer.start('client', claim.traceparent);
   const outcome = await needs.providers[claim.provider].complete({
     request: claim.request,
-    userKey: opened.secret,
+    userKey,
     traceparent: span.traceparent,
     timeoutMs,
     signal: abort,

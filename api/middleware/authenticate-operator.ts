@@ -6,12 +6,13 @@ import type { ApiEnv } from '../context.ts';
 import type { FailedLogins } from '../failed-logins.ts';
 import { presentedAdminToken } from '../presented-key.ts';
 
-/** Lets only the operator's token pass. */
+/** Lets only the operator's token pass, and keeps a digest of it alone. */
 export const authenticateOperator = (token: Secret, failedLogins: FailedLogins) => {
   // Digests are of one length, so comparing them tells nothing of the token's.
   const secret = createSecretKey(randomBytes(32));
   const digest = (text: string): Buffer => createHmac('sha256', secret).update(text).digest();
   const wanted = digest(token.reveal());
+  token.forget();
 
   return createMiddleware<ApiEnv>(async (c, next) => {
     const isOperator = await failedLogins.judged(

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import type { Config } from '../../shared/config.ts';
 import { RequestError } from '../../shared/errors.ts';
 import { isFinal, statusOf, toJob } from '../../shared/job.ts';
-import { checkUserKey } from '../../shared/user-key.ts';
 import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
 import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
+import { broughtKey } from '../brought-key.ts';
 import { clientGone } from '../client-gone.ts';
 import { chooseModel, completionBody } from '../completion-body.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
@@ -69,10 +69,7 @@ export const addCompleteRoute = (
       readQuery(c, noQuery);
       const caller = c.get('caller');
       const json = await readJson(c, caller.tenant);
-      const user = checkUserKey(
-        { key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') },
-        { sandbox: config.sandbox },
-      );
+      const user = broughtKey(c, config);
       const waitMs = preferredWaitMs(c);
       const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...request } = parseOr(
         'invalid_body',

@@ -114,7 +114,25 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
   };
 
   let current: { dataKey: Promise<IssuedDataKey>; askedAt: number; seals: number } | null = null;
+  /** In the order of asking. */
   const unwrapped = new Map<string, { answer: Promise<RecoveredDataKey>; askedAt: number }>();
+
+  let evicting: NodeJS.Timeout | null = null;
+  /** Also when nobody asks again: what is too old to be used is not kept either. */
+  const evictInTime = (): void => {
+    const [oldest] = unwrapped.values();
+    const askedAt = Math.min(current?.askedAt ?? Number.POSITIVE_INFINITY, oldest?.askedAt ?? Number.POSITIVE_INFINITY);
+    if (evicting !== null || askedAt === Number.POSITIVE_INFINITY) return;
+    // A timer may fire a moment early.
+    evicting = setTimeout(evict, Math.max(1, askedAt + KEPT_MS - elapsed())).unref();
+  };
+  const evict = (): void => {
+    const isOld = ({ askedAt }: { askedAt: number }): boolean => elapsed() - askedAt >= KEPT_MS;
+    if (current !== null && isOld(current)) current = null;
+    for (const [entry, kept] of unwrapped) if (isOld(kept)) unwrapped.delete(entry);
+    evicting = null;
+    evictInTime();
+  };
 
   const dataKeys: DataKeys = {
     activeId: nameOf(activeId),
@@ -122,6 +140,7 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
     issue: async () => {
       if (current === null || elapsed() - current.askedAt >= KEPT_MS || current.seals >= MOST_SEALS) {
         current = { dataKey: generate(), askedAt: elapsed(), seals: 0 };
+        evictInTime();
       }
       const mine = current;
       mine.seals += 1;
@@ -140,6 +159,7 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
       const answer = unwrap(keyId, wrapped);
       unwrapped.delete(entry);
       unwrapped.set(entry, { answer, askedAt: elapsed() });
+      evictInTime();
       const [oldest] = unwrapped.keys();
       if (unwrapped.size > MOST_KEPT && oldest !== undefined) unwrapped.delete(oldest);
       const recovered = await answer;
@@ -147,7 +167,13 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
       return recovered;
     },
   };
-  return { ...dataKeys, close: () => client.destroy() };
+  return {
+    ...dataKeys,
+    close: () => {
+      if (evicting !== null) clearTimeout(evicting);
+      client.destroy();
+    },
+  };
 };
 
 class KmsFailure extends Error {

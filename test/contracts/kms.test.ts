@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createKmsDataKeys, KEPT_MS, MOST_SEALS } from '../../shared/crypto/kms.ts';
 import { type Binding, createSealer, KeyServiceUnavailable } from '../../shared/crypto/seal.ts';
@@ -48,6 +50,9 @@ const dataKeysOf = (...keyIds: [string, ...string[]]) => {
 };
 const count = (operation: string): number => kms.calls.filter((call) => call.operation === operation).length;
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
 const NOW = 1_700_000_000_000;
 const binding: Binding = { tenant: tenant('acme'), subject: 'job_1', provider: 'openai', expiresAtMs: NOW + 60_000 };
 const KEY = 'sk-user-4dZq8Xw2Lk9TbN3v';
@@ -69,6 +74,36 @@ test('what one process seals, another opens, and KMS sees nothing of key, tenant
 });
 
 describe('a data key is kept', () => {
+  test('no longer than that in memory either, though nobody asks again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const [sealing, opening] = [dataKeysOf(kms.keyId), dataKeysOf(kms.keyId)];
+      const held: WeakRef<object>[] = [];
+      // In a frame of its own, so that this one holds none of them.
+      const use = async (): Promise<void> => {
+        const { keyId, wrapped, dataKey } = await sealing.issue();
+        const recovered = await opening.recover(keyId, wrapped);
+        if (!recovered.ok) throw new Error(recovered.reason);
+        held.push(new WeakRef(dataKey), new WeakRef(recovered.dataKey));
+      };
+      await use();
+      const isHeld = async (): Promise<boolean[]> => {
+        // What a turn of the event loop has used is let go in a later one.
+        await new Promise((resolve) => setImmediate(resolve));
+        collect();
+        return held.map((each) => each.deref() !== undefined);
+      };
+      clock += KEPT_MS - 1;
+      vi.advanceTimersByTime(KEPT_MS - 1);
+      expect(await isHeld()).toEqual([true, true]);
+      clock += 1;
+      vi.advanceTimersByTime(1);
+      expect(await isHeld()).toEqual([false, false]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test(`for ${MOST_SEALS} seals, also when all come at once`, async () => {
     const { issue } = dataKeysOf(kms.keyId);
     const issued = await Promise.all(Array.from({ length: MOST_SEALS }, issue));

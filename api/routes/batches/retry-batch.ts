@@ -8,6 +8,7 @@ import type { Line, NewLine } from '../../../shared/stores/batch-staging.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
 import type { UserCredential } from '../../../shared/user-key.ts';
 import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
+import { broughtKey } from '../../brought-key.ts';
 import type { ApiContext } from '../../context.ts';
 import type { EstimateJob } from '../../estimate-job.ts';
 import { idempotencyKey } from '../../idempotency-key.ts';
@@ -15,7 +16,7 @@ import { parseOr } from '../../parse-or.ts';
 import { tellRate } from '../../rate-limit.ts';
 import { type ReadJson, readOptionalJson } from '../../read-json.ts';
 import { noQuery, readQuery } from '../../read-query.ts';
-import { answerAccepted, userOf } from './submit-batch.ts';
+import { answerAccepted } from './submit-batch.ts';
 
 const REPEATABLE = ['failed', 'expired'] as const;
 
@@ -41,7 +42,7 @@ export const retryBatch = async (
   readQuery(c, noQuery);
   const caller = c.get('caller');
   const json = await readOptionalJson(c, caller.tenant, readJson);
-  const user = userOf(c, config);
+  const user = broughtKey(c, config);
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
   const estimated = (line: Line): NewLine => {

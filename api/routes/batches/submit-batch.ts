@@ -2,8 +2,8 @@
 import { batchStatusOf, isFinalBatch, toBatch } from '../../../shared/batch.ts';
 import type { Config } from '../../../shared/config.ts';
 import { RequestError } from '../../../shared/errors.ts';
-import { checkUserKey, type UserCredential } from '../../../shared/user-key.ts';
 import type { AcceptBatch, AcceptedBatch } from '../../accept-batch.ts';
+import { broughtKey } from '../../brought-key.ts';
 import type { ApiContext } from '../../context.ts';
 import { declaredType, demandLength } from '../../declared-body.ts';
 import type { EstimateJob } from '../../estimate-job.ts';
@@ -33,7 +33,7 @@ export const submitBatch = async (
     });
   const form = formOf(c, config);
   demandLength(c, maxBytes, tooLarge);
-  const user = userOf(c, config);
+  const user = broughtKey(c, config);
   const key = idempotencyKey(c);
   const caller = c.get('caller');
   const leave = uploadSlots.take(caller.tenant);
@@ -79,10 +79,6 @@ const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
       return jsonForm(needs);
   }
 };
-
-/** The user's own credential in the headers; null where none is brought. */
-export const userOf = (c: ApiContext, { sandbox }: { sandbox: boolean }): UserCredential | null =>
-  checkUserKey({ key: c.req.header('x-user-api-key'), provider: c.req.header('x-user-provider') }, { sandbox });
 
 /** 202 with the batch; 200 where an earlier one that is final comes back. */
 export const answerAccepted = (c: ApiContext, { view, replayed }: AcceptedBatch): Response => {
