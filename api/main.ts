@@ -20,6 +20,7 @@ const refuse = (message: string): never => {
 try {
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, process: 'api' });
+  for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
   const lifecycle = createLifecycle({ log });
   runUntilStopped({
     lifecycle,

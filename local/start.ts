@@ -107,7 +107,9 @@ const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const sandbox = detectSandbox(env);
   const settings = { ...env, SANDBOX: env.SANDBOX || String(sandbox) };
   // Here too, although each process checks: a mistake shows before anything is fetched or started.
-  const { http } = loadConfig(settings);
+  const { http, misspelt } = loadConfig(settings);
+  for (const { variable, meant } of misspelt)
+    say(`${variable} is set, but nothing reads it. Is ${meant.join(' or ')} meant?`);
   const port = http.port || (await findFreePort());
   if (!(await isFree(port, http.host))) {
     throw new Error(`port ${port} is in use; stop what listens there, or set PORT to another one`);

@@ -9,6 +9,7 @@ import type { KmsSettings } from './crypto/kms.ts';
 import { Secret } from './crypto/secret.ts';
 import { MAX_LINES } from './ids.ts';
 import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
+import { type Misspelt, misspeltVariables } from './misspelt-variables.ts';
 import { isHttpUrl, isRedisUrl } from './outward-url.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from './platform-keys.ts';
 import { type PriceFile, readPriceFile } from './price-file.ts';
@@ -184,7 +185,12 @@ const AWS_VARIABLES = [
   'AWS_CONTAINER_CREDENTIALS_FULL_URI',
 ] as const;
 
+/** Of the AWS SDK, Node, npm and OpenTelemetry: they have more names than are listed here. */
+const isReadByOthers = (name: string): boolean => /^(AWS|NODE|NPM|OTEL)_/i.test(name);
+
 export type Config = {
+  /** Variables that nothing reads, each with the one that may be meant. */
+  misspelt: readonly Misspelt[];
   production: boolean;
   /** Whether the providers are the local stand-in, and the demo key and the sample user keys are taken. */
   sandbox: boolean;
@@ -360,6 +366,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
     throw new ConfigError(problems);
   const set = parsed.data;
   return {
+    misspelt: misspeltVariables(Object.keys(given), { read: VARIABLE_NAMES, others: isReadByOthers }),
     production,
     sandbox,
     http: {

@@ -38,6 +38,9 @@ type Fields = {
   /** Where in our own code an unexpected error arose: file names and lines, no message. */
   stack?: string[];
   used_percent?: number;
+  /** Names of environment variables, never values. */
+  variable?: string;
+  meant?: string[];
   /** Of the audit log: a chain, a seal of it and that seal's MAC. */
   chain?: string;
   seal?: number;

@@ -7,6 +7,7 @@ import { startWorker } from './deps.ts';
 try {
   const config = loadConfig(process.env);
   const log = createLog({ level: config.logLevel, process: 'worker' });
+  for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
   const lifecycle = createLifecycle({ log });
   runUntilStopped({ lifecycle, log, waitsMs: config.drainMs, exitWithParent: config.exitWithParent });
   await startWorker(config, { lifecycle, log });
