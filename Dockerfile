@@ -17,4 +17,4 @@ RUN mkdir .data && chown node:node .data
 USER node
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000
 EXPOSE 4000
-CMD ["node", "api/main.ts"]
+CMD ["node", "--disable-sigusr1", "api/main.ts"]

@@ -2,6 +2,7 @@ import { ConfigError, loadConfig } from '../shared/config.ts';
 import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
 import { createLog } from '../shared/log.ts';
 import { UnfitServer } from '../shared/redis/server.ts';
+import { takeEnvironment } from '../shared/take-environment.ts';
 import { startApi } from './deps.ts';
 
 const LISTEN_PROBLEMS: Record<string, string> = {
@@ -18,7 +19,7 @@ const refuse = (message: string): never => {
 };
 
 try {
-  const config = loadConfig(process.env);
+  const config = loadConfig(takeEnvironment(process.env, { forLibraries: true }));
   const log = createLog({ level: config.logLevel, process: 'api' });
   for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
   const lifecycle = createLifecycle({ log });

@@ -26,7 +26,7 @@ export const startProcess = (
   file: string,
   env: Environment,
 ): Part & { firstMessage: Promise<unknown> } => {
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, ['--disable-sigusr1', file], {
     env: { ...env, EXIT_WITH_PARENT: '1' },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
     // A group of its own: Ctrl-C in the terminal must reach the launcher only, which keeps the order of stopping.

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { detectSandbox, findsAwsCredentials, loadConfig } from '../shared/config.ts';
+import { detectSandbox, type Environment, findsAwsCredentials, loadConfig } from '../shared/config.ts';
+import { takeEnvironment } from '../shared/take-environment.ts';
 import { type Part, startProcess } from './child-process.ts';
 import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
 import { reachRedis } from './reach-redis.ts';
@@ -88,7 +89,7 @@ const findRedis = async (url: string): Promise<string> => {
   return url;
 };
 
-const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: NodeJS.ProcessEnv): Promise<string> => {
+const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: Environment): Promise<string> => {
   // Only what it needs: it plays a stranger's server, so it gets none of our keys.
   const env = {
     SANDBOX_DELAY_MS: SANDBOX_DELAY_MS || undefined,
@@ -103,7 +104,7 @@ const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: NodeJS.ProcessEnv):
   throw new Error('the sandbox did not start');
 };
 
-const start = async (env: NodeJS.ProcessEnv): Promise<void> => {
+const start = async (env: Environment): Promise<void> => {
   const sandbox = detectSandbox(env);
   const settings = { ...env, SANDBOX: env.SANDBOX || String(sandbox) };
   // Here too, although each process checks: a mistake shows before anything is fetched or started.
@@ -158,7 +159,7 @@ if (existsSync('.env')) process.loadEnvFile('.env');
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 try {
   say('Starting the gateway …');
-  await start(process.env);
+  await start(takeEnvironment(process.env, { forLibraries: false }));
 } catch (error) {
   // After a signal or a dead part the reason was said already.
   if (stoppingSince === undefined) {

@@ -2,10 +2,11 @@ import { ConfigError, loadConfig } from '../shared/config.ts';
 import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
 import { createLog } from '../shared/log.ts';
 import { UnfitServer } from '../shared/redis/server.ts';
+import { takeEnvironment } from '../shared/take-environment.ts';
 import { startWorker } from './deps.ts';
 
 try {
-  const config = loadConfig(process.env);
+  const config = loadConfig(takeEnvironment(process.env, { forLibraries: true }));
   const log = createLog({ level: config.logLevel, process: 'worker' });
   for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
   const lifecycle = createLifecycle({ log });
