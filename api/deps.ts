@@ -81,13 +81,13 @@ export const startApi = async (
   const batches = createBatchStore({ redis, run, shards, retentionMs: config.jobs.retentionMs, ids: batchIds });
   const admission = createAdmission({
     verify: async () => {
-      await verifyServer(redis, shards);
+      await verifyServer(redis, { shards, production: config.production });
       await verifyMode(redis, config);
       await clock.sync();
     },
     readMemory: async () => {
       await clock.sync();
-      return examineServer(redis);
+      return examineServer(redis, config);
     },
     onUnfit,
     log,

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { createServer, connect as openSocket } from 'node:net';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findRedisServer, installRedis, type RedisProgram } from './install-redis.ts';
@@ -23,6 +24,7 @@ export type PrivateRedis = {
 const packagesDir = join(import.meta.dirname, '..', '.data', 'redis-packages');
 const startLimitMs = 60_000;
 const stopLimitMs = 10_000;
+const LEAST_MEMORY_BYTES = 512 * 1_048_576;
 // After a launcher that was killed, its API and worker still hand back what they hold: leave them Redis for that long.
 const orphanGraceSeconds = 3;
 
@@ -88,6 +90,13 @@ export const findFreePort = async (): Promise<number> => {
   return address.port;
 };
 
+/** Half of the memory that this process may use: the rest is for what Redis needs while it rewrites its log, and for everybody else. */
+const maxMemoryBytes = (): number => {
+  const ofContainer = process.constrainedMemory();
+  const available = ofContainer > 0 ? Math.min(ofContainer, totalmem()) : totalmem();
+  return Math.max(LEAST_MEMORY_BYTES, Math.floor(available / 2));
+};
+
 /** Undefined when the port is taken; throws with the server's last words when it does not start for another reason. */
 const launch = async (program: RedisProgram, dir: string, port: number): Promise<PrivateRedis | undefined> => {
   const settings = {
@@ -98,6 +107,7 @@ const launch = async (program: RedisProgram, dir: string, port: number): Promise
     appendonly: 'yes',
     appendfsync: 'everysec',
     save: '',
+    maxmemory: String(maxMemoryBytes()),
     'maxmemory-policy': 'noeviction',
     'hash-max-listpack-value': '1024',
   };

@@ -78,7 +78,7 @@ export const startWorker = async (
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   const verify = async (): Promise<void> => {
-    await verifyServer(redis, shards);
+    await verifyServer(redis, { shards, production: config.production });
     await verifyMode(redis, config);
   };
   await awaitServer(verify, { url: config.redis.url, log });
@@ -91,7 +91,7 @@ export const startWorker = async (
   const examining = every(
     EXAMINE_MS,
     async () => {
-      await examineServer(redis);
+      await examineServer(redis, config);
     },
     (error) => log.warn(error instanceof UnfitServer ? 'redis_unfit' : 'redis_away', describeError(error)),
   );

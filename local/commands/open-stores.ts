@@ -30,7 +30,7 @@ type Stores = {
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
 const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
-  const { redis: settings, peppers, jobs, sandbox, auditAnchorFile } = loadConfig(environment);
+  const { redis: settings, peppers, jobs, production, sandbox, auditAnchorFile } = loadConfig(environment);
   const { shards } = settings;
   const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
   const found = environment.REDIS_URL ? { kind: 'runs' as const, url: settings.url } : await findPrivateRedis(dir);
@@ -46,7 +46,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
 
   const redis = await reachRedis(found.url);
   try {
-    await verifyServer(redis, shards);
+    await verifyServer(redis, { shards, production });
   } catch (error) {
     redis.disconnect();
     throw error;

@@ -30,8 +30,11 @@ const isOlder = (version: string, [major, minor]: readonly [number, number]): bo
   return ofServer < major || (ofServer === major && ofServerMinor < minor);
 };
 
+/** Production demands more: without a memory limit one tenant's texts can take the machine's memory from all. */
+export type Demands = { production: boolean };
+
 /** What in INFO speaks against a server; null if nothing does. */
-export const flawOf = (info: ReadonlyMap<string, string>): string | null => {
+export const flawOf = (info: ReadonlyMap<string, string>, { production }: Demands): string | null => {
   // Valkey may call its mode the server's.
   const mode = info.get('redis_mode') ?? info.get('server_mode');
   if (mode === 'sentinel') {
@@ -50,6 +53,9 @@ export const flawOf = (info: ReadonlyMap<string, string>): string | null => {
   if (policy !== 'noeviction') {
     return `Redis has maxmemory-policy ${policy}: it would drop jobs when its memory is full. Set maxmemory-policy noeviction.`;
   }
+  if (production && Number(info.get('maxmemory') ?? 0) === 0) {
+    return 'Redis has no maxmemory, which production demands: nothing would be refused before the machine’s memory is full, and then all is lost at once. Set maxmemory to what Redis may use, about half of a machine of its own.';
+  }
   return null;
 };
 
@@ -57,9 +63,9 @@ export const flawOf = (info: ReadonlyMap<string, string>): string | null => {
 export type ServerMemory = { used: number; max: number | null };
 
 /** The memory of a server that serves. Throws UnfitServer if the gateway must not run on it. */
-export const examineServer = async (redis: Redis): Promise<ServerMemory> => {
+export const examineServer = async (redis: Redis, demands: Demands): Promise<ServerMemory> => {
   const info = readInfo(await answerOf(redis.info()));
-  const flaw = flawOf(info);
+  const flaw = flawOf(info, demands);
   if (flaw !== null) throw new UnfitServer(flaw);
   if (info.get('loading') === '1') throw new RedisUnavailable('LOADING');
   if (info.get('role') === 'slave') throw new RedisUnavailable('READONLY');
@@ -100,9 +106,12 @@ const REMEDIES: Partial<Record<Unavailability, string>> = {
 };
 
 /** Throws UnfitServer where the server may drop our keys, is of a kind that is not supported, refuses what we need, or holds the data of another number of shards; records the number at first boot. */
-export const verifyServer = async (redis: Redis, shards: number): Promise<void> => {
+export const verifyServer = async (
+  redis: Redis,
+  { shards, ...demands }: Demands & { shards: number },
+): Promise<void> => {
   try {
-    await examineServer(redis);
+    await examineServer(redis, demands);
     await verifyPermissions(redis);
     await verifyData(redis, shards);
   } catch (error) {

@@ -157,6 +157,7 @@ describe('a gateway that tells of itself', () => {
     await withRedis(gateway.redis.url, (redis) =>
       redis.call('ACL', 'SETUSER', 'production', 'on', `>${password}`, '~*', '&*', '+@all'),
     );
+    await withRedis(gateway.redis.url, (redis) => redis.config('SET', 'maxmemory', '1gb'));
     const production = await gateway.addApi({
       NODE_ENV: 'production',
       HOST: '127.0.0.1',

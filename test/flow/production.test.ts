@@ -31,6 +31,7 @@ beforeAll(async () => {
   await withRedis(redis.url, async (client) => {
     const settings = ['tls-cert-file', certFile, 'tls-key-file', keyFile, 'tls-auth-clients', 'no', 'tls-port', port];
     await client.call('CONFIG', 'SET', ...settings.map((setting) => String(setting)));
+    await client.config('SET', 'maxmemory', '1gb');
     await client.config('SET', 'requirepass', PASSWORD);
   });
   gateway = await startGateway({

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -55,7 +55,7 @@ const startElsewhere = async (): Promise<{ launcher: ChildProcess; pid: number; 
 test('a private server answers on loopback only, keeps what it acknowledged and refuses writes rather than evict', async () => {
   const server = await start();
   const settings = await withClient(server, async (redis) => {
-    const names = ['bind', 'protected-mode', 'appendonly', 'appendfsync', 'save', 'maxmemory-policy'];
+    const names = ['bind', 'protected-mode', 'appendonly', 'appendfsync', 'save', 'maxmemory-policy', 'maxmemory'];
     const values = await Promise.all(names.map((name) => redis.config('GET', name)));
     const hashes = (await redis.config('GET', 'hash-max-*-value')) as string[];
     return Object.fromEntries([...(values as string[][]), hashes.slice(0, 2)]) as Record<string, string>;
@@ -68,6 +68,9 @@ test('a private server answers on loopback only, keeps what it acknowledged and 
     save: '',
     'maxmemory-policy': 'noeviction',
   });
+  // Admission, and what one tenant may store, are shares of it.
+  expect(Number(settings.maxmemory)).toBeGreaterThanOrEqual(512 * 1_048_576);
+  expect(Number(settings.maxmemory)).toBeLessThanOrEqual(Math.max(512 * 1_048_576, totalmem() / 2));
   expect(Object.entries(settings).find(([name]) => name.startsWith('hash-max'))?.[1]).toBe('1024');
 });
 

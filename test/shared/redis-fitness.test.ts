@@ -21,8 +21,24 @@ test.for([
   [{ redis_version: '7.2.4', valkey_version: '7.1.0' }, /Valkey 7\.1\.0 is too old/],
   [{ redis_version: '7.2.4', maxmemory_policy: 'allkeys-lru' }, /Set maxmemory-policy noeviction/],
 ] as const)('INFO with %o', ([fields, flaw]) => {
-  if (flaw === null) expect(flawOf(info(fields))).toBeNull();
-  else expect(flawOf(info(fields))).toMatch(flaw);
+  const found = flawOf(info(fields), { production: false });
+  if (flaw === null) expect(found).toBeNull();
+  else expect(found).toMatch(flaw);
+});
+
+test('a server without maxmemory is refused in production', () =>
+  withSpecialRedis([], async ({ redis }) => {
+    const verify = () => verifyServer(redis, { shards: 1, production: true });
+    await expect(verify()).rejects.toThrow(/Redis has no maxmemory, which production demands.*Set maxmemory/);
+    await redis.config('SET', 'maxmemory', '1gb');
+    await expect(verify()).resolves.toBeUndefined();
+  }));
+
+test('INFO without a memory limit speaks against a server in production only', () => {
+  const server = { redis_version: '7.0.15' };
+  expect(flawOf(info({ ...server, maxmemory: '0' }), { production: false })).toBeNull();
+  expect(flawOf(info({ ...server, maxmemory: '0' }), { production: true })).toMatch(/no maxmemory.*Set maxmemory/);
+  expect(flawOf(info({ ...server, maxmemory: '2147483648' }), { production: true })).toBeNull();
 });
 
 describe('a server that is not supported is refused by API and worker, with what to change', {
@@ -74,7 +90,7 @@ describe('a server that is not supported is refused by API and worker, with what
         if (['info', 'client info'].includes(name)) continue;
         const url = await withUser(server, `-${name.replace(' ', '|')}`);
         await withRedis(url, async (redis) => {
-          const refusal = await verifyServer(redis, 1).catch((error: unknown) => error);
+          const refusal = await verifyServer(redis, { shards: 1, production: false }).catch((error: unknown) => error);
           expect([name, refusal]).toEqual([name, expect.objectContaining({ name: 'UnfitServer' })]);
         });
         await server.redis.call('ACL', 'DELUSER', 'gateway');
