@@ -114,7 +114,7 @@ test.skipIf(!isProcHere)('SIGUSR1 opens no debugger in a process that package.js
     scripts: Record<string, string>;
   };
   for (const name of ['start', 'start:api', 'start:worker', 'tenants', 'audit', 'job', 'batch']) {
-    expect(scripts[name]).toMatch(/exec node --disable-sigusr1 \S+\.ts$/);
+    expect(scripts[name]).toMatch(/ node --disable-sigusr1 \S+\.ts$/);
   }
   const compose = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
   for (const [command] of compose.matchAll(/command: \["node".*/g)) expect(command).toContain('--disable-sigusr1');
