@@ -37,6 +37,7 @@ import { meterCalls } from './middleware/meter-calls.ts';
 import { requestId } from './middleware/request-id.ts';
 import { respondWithError } from './middleware/respond-with-error.ts';
 import { traceRequest } from './middleware/trace-request.ts';
+import type { NoteLogin } from './note-login.ts';
 import type { ReadJson } from './read-json.ts';
 import { addAdminRoutes } from './routes/admin.ts';
 import { addBatchRoutes } from './routes/batches/add-batch-routes.ts';
@@ -55,6 +56,7 @@ type Needs = {
   config: Config;
   authenticator: Authenticator;
   failedLogins: FailedLogins;
+  noteLogin: NoteLogin;
   callMeter: CallMeter;
   client: ClientAddress;
   tenants: TenantStore;
@@ -125,18 +127,18 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
     addUsageRoute(app, needs);
     addWebhookRoutes(app, needs);
   }
+  const networkOfClient = (c: ApiContext): string => networkOf(needs.client.addressOf(c.env.incoming));
   // Without a token nobody is the operator, and the paths do not exist.
   const adminToken = surface.operator ? needs.config.adminToken : null;
   if (adminToken !== null) {
-    app.use('/admin/*', authenticateOperator(adminToken, needs.failedLogins));
+    app.use(
+      '/admin/*',
+      authenticateOperator(adminToken, needs.failedLogins, (c) => needs.noteLogin(networkOfClient(c))),
+    );
     addAdminRoutes(app, needs);
   }
-  const networkOfClient = (c: ApiContext): Asker => ({
-    name: networkOf(needs.client.addressOf(c.env.incoming)),
-    requestsPerMinute: FEWEST_REQUESTS,
-  });
   addOperationRoutes(app, {
-    meter: meterCalls(needs.callMeter, networkOfClient),
+    meter: meterCalls(needs.callMeter, (c) => ({ name: networkOfClient(c), requestsPerMinute: FEWEST_REQUESTS })),
     isReady: needs.isReady,
     isStopping: needs.isStopping,
     sandbox: needs.config.sandbox,

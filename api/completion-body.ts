@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { completionRequest, modelName } from '../shared/completion.ts';
 import { RequestError } from '../shared/errors.ts';
-import { holdsKey } from '../shared/user-key.ts';
+import { holdsKey } from '../shared/key-shapes.ts';
 
 const METADATA_PAIRS = 16;
 

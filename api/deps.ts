@@ -45,6 +45,7 @@ import { createFailedLogins } from './failed-logins.ts';
 import { createUploadSlots } from './ingestion/upload-slots.ts';
 import { type ListeningServer, listen } from './listen.ts';
 import { createApiMetrics } from './metrics.ts';
+import { createNoteLogin } from './note-login.ts';
 import { createReadJson } from './read-json.ts';
 import { createStopWork } from './stop-work.ts';
 import { createDefaultLimits } from './stored-bytes.ts';
@@ -140,6 +141,7 @@ export const startApi = async (
     lifecycle.onStop('metrics', metricsServer.close);
   }
 
+  const audit = createAuditStore({ redis, run, shards });
   const work = createWorkStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   let stopping = false;
   const appNeeds: Parameters<typeof createApp>[0] = {
@@ -159,7 +161,8 @@ export const startApi = async (
     platformKeys,
     work,
     stopWork: createStopWork({ work, queues, metrics, log }),
-    audit: createAuditStore({ redis, run, shards }),
+    audit,
+    noteLogin: createNoteLogin({ audit, log }),
     scheduler,
     jobs,
     jobIds,

@@ -1,6 +1,6 @@
 import type { Config } from '../shared/config.ts';
 import { RequestError } from '../shared/errors.ts';
-import { holdsKey } from '../shared/user-key.ts';
+import { holdsKey } from '../shared/key-shapes.ts';
 import { checkWebhookUrl } from '../shared/webhooks/webhook-url.ts';
 
 /** The URL where it is one that we deliver to; throws `webhook_url_refused` under the name `param` otherwise. */

@@ -1,4 +1,23 @@
-/** What looks like a key, by known beginnings and by what is random. Length alone says nothing: names of parameters and models are long too. */
+/**
+ * What looks like a key: the one definition. `holdsKey` finds what can hardly be anything else, so that a text can be refused for it;
+ * `withoutKeys` removes whatever may be one. Length alone says nothing: names of parameters and models are long too.
+ */
+
+/** Keys of providers, of AWS and of ours, by their whole form. */
+const CERTAIN = [
+  'sk-(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{16}',
+  'sk-[A-Za-z0-9]{40}',
+  'gk_[0-9a-z]{26}_[0-9a-z]{40}',
+  'whsec_[A-Za-z0-9+/=]{24}',
+  'gsk_[A-Za-z0-9]{40}',
+  'AIza[A-Za-z0-9_-]{35}',
+  '(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])',
+  '(?:ABSK|bedrock-api-key-)[A-Za-z0-9+/=]{40}',
+];
+const CERTAIN_KEY = new RegExp(`(?<![A-Za-z0-9])(?:${CERTAIN.join('|')})`);
+
+/** Whether a text, such as a name that a client gives, holds what can hardly be anything but a key. */
+export const holdsKey = (text: string): boolean => CERTAIN_KEY.test(text);
 
 /** A key's own characters; a dot or a colon parts names, and JSON web tokens are known by their beginning. */
 const RUN = /[A-Za-z0-9+/=_-]{12,}/g;

@@ -59,12 +59,6 @@ const SHOWN = {
   anthropic: { name: 'Anthropic', begins: 'sk-ant-', sample: 'sk-ant-user-anthropic-key' },
 } as const satisfies Record<UserProvider, { name: string; begins: string; sample: string }>;
 
-const KEY_IN_TEXT =
-  /(?<![A-Za-z0-9])(?:sk-(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{16}|sk-[A-Za-z0-9]{40}|gk_[0-9a-z]{26}_[0-9a-z]{40})/;
-
-/** Whether a text, such as a name that a client gives, holds what can hardly be anything but a key of a provider or of ours. */
-export const holdsKey = (text: string): boolean => KEY_IN_TEXT.test(text);
-
 export type UserCredential = { provider: UserProvider; key: Secret };
 
 /**

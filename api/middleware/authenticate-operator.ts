@@ -2,12 +2,12 @@ import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:
 import { createMiddleware } from 'hono/factory';
 import type { Secret } from '../../shared/crypto/secret.ts';
 import { RequestError } from '../../shared/errors.ts';
-import type { ApiEnv } from '../context.ts';
+import type { ApiContext, ApiEnv } from '../context.ts';
 import type { FailedLogins } from '../failed-logins.ts';
 import { presentedAdminToken } from '../presented-key.ts';
 
 /** Lets only the operator's token pass, and keeps a digest of it alone. */
-export const authenticateOperator = (token: Secret, failedLogins: FailedLogins) => {
+export const authenticateOperator = (token: Secret, failedLogins: FailedLogins, onFailed: (c: ApiContext) => void) => {
   // Digests are of one length, so comparing them tells nothing of the token's.
   const secret = createSecretKey(randomBytes(32));
   const digest = (text: string): Buffer => createHmac('sha256', secret).update(text).digest();
@@ -21,6 +21,7 @@ export const authenticateOperator = (token: Secret, failedLogins: FailedLogins) 
       (presented) => timingSafeEqual(digest(presented), wanted) || null,
     );
     if (isOperator === null) {
+      onFailed(c);
       throw new RequestError('invalid_api_key', {
         param: 'Authorization',
         message: 'This is not the token of this gateway’s operator.',

@@ -189,7 +189,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
   route(app, '/v1/webhooks/secret', {
     GET: async (c) => {
       readQuery(c, noQuery);
-      return c.json(secretsJson(await webhookSecrets.read(c.get('tenant'))));
+      return c.json(secretsJson(await webhookSecrets.read(c.get('tenant'), c.get('caller').platformKey)));
     },
   });
 

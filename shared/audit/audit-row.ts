@@ -33,6 +33,9 @@ const COLUMNS = {
   key_rotated: ['actor', 'platform_key', 'replaced_key', 'overlap_ms'],
   key_revoked: ['actor', 'platform_key'],
   webhook_secret_rotated: ['platform_key'],
+  // Of the next two only so many are written that nobody can fill the log.
+  webhook_secret_read: ['platform_key'],
+  admin_login_failed: ['network', 'count'],
   // `platform_key`: whose work alone is stopped.
   work_stopped: ['actor', 'reason', 'platform_key'],
   stopped_work_ended: ['jobs', 'batches', 'lines', 'running'],

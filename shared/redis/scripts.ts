@@ -94,6 +94,8 @@ const SCRIPTS = {
   'test-webhook': ['bytes', 'move-bytes', 'outbox'],
   'reseal-webhook-secret': [],
   'put-webhook-secret': ['audit'],
+  'read-webhook-secret': ['audit'],
+  'note-login': ['audit'],
   'read-usage': [],
   'read-budget': ['calendar'],
   'seal-audit': [],

@@ -45,6 +45,11 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
   return {
     chains: tags.map(chainOf),
 
+    /** Log-ins of an operator that failed: from where, and how many in this minute. */
+    noteLogin: async (network: string, count: number): Promise<void> => {
+      await run('note-login', REGISTRY_TAG, [network, count]);
+    },
+
     /**
      * A page of the log, newest first, of one tenant or of all; `next` is the place to go on after, null at the end.
      * A tenant's page may be short although more follow: it looks through a bounded part of the log.

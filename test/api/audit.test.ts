@@ -7,6 +7,7 @@ import type { Tenant } from '../../shared/tenant.ts';
 import { runCommand } from '../support/command.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
+import { until } from '../support/until.ts';
 import { expectRefusal } from './refusal.ts';
 
 const SHARDS = 3;
@@ -97,6 +98,42 @@ describe('what an operator does to the registry', () => {
     await operator.call('POST', '/admin/tenants', { name: '' });
     await operator.call('DELETE', `/admin/tenants/${absent.id}`);
     expect(await all()).toEqual(before);
+  });
+});
+
+describe('what shows a secret, or asks for more than it may', () => {
+  const rowsOf = async (kind: string) => (await all({ limit: '100' })).filter((row) => row.kind === kind);
+
+  test('a webhook secret that is read is a row with the key that read it, once a minute however often it is read', async () => {
+    const tenant = await operator.tenant();
+    const { id, secret: key } = await operator.issue(tenant);
+    const read = () => gateway.call('GET', '/v1/webhooks/secret', { key });
+    // This draws it.
+    expect((await read()).status).toBe(200);
+    const before = (await rowsOf('webhook_secret_read')).length;
+    for (let count = 0; count < 4; count++) await read();
+    const { secret } = (await read()).body as { secret: string };
+    const rows = await rowsOf('webhook_secret_read');
+    expect(rows.length - before).toBeLessThanOrEqual(1);
+    expect(rows[0]).toMatchObject({ tenant: tenant.id, platform_key: id });
+    expect(JSON.stringify(rows)).not.toContain(secret.slice(-12));
+  });
+
+  test('log-ins with a wrong admin token are rows with their network and number, few however many there are', async () => {
+    const wrong = 'wrong-admin-token-0123456789abcdefghij';
+    for (let count = 0; count < 25; count++) {
+      const answer = await fetch(`${gateway.apis[0]?.url}/admin/tenants`, {
+        headers: { Authorization: `Bearer ${wrong}` },
+      });
+      expect(answer.status).toBe(401);
+    }
+    await until('both rows are there', async () => (await rowsOf('admin_login_failed')).length === 2);
+    expect(
+      (await rowsOf('admin_login_failed')).map(({ tenant, network, count }) => ({ tenant, network, count })),
+    ).toEqual([
+      { tenant: '', network: '127.0.0.1', count: 10 },
+      { tenant: '', network: '127.0.0.1', count: 1 },
+    ]);
   });
 });
 

@@ -19,8 +19,9 @@ import { parseCursor } from '../../shared/batch.ts';
 import { platformKeyIdOf } from '../../shared/crypto/platform-key.ts';
 import { RequestError } from '../../shared/errors.ts';
 import { type BatchId, isDeliveryId, isRequestId } from '../../shared/ids.ts';
+import { holdsKey } from '../../shared/key-shapes.ts';
 import { parseTraceparent } from '../../shared/tracing/traceparent.ts';
-import { checkUserKey, holdsKey } from '../../shared/user-key.ts';
+import { checkUserKey } from '../../shared/user-key.ts';
 import { checkWebhookUrl } from '../../shared/webhooks/webhook-url.ts';
 
 const SIZE = 65_536;

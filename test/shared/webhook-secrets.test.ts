@@ -36,14 +36,14 @@ const storeOf = (ring: string) =>
     now: Date.now,
   });
 const textsOf = async (ring: string, name: string): Promise<(string | undefined)[]> => {
-  const { secret, previous } = await storeOf(ring).read(tenant(name));
+  const { secret, previous } = await storeOf(ring).read(tenant(name), 'pk_1');
   return [secret.reveal(), previous?.secret.reveal()];
 };
 
 test('every secret, also one that signs on after its rotation, is carried over to the new key, once', async () => {
   const names = Array.from({ length: 150 }, (_, index) => `tenant-${index}`);
   const before = storeOf(oldKey);
-  for (const name of names) await before.read(tenant(name));
+  for (const name of names) await before.read(tenant(name), 'pk_1');
   await before.rotate(tenant('tenant-7'), { overlapMs: 600_000, platformKey: 'key' });
   const texts = await Promise.all(names.map((name) => textsOf(oldKey, name)));
   expect(texts[7]?.[1]).toMatch(/^whsec_/);
@@ -57,8 +57,8 @@ test('every secret, also one that signs on after its rotation, is carried over t
 });
 
 test('a secret that no key opens stops none of the others, and is told', async () => {
-  await storeOf(ringText('lost')).read(tenant('unlucky'));
-  await storeOf(oldKey).read(tenant('lucky'));
+  await storeOf(ringText('lost')).read(tenant('unlucky'), 'pk_1');
+  await storeOf(oldKey).read(tenant('lucky'), 'pk_1');
   await expect(storeOf(`${newKey},${oldKey}`).reseal()).rejects.toThrow('cannot be opened: unknown_key');
   expect(await textsOf(newKey, 'lucky')).toEqual([expect.stringMatching(/^whsec_/), undefined]);
 });
@@ -66,7 +66,7 @@ test('a secret that no key opens stops none of the others, and is told', async (
 test('those of a deleted tenant go when its jobs have run out', async () => {
   const tenants = createTenantStore({ redis, run: createScripts(redis), shards: 2, actor: 'command' });
   const { id } = await tenants.create({ name: 'short-lived' });
-  await storeOf(oldKey).read(id);
+  await storeOf(oldKey).read(id, 'pk_1');
   await tenants.remove(id);
   const [name = ''] = await redis.keys(`*webhook-secrets:${id}`);
   expect(Math.round((await redis.pttl(name)) / 86_400_000)).toBe(14);

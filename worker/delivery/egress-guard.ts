@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Log } from '../../shared/log.ts';
 import type { DeliveryFailure } from '../../shared/webhooks/delivery-outcome.ts';
 import { isReachableAddress, isSameAddress } from '../../shared/webhooks/public-address.ts';
 import { parseWebhookUrl } from '../../shared/webhooks/webhook-url.ts';
@@ -21,9 +22,9 @@ export type EgressGuard = (url: string, signal: AbortSignal) => Promise<Connecte
 /** A name may have thousands of addresses: no reason to knock at all of them. */
 const MOST_DIALS = 8;
 
-type GuardNeeds = { allowPrivate: boolean; network: Network; connectLimitMs: number };
+type GuardNeeds = { allowPrivate: boolean; network: Network; connectLimitMs: number; log: Pick<Log, 'warn'> };
 
-export const createEgressGuard = ({ allowPrivate, network, connectLimitMs }: GuardNeeds): EgressGuard => {
+export const createEgressGuard = ({ allowPrivate, network, connectLimitMs, log }: GuardNeeds): EgressGuard => {
   const refuse = (code: DeliveryFailure): { ok: false; code: DeliveryFailure } => ({ ok: false, code });
 
   const open = async (text: string, limit: Limit): Promise<Connected> => {
@@ -37,7 +38,12 @@ export const createEgressGuard = ({ allowPrivate, network, connectLimitMs }: Gua
     const addresses = isIP(host) === 0 ? await resolve(host, limit) : [host];
     if (addresses.length === 0) return refuse('dns_failed');
     // One bad address spoils all: a name that mixes them is no honest one.
-    if (!addresses.every((address) => isReachableAddress(address, { allowPrivate }))) return refuse('address_refused');
+    if (!addresses.every((address) => isReachableAddress(address, { allowPrivate }))) {
+      if (isIP(host) !== 0) return refuse('address_refused');
+      // Told as if it had none: a tenant must not learn which names the network around us knows.
+      log.warn('webhook_address_refused', { host });
+      return refuse('dns_failed');
+    }
 
     const dialled = await dialInTurn(addresses.slice(0, MOST_DIALS), port, limit);
     if ('code' in dialled) return refuse(dialled.code);

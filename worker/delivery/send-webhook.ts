@@ -54,7 +54,7 @@ export const createSendWebhook = ({
   log,
   limits = DELIVERY_LIMITS,
 }: SendWebhookNeeds): SendWebhook => {
-  const connect = createEgressGuard({ allowPrivate, network, connectLimitMs: limits.connectMs });
+  const connect = createEgressGuard({ allowPrivate, network, connectLimitMs: limits.connectMs, log });
 
   const attempt = async (delivery: Delivery, signal: AbortSignal): Promise<Answer> => {
     const { id, timestampSeconds, body, secrets, traceparent } = delivery;
