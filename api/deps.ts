@@ -113,7 +113,7 @@ export const startApi = async (
     now: clock.now,
     log,
   };
-  const estimateJob = createEstimateJob(createPrices(config.priceFile));
+  const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
   const submitJob = createSubmitJob({
     ...accepting,
     requestDigests: createRequestDigests(config.peppers),

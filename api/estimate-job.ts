@@ -22,14 +22,15 @@ export type EstimateJob = (
   of: Of,
 ) => Pick<NewJob, 'request' | 'tokens' | 'cost' | 'refusal'>;
 
+/** `platformModels`: see Config. */
 export const createEstimateJob =
-  (prices: Prices): EstimateJob =>
+  (prices: Prices, platformModels: readonly string[] | null): EstimateJob =>
   (request, { provider, credential, caller: { limits, allowedModels }, param }) => {
     const { likely, max } = estimateUsage(request);
     const tokens = likely.inputTokens + likely.outputTokens;
     const budget = budgetNano(limits, credential);
-    const refusal =
-      allowedModels === null || allowedModels.includes(request.model) ? null : notAllowed(allowedModels, param);
+    const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
+    const refusal = allowed === null || allowed.includes(request.model) ? null : notAllowed(allowed, param);
     if (budget === null || refusal !== null) return { request, tokens, cost: null, refusal };
     const maxNano = prices.max(provider, request.model, max);
     if (maxNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };

@@ -72,6 +72,15 @@ const kmsKeyIds = z
   )
   .transform((ids) => ids as [string, ...string[]]); // `split` gives at least one.
 
+const isModelName = (name: string): boolean => modelName.safeParse(name).success;
+const modelNames = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .refine(
+    (names) => names.every(isModelName) || (names.length === 1 && names[0] === '*'),
+    'must be names of models separated by commas, or * for all',
+  );
+
 const redisUrl = z
   .string()
   .refine(
@@ -122,8 +131,9 @@ const variables = z.object({
     .default('us-east-1'),
   BEDROCK_MODEL_ID: z
     .string()
-    .refine((name) => modelName.safeParse(name).success, 'must be the name of a model, such as amazon.nova-lite-v1:0')
+    .refine(isModelName, 'must be the name of a model, such as amazon.nova-lite-v1:0')
     .default('amazon.nova-lite-v1:0'),
+  BEDROCK_MODELS: modelNames.optional(),
   PRICE_FILE: z.string().optional(),
   RATE_LIMIT_RPM: whole(1, MOST.requests_per_minute, 600),
   RATE_LIMIT_TPM: wholeIn(1, MOST.tokens_per_minute).optional(),
@@ -233,6 +243,8 @@ export type Config = {
   };
   /** What the platform's account runs where a request names no model. */
   platformModel: string;
+  /** What the platform's account runs for tenants without a list of their own; null: every model. */
+  platformModels: readonly string[] | null;
   /** The operator's own prices; null: those of the built-in list alone. */
   priceFile: PriceFile | null;
   jobs: {
@@ -395,6 +407,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
       bedrockAuth: bedrockAuth(sandbox, given.AWS_BEARER_TOKEN_BEDROCK),
     },
     platformModel: set.BEDROCK_MODEL_ID,
+    platformModels: platformModels(set, production),
     priceFile: priceFile?.prices ?? null,
     jobs: {
       defaultTimeoutMs: set.JOB_TIMEOUT_SECONDS * 1_000,
@@ -430,6 +443,16 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
     exitWithParent: set.EXIT_WITH_PARENT,
     aliveFile: set.ALIVE_FILE ?? null,
   };
+};
+
+/** Each model has a price of its own, and in production the operator pays: none is run that was not named. */
+const platformModels = (
+  { BEDROCK_MODELS, BEDROCK_MODEL_ID }: z.infer<typeof variables>,
+  production: boolean,
+): readonly string[] | null => {
+  if (BEDROCK_MODELS?.[0] === '*') return null;
+  if (BEDROCK_MODELS !== undefined) return [BEDROCK_MODEL_ID, ...BEDROCK_MODELS];
+  return production ? [BEDROCK_MODEL_ID] : null;
 };
 
 const kmsSettings = (set: z.infer<typeof variables> | undefined): KmsSettings | null =>

@@ -29,7 +29,7 @@ afterAll(async () => {
 const ACME = 'acme' as TenantId;
 const MODEL = 'gpt-5.6-sol';
 const prices = createPrices(null);
-const estimateJob = createEstimateJob(prices);
+const estimateJob = createEstimateJob(prices, null);
 
 const prepare = async (budgetUsd: number): Promise<void> => {
   await engine.redis.flushdb();

@@ -94,6 +94,8 @@ describe('a wrong value is explained with what is allowed', () => {
     ['LOG_LEVEL', 'loud', 'must be debug, info, warn, error or silent.'],
     ['AWS_REGION', 'us_east', 'must be a region such as us-east-1.'],
     ['BEDROCK_MODEL_ID', 'nova lite', 'must be the name of a model, such as amazon.nova-lite-v1:0.'],
+    ['BEDROCK_MODELS', 'a,*', 'must be names of models separated by commas, or * for all.'],
+    ['BEDROCK_MODELS', 'a,,b', 'must be names of models separated by commas, or * for all.'],
     ['SANDBOX_URL', 'ftp://host', 'must be an http:// or https:// URL without user, query and fragment.'],
     ['PROVIDER_OPENAI_URL', 'api.openai.com', 'must be an http:// or https:// URL without user, query and fragment.'],
     [
@@ -106,6 +108,16 @@ describe('a wrong value is explained with what is allowed', () => {
   });
 });
 
+test.each<[Environment, readonly string[] | null]>([
+  [local(), null],
+  [PRODUCTION, ['amazon.nova-lite-v1:0']],
+  [{ ...PRODUCTION, BEDROCK_MODEL_ID: 'm' }, ['m']],
+  [{ ...PRODUCTION, BEDROCK_MODEL_ID: 'm', BEDROCK_MODELS: 'a, b' }, ['m', 'a', 'b']],
+  [{ ...PRODUCTION, BEDROCK_MODELS: '*' }, null],
+])('the platform’s account runs no model in production that was not named: %#', (environment, models) => {
+  expect(loadConfig({ ...environment, HOME: folder, DATA_DIR: folder }).platformModels).toEqual(models);
+});
+
 describe('a number is refused outside its limits, by a sentence that names it, both limits and what to write:', () => {
   /** Every other variable must be a number, so that a new one is tried here or is put here on purpose. */
   const NO_NUMBERS = new Set([
@@ -113,6 +125,7 @@ describe('a number is refused outside its limits, by a sentence that names it, b
     ...['SANDBOX', 'SANDBOX_URL', 'PLATFORM_API_KEYS', 'ADMIN_TOKEN', 'TRUSTED_PROXIES', 'KEY_PEPPERS', 'KMS_KEY_ID'],
     ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'PROVIDER_OPENAI_URL', 'AWS_REGION'],
     ...['PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL', 'BEDROCK_MODEL_ID', 'PRICE_FILE', 'WEBHOOK_ALLOW_PRIVATE'],
+    ...['BEDROCK_MODELS'],
     ...[
       'AUDIT_ANCHOR_FILE',
       'WEBHOOK_RETRY_SCHEDULE_SECONDS',
