@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { BatchView } from '../shared/batch.ts';
 import type { Config } from '../shared/config.ts';
 import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
+import type { RequestDigests } from '../shared/crypto/request-digest.ts';
 import type { Sealer } from '../shared/crypto/seal.ts';
 import { RequestError } from '../shared/errors.ts';
 import type { BatchId, BatchIds } from '../shared/ids.ts';
@@ -25,6 +26,7 @@ import type { UserCredential } from '../shared/user-key.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { BatchOptions } from './ingestion/batch-form.ts';
+import type { RequestTexts } from './ingestion/upload-meaning.ts';
 import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
 
@@ -44,7 +46,7 @@ export type BatchOffer = {
   /** Checks and brings the lines. */
   fill: (add: (lines: readonly NewLine[]) => Promise<void>) => Promise<BatchContents>;
   /** All that makes two requests the same, but for provider and key; reads what `fill` has not read. Called once. */
-  request: () => Promise<string>;
+  request: () => Promise<RequestTexts>;
 };
 
 export type AcceptedBatch = { view: BatchView; replayed: boolean };
@@ -58,6 +60,7 @@ type Needs = {
   queues: Queues;
   sealer: Sealer;
   fingerprints: Fingerprints;
+  requestDigests: RequestDigests;
   config: Pick<Config, 'sandbox' | 'batches'>;
   now: () => number;
   log: Log;
@@ -73,6 +76,7 @@ export const createAcceptBatch = ({
   queues,
   sealer,
   fingerprints,
+  requestDigests,
   config,
   now,
   log,
@@ -114,11 +118,11 @@ export const createAcceptBatch = ({
     const provider = user?.provider ?? 'bedrock';
     const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
     const digests = async (): Promise<[string, ...string[]]> => {
-      const text = await request();
-      const digestUnder = (mark: string | null): string =>
-        hash('sha256', JSON.stringify([text, provider, mark]), 'base64url').slice(0, 22);
-      const [active, ...older] = marks;
-      return [digestUnder(active), ...older.map(digestUnder)];
+      const { meaning, former } = await request();
+      return [
+        ...requestDigests((pepper) => JSON.stringify([meaning, provider, marks[pepper] ?? null])),
+        ...marks.map((mark) => hash('sha256', JSON.stringify([former, provider, mark]), 'base64url').slice(0, 22)),
+      ];
     };
     const batch: NewBatch = {
       id: batchIds.next(tenant),

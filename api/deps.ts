@@ -109,6 +109,7 @@ export const startApi = async (
     queues,
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
     fingerprints: createFingerprints(config.peppers),
+    requestDigests: createRequestDigests(config.peppers),
     config,
     now: clock.now,
     log,
@@ -116,7 +117,6 @@ export const startApi = async (
   const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
   const submitJob = createSubmitJob({
     ...accepting,
-    requestDigests: createRequestDigests(config.peppers),
     jobs,
     jobIds,
     waitingRoom,

@@ -66,8 +66,11 @@ export type BatchForm = {
   knownOptions: () => BatchOptions | null;
   /** After the splitter's end; throws RequestError 400. */
   options: () => BatchOptions;
+  name: 'ndjson' | 'json';
   /** What the request asks for outside its body, as text. */
   besides: string;
+  /** What it asks for besides its lines, as far as it was read. */
+  members: () => unknown;
 };
 
 type FormNeeds = { limitBytes: number; config: Pick<Config, 'production' | 'webhooks'> };
@@ -94,7 +97,9 @@ export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, conf
     splitter: splitLines({ limitBytes }),
     knownOptions: () => options,
     options: () => options,
+    name: 'ndjson',
     besides: JSON.stringify(options),
+    members: () => options,
   };
 };
 
@@ -123,7 +128,9 @@ export const jsonForm = ({ limitBytes, config }: FormNeeds): BatchForm => {
         onInvalid: rest.on_invalid,
       };
     },
+    name: 'json',
     besides: '',
+    members: () => members,
   };
 };
 

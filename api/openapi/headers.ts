@@ -43,6 +43,11 @@ export const RESPONSE_HEADERS = {
   Vary: { description: 'What the form of the answer depends on.', schema: text },
   'Content-Encoding': { description: '`gzip` where the client takes it.', schema: text },
   'Content-Disposition': { description: 'The name to save it under.', schema: text },
+  'X-Batch-Lines-Ended': {
+    description:
+      'How many lines of the batch had ended when the answer began. An answer from the beginning that has fewer was cut short: go on after the last `cursor`.',
+    schema: { type: 'integer', minimum: 0 },
+  },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
   'RateLimit-Policy': {
     description: 'The requests that may be accepted in a minute: `"requests";q=600;w=60`.',

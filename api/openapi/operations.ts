@@ -183,6 +183,7 @@ export const OPERATIONS = {
         200: {
           description: 'A line of JSON for each; `after` takes the `cursor` of the last one read.',
           type: 'application/x-ndjson',
+          headers: ['X-Batch-Lines-Ended'],
         },
       },
       errors: ['result_expired'],

@@ -1,6 +1,10 @@
+import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { TenantId } from '../../shared/ids.ts';
 import type { Job } from '../../shared/job.ts';
+import { key, shardTag } from '../../shared/redis/keys.ts';
+import { idempotencyEntry } from '../../shared/stores/names.ts';
 import { acceptedBatch, finishedBatch, line, lines, readBatch, readResults, upload } from '../support/batches.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
@@ -244,6 +248,18 @@ test('a deleted batch is gone with its lines, and its usage stays', async () => 
   await until('nothing of it is left', async () => (await keysHolding(redis, 'forget-me')).length === 0);
 });
 
+test('results say how many lines have ended, from wherever they are read', async () => {
+  const { id } = acceptedBatch(await upload(gateway, lines(4)));
+  await finishedBatch(gateway, id);
+  const whole = await readResults(gateway, id, { key: KEYS.acme });
+  for (const after of ['', `?after=${whole[1]?.cursor}`]) {
+    const url = `${gateway.apis[0]?.url}/v1/batches/${id}/results${after}`;
+    const answer = await fetch(url, { headers: { 'X-API-Key': KEYS.acme } });
+    expect(answer.headers.get('X-Batch-Lines-Ended')).toBe('4');
+    expect((await answer.text()).trim().split('\n')).toHaveLength(after === '' ? 4 : 2);
+  }
+});
+
 describe('Idempotency-Key:', () => {
   test('the same upload again is the same batch, another one is refused', async () => {
     const headers = { 'Idempotency-Key': 'batch-1' };
@@ -262,6 +278,58 @@ describe('Idempotency-Key:', () => {
     expect(elsewhere.body).toMatchObject({ error: { code: 'idempotency_mismatch' } });
     await finishedBatch(gateway, id);
     expect((await upload(gateway, lines(5), { headers })).status).toBe(200);
+  });
+
+  test('the same lines in other words are the same batch, in either form; other values are not', async () => {
+    const headers = { 'Idempotency-Key': 'batch-words' };
+    const body = { messages: [{ role: 'user', content: 'Hello!' }], max_tokens: 5, metadata: { a: '1', b: '2' } };
+    const { id } = acceptedBatch(await upload(gateway, [{ custom_id: 'c1', body }], { headers }));
+    const spelt = [
+      '{"body":{"metadata":{"b":"2","a":"1"},"max_tokens":5.0,"messages":[{"content":"Hello!","role":"user"}]},"custom_id":"c1"}',
+      ' { "custom_id" : "\\u0063\\u0031", "body": {"messages":[{"role":"user","content":"\\u0048ello!"}],"max_tokens":50e-1,"metadata":{"a":"1","b":"2"}} }\r',
+    ];
+    for (const line of spelt) {
+      const again = await upload(gateway, [line], { headers });
+      expect(again.body).toMatchObject({ id });
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+    }
+    for (const other of [
+      { ...body, max_tokens: 6 },
+      { ...body, metadata: { a: '2', b: '1' } },
+    ]) {
+      const { status } = await upload(gateway, [{ custom_id: 'c1', body: other }], { headers });
+      expect(status).toBe(422);
+    }
+
+    const json = { 'Idempotency-Key': 'batch-words-json' };
+    const document = { requests: [{ custom_id: 'c1', body }], deadline_seconds: 600, metadata: { x: 'y' } };
+    const first = acceptedBatch(await gateway.call('POST', '/v1/batches', { headers: json, body: document }));
+    const { requests, deadline_seconds, metadata } = document;
+    const turned = { metadata, requests, deadline_seconds };
+    expect((await gateway.call('POST', '/v1/batches', { headers: json, body: turned })).body).toMatchObject({
+      id: first.id,
+    });
+    const changed = { ...turned, deadline_seconds: 601 };
+    expect((await gateway.call('POST', '/v1/batches', { headers: json, body: changed })).status).toBe(422);
+  });
+
+  test('an upload that the release before accepted is recognised by its bytes', async () => {
+    const headers = { 'Idempotency-Key': 'batch-former' };
+    const { id } = acceptedBatch(await upload(gateway, lines(3), { headers }));
+    const entry = key(
+      shardTag(0),
+      'IDEMPOTENCY',
+      idempotencyEntry('acme' as TenantId, { key: 'batch-former', route: 'POST /v1/batches' }),
+    );
+    const text = lines(3)
+      .map((each) => JSON.stringify(each))
+      .join('\n');
+    const options = { metadata: {}, webhook: null, durationMs: 86_400_000, onInvalid: 'reject' };
+    const request = JSON.stringify([JSON.stringify(options), hash('sha256', text, 'base64url')]);
+    const digest = hash('sha256', JSON.stringify([request, 'bedrock', null]), 'base64url').slice(0, 22);
+    await redis.set(entry, `${digest} ${id}`, 'KEEPTTL');
+    expect((await upload(gateway, lines(3), { headers })).body).toMatchObject({ id });
+    expect((await upload(gateway, lines(4), { headers })).status).toBe(422);
   });
 
   test('a refused upload does not hold it', async () => {

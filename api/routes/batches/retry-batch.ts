@@ -81,7 +81,10 @@ export const retryBatch = async (
     parent: id,
     idempotency: key === null ? null : { key, route: 'POST /v1/batches/{id}/retry' },
     fill,
-    request: async () => JSON.stringify([id, REPEATABLE.filter((status) => only.includes(status))]),
+    request: async () => {
+      const text = JSON.stringify([id, REPEATABLE.filter((status) => only.includes(status))]);
+      return { meaning: text, former: text };
+    },
   });
   return answerAccepted(c, accepted);
 };

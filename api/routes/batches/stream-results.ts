@@ -1,6 +1,6 @@
 /** GET /v1/batches/{id}/results: what has ended, as NDJSON, read from Redis only as fast as the client takes it. */
 import { z } from 'zod';
-import { type Outcome, type Place, parseCursor, toResultLine } from '../../../shared/batch.ts';
+import { type BatchView, type Outcome, type Place, parseCursor, toBatch, toResultLine } from '../../../shared/batch.ts';
 import { RequestError } from '../../../shared/errors.ts';
 import type { BatchId } from '../../../shared/ids.ts';
 import type { BatchStore } from '../../../shared/stores/batch-store.ts';
@@ -8,6 +8,14 @@ import { batchGone } from '../../accept-batch.ts';
 import type { ApiContext } from '../../context.ts';
 import { ndjsonLine } from '../../ndjson-line.ts';
 import { readQuery } from '../../read-query.ts';
+
+/** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */
+export const ENDED_LINES = 'X-Batch-Lines-Ended';
+
+const endedLines = (view: BatchView): number => {
+  const { total, queued, in_progress } = toBatch(view).request_counts;
+  return total - queued - in_progress;
+};
 
 export const resultsQuery = z.strictObject({ after: z.string().optional() });
 
@@ -19,11 +27,16 @@ export const streamResults = async (
   const { after } = readQuery(c, resultsQuery);
   const place = after === undefined ? undefined : placeIn(id, after);
   const tenant = c.get('tenant');
-  if ((await batches.read(tenant, id, { watcher: null })) === null) throw batchGone();
+  const view = await batches.read(tenant, id, { watcher: null });
+  if (view === null) throw batchGone();
   const pieces = batches.outcomes(tenant, id, place);
   // Before the answer begins: where Redis is away, the client is told so.
   const first = await pieces.next();
-  return c.body(linesOf(id, first, pieces), 200, { 'Content-Type': 'application/x-ndjson' });
+  return c.body(linesOf(id, first, pieces), 200, {
+    'Content-Type': 'application/x-ndjson',
+    // An answer without a length that is cut short can look whole to whoever reads it: this tells.
+    [ENDED_LINES]: String(endedLines(view)),
+  });
 };
 
 const placeIn = (id: BatchId, cursor: string): Place => {

@@ -61,6 +61,7 @@ export const submitBatch = async (
           defaultTimeoutMs: config.jobs.defaultTimeoutMs,
         },
         mostLines: maxLines,
+        compared: key !== null,
       }),
     });
     return answerAccepted(c, accepted);
