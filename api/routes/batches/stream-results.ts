@@ -10,7 +10,7 @@ import { ndjsonLine } from '../../ndjson-line.ts';
 import { readQuery } from '../../read-query.ts';
 
 /** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */
-export const ENDED_LINES = 'X-Batch-Lines-Ended';
+const ENDED_LINES = 'X-Batch-Lines-Ended';
 
 const endedLines = (view: BatchView): number => {
   const { total, queued, in_progress } = toBatch(view).request_counts;
