@@ -74,6 +74,27 @@ const CASES: readonly Case[] = [
       expect(judged).toMatchObject({ why: 'UNKILLABLE' });
     },
   },
+  {
+    why: 'LOADING',
+    args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'],
+    prepare: async (redis, port) => {
+      await redis.mset(Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`k${index}`, 'x'.repeat(100)])));
+      await redis.config('SET', 'key-load-delay', '10000');
+      const other = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 0 });
+      other.on('error', () => {});
+      other.call('DEBUG', 'RELOAD').catch(() => {});
+      await until(
+        'it loads',
+        () =>
+          redis.get('k0').then(
+            () => false,
+            () => true,
+          ),
+        { withinMs: 5_000 },
+      );
+      other.disconnect();
+    },
+  },
   { why: 'CLUSTERDOWN', args: ['--cluster-enabled', 'yes'] },
   { why: 'NOAUTH', args: ['--requirepass', 'secret'] },
 ];
@@ -113,6 +134,44 @@ describe('a server that does not serve is told from a mistake of ours', { timeou
         const wanted = why === 'UNKILLABLE' ? 'BUSY' : why;
         expect([way, (error as { why: Unavailability }).why]).toEqual([way, wanted]);
       }
+    });
+  });
+
+  test('nodes of a cluster that send a command elsewhere: MOVED, ASK, TRYAGAIN, and a script that reaches out: CROSSSLOT', async () => {
+    await withSpecialRedis(['--cluster-enabled', 'yes'], ({ redis: one, port }) =>
+      withSpecialRedis(['--cluster-enabled', 'yes'], async ({ redis: other }) => {
+        await one.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+        await other.call('CLUSTER', 'MEET', '127.0.0.1', String(port));
+        const whyOf = (command: Promise<unknown>) =>
+          command.then(
+            () => null,
+            (error: unknown) => {
+              const judged = classify(error);
+              return judged.name === 'RedisUnavailable' ? (judged as { why?: string }).why : judged.message;
+            },
+          );
+        await until('they know each other', async () => (await whyOf(other.set('{s0}:x', '1'))) === 'MOVED', {
+          withinMs: 20_000,
+        });
+        const slot = String(await one.call('CLUSTER', 'KEYSLOT', '{s0}:x'));
+        await one.set('{s0}:here', '1');
+        await one.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(await other.call('CLUSTER', 'MYID')));
+        expect(await whyOf(one.get('{s0}:gone'))).toBe('ASK');
+        expect(await whyOf(one.mget('{s0}:here', '{s0}:gone'))).toBe('TRYAGAIN');
+        expect(await whyOf(one.mget('{s0}:here', '{s1}:here'))).toMatch(/^Redis refused a command: CROSSSLOT/);
+      }),
+    );
+  });
+
+  test('UNBLOCKED: a server that becomes a replica while a command waits', async () => {
+    await withSpecialRedis([], async ({ redis, port }) => {
+      const waiting = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 0 });
+      waiting.on('error', () => {});
+      const told = waiting.bzpopmin('{s0}:nothing', 0).catch((error: unknown) => classify(error));
+      await until('it waits', async () => /blocked_clients:1/.test(await redis.info('clients')));
+      await redis.replicaof('127.0.0.1', 1);
+      expect(await told).toMatchObject({ why: 'UNBLOCKED' });
+      waiting.disconnect();
     });
   });
 
