@@ -23,6 +23,19 @@ const ENDS_JOBS = [
   'finish',
 ] as const;
 
+/** The parts of every script that ends the lines of a batch without a turn. */
+const STOPS_BATCHES = [
+  'bytes',
+  'move-bytes',
+  'lanes',
+  'lines',
+  'limits',
+  'calendar',
+  'account',
+  'outbox',
+  'batch',
+] as const;
+
 /**
  * Each script, and the parts that it uses besides `base`, in their order. Redis runs the whole text at each call, so nothing goes along that is not used.
  */
@@ -46,47 +59,12 @@ const SCRIPTS = {
   'view-batches': ['view-batch'],
   'view-lines': ['lanes', 'lines', 'view', 'view-batch', 'line-number'],
   'read-outcomes': ['lines', 'view-batch'],
-  'cancel-batch': [
-    'bytes',
-    'move-bytes',
-    'lanes',
-    'lines',
-    'limits',
-    'calendar',
-    'account',
-    'outbox',
-    'batch',
-    'view-batch',
-  ],
-  'erase-batch': [
-    'bytes',
-    'move-bytes',
-    'lanes',
-    'lines',
-    'limits',
-    'calendar',
-    'account',
-    'outbox',
-    'batch',
-    'view-batch',
-  ],
+  'cancel-batch': [...STOPS_BATCHES, 'view-batch'],
+  'erase-batch': [...STOPS_BATCHES, 'view-batch'],
   'sweep-batch': [...ENDS_JOBS, 'line-number'],
   'stop-work': ['audit'],
   'end-work': ENDS_JOBS,
-  'erase-work': [
-    'stops',
-    'bytes',
-    'move-bytes',
-    'lanes',
-    'lines',
-    'limits',
-    'calendar',
-    'account',
-    'audit',
-    'outbox',
-    'batch',
-    'forget-job',
-  ],
+  'erase-work': ['stops', 'audit', ...STOPS_BATCHES, 'forget-job'],
   'claim-delivery': ['bytes', 'move-bytes', 'outbox'],
   'settle-delivery': ['bytes', 'move-bytes', 'outbox'],
   tend: ['bytes', 'move-bytes', 'outbox'],
