@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
 import type { Job } from '../../shared/job.ts';
-import { type GatewayProcess, startProcess } from './process.ts';
+import { type GatewayProcess, type LogLine, startProcess } from './process.ts';
 import { startOwnRedis, type TestRedis } from './redis.ts';
 import { until } from './until.ts';
 
@@ -60,6 +60,17 @@ export const userKey = (key = OPENAI_KEY, provider: 'openai' | 'anthropic' = 'op
 /** No promise: on a busy machine several gateways start at once. */
 const START = { withinMs: 40_000 };
 
+/** The line with which a process says that it is up; fails at once, with what it printed, when it ends instead. */
+const logged = (process: GatewayProcess, message: string): Promise<LogLine> =>
+  Promise.race([
+    until(`${message} is logged`, () => process.log.find(({ msg }) => msg === message), START),
+    process.exited.then(({ code, signal }) => {
+      throw new Error(
+        `ended (${code ?? signal}) before ${message}:\n${process.printed.stderr.concat(process.printed.stdout).join('\n')}`,
+      );
+    }),
+  ]);
+
 export const startGateway = async ({
   apis = 1,
   workers = 1,
@@ -106,7 +117,7 @@ export const startGateway = async ({
     env: common,
     addApi: async (more = {}) => {
       const started = startProcess('api/main.ts', { ...common, ...more });
-      const line = await until('the API listens', () => started.log.find(({ msg }) => msg === 'api_listening'), START);
+      const line = await logged(started, 'api_listening');
       const api = { ...started, url: `http://127.0.0.1:${String(line.port)}` };
       gateway.apis.push(api);
       return api;
@@ -114,7 +125,7 @@ export const startGateway = async ({
     addWorker: async (more = {}) => {
       const worker = startProcess('worker/main.ts', { ...common, ...more });
       gateway.workers.push(worker);
-      await until('the worker has started', () => worker.log.some(({ msg }) => msg === 'worker_started'), START);
+      await logged(worker, 'worker_started');
       return worker;
     },
     call: async (method, path, { key = KEYS.acme, headers = {}, body, api = gateway.apis[0] } = {}) => {
