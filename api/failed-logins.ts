@@ -88,6 +88,7 @@ export const createFailedLogins = ({
 
 /** One customer of a provider has a whole IPv6 network of 64 bits to choose addresses from; an IPv4 address in the form of IPv6 is that address. */
 export const networkOf = (address: string): string => {
+  if (!address.includes(':')) return address;
   const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? [];
   if (mapped !== undefined) return mapped;
   if (!isIPv6(address)) return address;

@@ -9,7 +9,7 @@ import { describeError, type Log } from '../shared/log.ts';
 import { isOver, keepConnections } from './connections.ts';
 import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';
-import { forgetRequest } from './request-secrets.ts';
+import { forgetRequest, partSecrets } from './request-secrets.ts';
 
 const HEADERS_TIME_MS = 10_000;
 const HEADERS_LIMIT_BYTES = 16_384;
@@ -93,6 +93,7 @@ export const listen = async (
   const unanswered = new Set<ServerResponse>();
   let closing = false;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    partSecrets(request);
     unanswered.add(response);
     response.on('close', () => {
       unanswered.delete(response);

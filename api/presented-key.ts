@@ -1,7 +1,7 @@
 /** The key a request presents, taken out of it; only the form is judged here. */
 import { RequestError } from '../shared/errors.ts';
 import type { ApiContext } from './context.ts';
-import { takeHeader } from './request-secrets.ts';
+import { type SecretHeader, takeHeader } from './request-secrets.ts';
 
 export type PresentedKey = { key: string; param: 'X-API-Key' | 'Authorization' };
 
@@ -38,7 +38,7 @@ const bearerIn = (authorization: string, message: string): string => {
 };
 
 /** Takes a header, and refuses one that is there twice: Node joins some of those and keeps the first of others. */
-export const takeOnce = (c: ApiContext, name: string): string | undefined => {
+export const takeOnce = (c: ApiContext, name: SecretHeader): string | undefined => {
   const [value, second] = takeHeader(c, name);
   if (second !== undefined)
     throw new RequestError('invalid_header', { param: name, message: `Send ${name} only once.` });
