@@ -1,15 +1,15 @@
 /** The business step behind a new batch: admit, stage its lines as they come, seal, publish, hand off. What is not published leaves nothing behind. */
 import { hash } from 'node:crypto';
-import type { BatchView } from '../shared/batch.ts';
-import type { Config } from '../shared/config.ts';
-import type { Fingerprints } from '../shared/crypto/fingerprint.ts';
-import type { RequestDigests } from '../shared/crypto/request-digest.ts';
-import type { Sealer } from '../shared/crypto/seal.ts';
-import { RequestError } from '../shared/errors.ts';
-import type { BatchId, BatchIds } from '../shared/ids.ts';
-import { describeError, type Log } from '../shared/log.ts';
-import type { Queues } from '../shared/queues.ts';
-import { RedisUnavailable } from '../shared/redis/unavailable.ts';
+import type { BatchView } from '../shared/domain/batch.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import type { BatchId, BatchIds } from '../shared/domain/ids.ts';
+import type { Traceparent } from '../shared/domain/traceparent.ts';
+import type { Sealer } from '../shared/keys/encryption/seal.ts';
+import type { RequestDigests } from '../shared/keys/request-digest.ts';
+import type { Fingerprints } from '../shared/keys/user/fingerprint.ts';
+import type { UserCredential } from '../shared/keys/user/user-key.ts';
+import type { Config } from '../shared/process/config/config.ts';
+import { describeError, type Log } from '../shared/process/log.ts';
 import {
   type BatchDetails,
   type NewBatch,
@@ -18,11 +18,11 @@ import {
   StagingLost,
   StagingStopped,
   StorageFull,
-} from '../shared/stores/batch-staging.ts';
-import type { BatchStore } from '../shared/stores/batch-store.ts';
-import type { RateState } from '../shared/stores/job-store.ts';
-import type { Traceparent } from '../shared/tracing/traceparent.ts';
-import type { UserCredential } from '../shared/user-key.ts';
+} from '../shared/storage/batches/batch-staging.ts';
+import type { BatchStore } from '../shared/storage/batches/batch-store.ts';
+import type { RateState } from '../shared/storage/jobs/job-store.ts';
+import type { Queues } from '../shared/storage/queue/queues.ts';
+import { RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './authenticator.ts';
 import type { BatchOptions } from './ingestion/batch-form.ts';

@@ -1,7 +1,7 @@
 /** GET of something that changes until it is final: as it stands, or after `?wait=` as it stands then. */
 import { z } from 'zod';
-import type { RequestError } from '../shared/errors.ts';
-import type { BatchId, JobId } from '../shared/ids.ts';
+import type { RequestError } from '../shared/domain/errors.ts';
+import type { BatchId, JobId } from '../shared/domain/ids.ts';
 import { clientGone } from './client-gone.ts';
 import type { ApiContext } from './context.ts';
 import { heldTags } from './held-tags.ts';

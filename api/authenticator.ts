@@ -1,9 +1,10 @@
 /** Whose request it is: keys of the configuration, which need no Redis, and keys of the registry, remembered for a moment. */
-import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../shared/crypto/platform-key.ts';
-import type { PlatformKeyId, TenantId } from '../shared/ids.ts';
-import type { PlatformKeys } from '../shared/platform-keys.ts';
-import type { KnownKey, PlatformKeyStore } from '../shared/stores/platform-key-store.ts';
-import { type LimitsInForce, limitsInForce, SCOPES, type Scope } from '../shared/tenant.ts';
+
+import type { PlatformKeyId, TenantId } from '../shared/domain/ids.ts';
+import { type LimitsInForce, limitsInForce, SCOPES, type Scope } from '../shared/domain/tenant.ts';
+import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../shared/keys/platform/platform-key.ts';
+import type { PlatformKeys } from '../shared/keys/platform/platform-keys.ts';
+import type { KnownKey, PlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
 
 /**
  * How long an answer of the registry is used, from the moment it was asked for. With the time that Redis has for an answer (`COMMAND_TIMEOUT_MS`) it bounds how long a revoked key

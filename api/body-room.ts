@@ -1,5 +1,5 @@
-import { RequestError } from '../shared/errors.ts';
-import type { TenantId } from '../shared/ids.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import type { TenantId } from '../shared/domain/ids.ts';
 
 /** Of one sender in one process, or one whole body where that is more; of all senders, so many times as much. */
 const BYTES_A_SENDER = 16 * 1_048_576;

@@ -1,4 +1,4 @@
-import { checkUserKey, type UserCredential } from '../shared/user-key.ts';
+import { checkUserKey, type UserCredential } from '../shared/keys/user/user-key.ts';
 import type { ApiContext } from './context.ts';
 import { takeHeader } from './request-secrets.ts';
 

@@ -1,6 +1,6 @@
 /** What is asked of this process, whoever asks and whatever becomes of it: limits of requests count only what is accepted. */
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 
 /** Short, so that who is stopped is soon let in again. */
 const WINDOW_SECONDS = 10;

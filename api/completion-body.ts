@@ -1,8 +1,8 @@
 /** What a client says of one completion, alone or as a line of a batch. */
 import { z } from 'zod';
-import { completionRequest, modelName } from '../shared/completion.ts';
-import { RequestError } from '../shared/errors.ts';
-import { holdsKey } from '../shared/key-shapes.ts';
+import { completionRequest, modelName } from '../shared/domain/completion.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { holdsKey } from '../shared/keys/key-shapes.ts';
 
 const METADATA_PAIRS = 16;
 

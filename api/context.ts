@@ -1,9 +1,9 @@
 /** What the middleware hands to the routes. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import type { RequestErrorCode } from '../shared/errors.ts';
-import type { TenantId } from '../shared/ids.ts';
-import type { Traceparent } from '../shared/tracing/traceparent.ts';
+import type { RequestErrorCode } from '../shared/domain/errors.ts';
+import type { TenantId } from '../shared/domain/ids.ts';
+import type { Traceparent } from '../shared/domain/traceparent.ts';
 import type { Caller } from './authenticator.ts';
 
 export type ApiEnv = {

@@ -1,5 +1,5 @@
 /** What a request's headers say of its body, judged before a byte of it is read. */
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 import type { ApiContext } from './context.ts';
 import { parameterOf, partsOf } from './header-list.ts';
 

@@ -1,11 +1,11 @@
 /** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
-import type { CompletionRequest, CredentialKind, Provider } from '../shared/completion.ts';
-import { DEFAULT_MAX_TOKENS } from '../shared/completion.ts';
-import { RequestError } from '../shared/errors.ts';
-import { estimateUsage } from '../shared/estimate.ts';
-import type { Prices } from '../shared/pricing.ts';
-import type { NewJob } from '../shared/stores/job-store.ts';
-import { budgetNano } from '../shared/tenant.ts';
+import type { CompletionRequest, CredentialKind, Provider } from '../shared/domain/completion.ts';
+import { DEFAULT_MAX_TOKENS } from '../shared/domain/completion.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { estimateUsage } from '../shared/domain/prices/estimate.ts';
+import type { Prices } from '../shared/domain/prices/pricing.ts';
+import { budgetNano } from '../shared/domain/tenant.ts';
+import type { NewJob } from '../shared/storage/jobs/job-store.ts';
 import type { Caller } from './authenticator.ts';
 
 type Of = {

@@ -3,7 +3,7 @@ import { hash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 import type { ClientAddress } from './client-address.ts';
 
 /** Keys that authenticated, each with the network that it came from. */

@@ -1,4 +1,4 @@
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 import type { ApiContext } from './context.ts';
 import { takeOnce } from './presented-key.ts';
 

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError as UnreadableRequest } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../shared/errors.ts';
-import { newRequestId } from '../shared/ids.ts';
-import { describeError, type Log } from '../shared/log.ts';
+import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../shared/domain/errors.ts';
+import { newRequestId } from '../shared/domain/ids.ts';
+import { describeError, type Log } from '../shared/process/log.ts';
 import { isOver, keepConnections } from './connections.ts';
 import type { ApiEnv } from './context.ts';
 import { errorBody } from './middleware/respond-with-error.ts';

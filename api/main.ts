@@ -1,8 +1,8 @@
-import { ConfigError, loadConfig } from '../shared/config.ts';
-import { createLifecycle, runUntilStopped } from '../shared/lifecycle.ts';
-import { createLog } from '../shared/log.ts';
-import { UnfitServer } from '../shared/redis/server.ts';
-import { takeEnvironment } from '../shared/take-environment.ts';
+import { ConfigError, loadConfig } from '../shared/process/config/config.ts';
+import { takeEnvironment } from '../shared/process/config/take-environment.ts';
+import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
+import { createLog } from '../shared/process/log.ts';
+import { UnfitServer } from '../shared/storage/redis/server.ts';
 import { startApi } from './deps.ts';
 
 const LISTEN_PROBLEMS: Record<string, string> = {

@@ -1,7 +1,7 @@
 /** Puts log-ins of an operator that failed into the audit log, so few that nobody can fill it by failing. */
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { describeError, type Log } from '../shared/log.ts';
-import type { AuditStore } from '../shared/stores/audit-store.ts';
+import { describeError, type Log } from '../shared/process/log.ts';
+import type { AuditStore } from '../shared/storage/audit/audit-store.ts';
 
 const WINDOW_SECONDS = 60;
 /** Of all networks together, in a window. */

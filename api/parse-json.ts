@@ -1,6 +1,6 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
-import { RequestError } from '../shared/errors.ts';
-import { pathText } from '../shared/explain-issue.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { pathText } from '../shared/domain/wording/explain-issue.ts';
 
 const DEPTH_LIMIT = 32;
 

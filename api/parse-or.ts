@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { RequestError } from '../shared/errors.ts';
-import { explainIssue } from '../shared/explain-issue.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { explainIssue } from '../shared/domain/wording/explain-issue.ts';
 
 /** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. `what` names the value as a whole. */
 export const parseOr = <T extends z.ZodType>(

@@ -1,5 +1,5 @@
 /** The key a request presents, taken out of it; only the form is judged here. */
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 import type { ApiContext } from './context.ts';
 import { type SecretHeader, takeHeader } from './request-secrets.ts';
 

@@ -1,7 +1,7 @@
 /** How a tenant is told of its limit of requests. */
-import { RequestError } from '../shared/errors.ts';
-import type { RateState } from '../shared/stores/job-store.ts';
-import type { LimitsInForce } from '../shared/tenant.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import type { LimitsInForce } from '../shared/domain/tenant.ts';
+import type { RateState } from '../shared/storage/jobs/job-store.ts';
 import type { ApiContext } from './context.ts';
 
 /** How much of its requests a tenant has left, on every answer that the limit was asked for (IETF draft-ietf-httpapi-ratelimit-headers). */

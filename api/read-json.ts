@@ -1,5 +1,5 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
-import { RequestError } from '../shared/errors.ts';
+import { RequestError } from '../shared/domain/errors.ts';
 import { askForBody } from './ask-for-body.ts';
 import { createBodyRoom, type Sender } from './body-room.ts';
 import type { ApiContext } from './context.ts';

@@ -1,7 +1,7 @@
 /** A request's query: only parameters that the route knows, and each of them once. */
 import { z } from 'zod';
-import { RequestError } from '../shared/errors.ts';
-import { shownName } from '../shared/explain-issue.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { shownName } from '../shared/domain/wording/explain-issue.ts';
 import type { ApiContext } from './context.ts';
 import { parseOr } from './parse-or.ts';
 

@@ -1,4 +1,4 @@
-import type { RequestStore } from '../shared/stores/request-store.ts';
+import type { RequestStore } from '../shared/storage/tenants/request-store.ts';
 import type { Admission } from './admission.ts';
 import type { ApiContext } from './context.ts';
 import { rateLimited, tellRate } from './rate-limit.ts';

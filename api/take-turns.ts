@@ -1,7 +1,7 @@
 /** One tenant's long lists must not keep everybody else waiting for this process. */
-import { RequestError } from '../shared/errors.ts';
-import type { TenantId } from '../shared/ids.ts';
-import { RedisUnavailable } from '../shared/redis/unavailable.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import type { TenantId } from '../shared/domain/ids.ts';
+import { RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from './context.ts';
 import type { Handler } from './route.ts';
 

@@ -1,7 +1,7 @@
-import type { Config } from '../shared/config.ts';
-import { RequestError } from '../shared/errors.ts';
-import { holdsKey } from '../shared/key-shapes.ts';
-import { checkWebhookUrl } from '../shared/webhooks/webhook-url.ts';
+import { RequestError } from '../shared/domain/errors.ts';
+import { checkWebhookUrl } from '../shared/domain/webhooks/webhook-url.ts';
+import { holdsKey } from '../shared/keys/key-shapes.ts';
+import type { Config } from '../shared/process/config/config.ts';
 
 /** The URL where it is one that we deliver to; throws `webhook_url_refused` under the name `param` otherwise. */
 export const takenWebhookUrl = (

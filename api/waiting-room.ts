@@ -2,7 +2,7 @@
  * Requests that wait for a job, a batch or a test delivery. Redis is asked to tell this process of changes in the same step that reads the state, so none is missed;
  * a message can be lost all the same, so the state is read again once a second.
  */
-import type { BatchId, DeliveryId, JobId, TenantId } from '../shared/ids.ts';
+import type { BatchId, DeliveryId, JobId, TenantId } from '../shared/domain/ids.ts';
 
 const READ_AGAIN_MS = 1_000;
 /** Past this many, in all or of one tenant, a request is answered at once with the state as it is. */

@@ -14,7 +14,7 @@ export type Part = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-// Beside the configured waits longer than a process's own bound (shared/lifecycle.ts), so that it says itself what it waited for.
+// Beside the configured waits longer than a process's own bound (shared/process/lifecycle.ts), so that it says itself what it waited for.
 const stopLimitMs = 20_000;
 
 /**

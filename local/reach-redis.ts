@@ -1,5 +1,5 @@
-import { connectForRequests } from '../shared/redis/client.ts';
-import { classify, RedisUnavailable } from '../shared/redis/unavailable.ts';
+import { connectForRequests } from '../shared/storage/redis/client.ts';
+import { classify, RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
 import { CommandError } from './commands/run-command.ts';
 
 const LIMIT_MS = 3_000;

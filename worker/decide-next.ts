@@ -1,8 +1,9 @@
 /** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
-import type { OpenFailure } from '../shared/crypto/seal.ts';
-import type { AttemptOutcome, Outcome } from '../shared/outcome.ts';
-import { backOff, pause } from '../shared/pause.ts';
-import type { NextStep } from '../shared/stores/attempt-store.ts';
+
+import type { AttemptOutcome, Outcome } from '../shared/domain/outcome.ts';
+import { backOff, pause } from '../shared/domain/pause.ts';
+import type { OpenFailure } from '../shared/keys/encryption/seal.ts';
+import type { NextStep } from '../shared/storage/jobs/attempt-store.ts';
 import type { AbortReason } from './running-jobs.ts';
 
 type Policy = {

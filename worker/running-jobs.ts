@@ -1,5 +1,5 @@
 /** The jobs that this process is running, and the ways to end one early. */
-import type { JobId } from '../shared/ids.ts';
+import type { JobId } from '../shared/domain/ids.ts';
 
 /** Why a call was aborted. Only `cancelled` ends the job; after the others it runs again. */
 export type AbortReason = 'cancelled' | 'lost' | 'shutdown';

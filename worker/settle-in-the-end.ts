@@ -1,7 +1,7 @@
 /** The end of an attempt, written whatever Redis says meanwhile: what was paid for is neither lost nor paid for again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeError, type Log } from '../shared/log.ts';
-import { RedisRefused } from '../shared/redis/unavailable.ts';
+import { describeError, type Log } from '../shared/process/log.ts';
+import { RedisRefused } from '../shared/storage/redis/unavailable.ts';
 
 const AGAIN_MS = 500;
 /** After a refusal that no waiting mends: soon enough for a repair of the data. */

@@ -1,11 +1,11 @@
 /** The two forms in which a batch is sent, and what each says besides its lines. */
 import { z } from 'zod';
-import type { Config } from '../../shared/config.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { explainUnknown, shownName } from '../../shared/explain-issue.ts';
-import { insteadOfField } from '../../shared/foreign-names.ts';
-import type { Webhook } from '../../shared/webhooks/webhook.ts';
-import { BATCH_EVENTS } from '../../shared/webhooks/webhook-event.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { Webhook } from '../../shared/domain/webhooks/webhook.ts';
+import { BATCH_EVENTS } from '../../shared/domain/webhooks/webhook-event.ts';
+import { explainUnknown, shownName } from '../../shared/domain/wording/explain-issue.ts';
+import { insteadOfField } from '../../shared/domain/wording/foreign-names.ts';
+import type { Config } from '../../shared/process/config/config.ts';
 import { metadata } from '../completion-body.ts';
 import { parseJson } from '../parse-json.ts';
 import { parseOr } from '../parse-or.ts';

@@ -1,8 +1,8 @@
 /** One line of a batch: from its bytes to a request that can be run. */
 import { z } from 'zod';
-import type { CompletionRequest } from '../../shared/completion.ts';
-import { RequestError } from '../../shared/errors.ts';
-import type { NewLine } from '../../shared/stores/batch-staging.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { NewLine } from '../../shared/storage/batches/batch-staging.ts';
 import { chooseModel, completionBody, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
 import { parseJson } from '../parse-json.ts';

@@ -1,7 +1,7 @@
 /** The lines of one batch: each checked by itself and beside those before it. */
-import { MODELS_A_BATCH } from '../../shared/batch.ts';
-import { type LineError, RequestError } from '../../shared/errors.ts';
-import type { NewLine } from '../../shared/stores/batch-staging.ts';
+import { MODELS_A_BATCH } from '../../shared/domain/batch.ts';
+import { type LineError, RequestError } from '../../shared/domain/errors.ts';
+import type { NewLine } from '../../shared/storage/batches/batch-staging.ts';
 import { checkLine, type LineRules } from './check-line.ts';
 import { createSeenIds } from './seen-ids.ts';
 import type { Line } from './split-lines.ts';

@@ -1,5 +1,5 @@
 /** The body of an upload, as fast as it is taken. */
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import { askForBody } from '../ask-for-body.ts';
 import { SLOWEST_BYTES_PER_MS } from '../connections.ts';
 import type { ApiContext } from '../context.ts';

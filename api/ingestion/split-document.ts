@@ -2,7 +2,7 @@
  * The JSON form of a batch, `{"requests":[…], …}`, cut into the texts of its requests while it arrives; no more than one of them is ever held.
  * Only the outer two levels are read here. Every text that is cut out goes through JSON.parse afterwards, so nothing passes that JSON forbids.
  */
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import { gatherBytes } from './gathered-bytes.ts';
 import { isBlank, isBlankByte, type Line, type Splitter } from './split-lines.ts';
 

@@ -1,6 +1,6 @@
 /** What makes two uploads of a batch the same: what they mean, in whatever words and order they say it. */
 import { createHash } from 'node:crypto';
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import { parseJson } from '../parse-json.ts';
 import type { BatchForm } from './batch-form.ts';

@@ -1,5 +1,5 @@
-import { RequestError } from '../../shared/errors.ts';
-import type { TenantId } from '../../shared/ids.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
 
 /** Of one process. The ids of a million lines take 16 MiB while they come in; what else an upload holds is about 2 MiB. */
 const SLOTS = 16;

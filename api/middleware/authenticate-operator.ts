@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
-import type { Secret } from '../../shared/crypto/secret.ts';
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import type { FailedLogins } from '../failed-logins.ts';
 import { presentedAdminToken } from '../presented-key.ts';

@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import type { Authenticator, Caller } from '../authenticator.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import type { FailedLogins } from '../failed-logins.ts';

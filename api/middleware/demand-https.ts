@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import type { ClientAddress } from '../client-address.ts';
 import type { ApiEnv } from '../context.ts';
 

@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { RequestError } from '../../shared/errors.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
 import type { ApiEnv } from '../context.ts';
 
 const SCHEME_AND_HOST = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;

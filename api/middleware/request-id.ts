@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { isRequestId, newRequestId } from '../../shared/ids.ts';
+import { isRequestId, newRequestId } from '../../shared/domain/ids.ts';
 import type { ApiEnv } from '../context.ts';
 
 /** Gives every request an id, the client's own where it has the form, and every answer its header. */

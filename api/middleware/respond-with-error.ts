@@ -1,9 +1,9 @@
 /** The one place where an error becomes an answer. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { KeyServiceUnavailable } from '../../shared/crypto/seal.ts';
-import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../shared/errors.ts';
-import { describeError, type Log } from '../../shared/log.ts';
-import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
+import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../shared/domain/errors.ts';
+import { KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
 
 /** The public form of an error; also for what never reaches a route. */

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
-import { parseTraceparent } from '../../shared/tracing/traceparent.ts';
-import type { Tracer } from '../../shared/tracing/tracer.ts';
+import { parseTraceparent } from '../../shared/domain/traceparent.ts';
+import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import type { ApiEnv } from '../context.ts';
 
 /** Takes up the caller's trace, where it names one. */

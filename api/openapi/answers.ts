@@ -1,14 +1,14 @@
 /** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
 import { z } from 'zod';
-import { AUDIT_KINDS } from '../../shared/audit/audit-row.ts';
-import { BATCH_STATUSES } from '../../shared/batch.ts';
-import { FINISH_REASONS, PROVIDERS } from '../../shared/completion.ts';
-import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../shared/job.ts';
-import { ATTEMPT_OUTCOMES } from '../../shared/outcome.ts';
-import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../shared/tenant.ts';
-import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../shared/webhooks/delivery.ts';
-import { BATCH_EVENTS, JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
+import { AUDIT_KINDS } from '../../shared/domain/audit/audit-row.ts';
+import { BATCH_STATUSES } from '../../shared/domain/batch.ts';
+import { FINISH_REASONS, PROVIDERS } from '../../shared/domain/completion.ts';
+import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../shared/domain/errors.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../shared/domain/job.ts';
+import { ATTEMPT_OUTCOMES } from '../../shared/domain/outcome.ts';
+import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../shared/domain/tenant.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../shared/domain/webhooks/delivery.ts';
+import { BATCH_EVENTS, JOB_EVENTS } from '../../shared/domain/webhooks/webhook-event.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

@@ -1,9 +1,9 @@
 /** The OpenAPI 3.1 document, generated from the schemas that check requests and describe answers. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { completionRequest, message } from '../../shared/completion.ts';
-import { REQUEST_ERRORS, type RequestErrorCode } from '../../shared/errors.ts';
-import { SCOPES } from '../../shared/tenant.ts';
+import { completionRequest, message } from '../../shared/domain/completion.ts';
+import { REQUEST_ERRORS, type RequestErrorCode } from '../../shared/domain/errors.ts';
+import { SCOPES } from '../../shared/domain/tenant.ts';
 import type { Access } from '../demand-access.ts';
 import { ROUTES } from '../route.ts';
 import { ANSWERS, EVENTS } from './answers.ts';

@@ -1,7 +1,7 @@
 /** Every call as the document describes it. A row of `ROUTES` without its description here does not compile. */
 import type { z } from 'zod';
-import type { RequestErrorCode } from '../../shared/errors.ts';
-import { keyRotation, newKey, newTenant, tenantPatch } from '../../shared/tenant.ts';
+import type { RequestErrorCode } from '../../shared/domain/errors.ts';
+import { keyRotation, newKey, newTenant, tenantPatch } from '../../shared/domain/tenant.ts';
 import { waitQuery } from '../answer-state.ts';
 import { batchBody, batchQuery } from '../ingestion/batch-form.ts';
 import { batchLine } from '../ingestion/check-line.ts';

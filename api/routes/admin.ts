@@ -1,16 +1,22 @@
 /** Tenants, their platform keys, the audit log and the queues, for whoever runs the gateway. */
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { Config } from '../../shared/config.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { isManagedTenantId, isPlatformKeyId, isTenantId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
-import { isStreamId } from '../../shared/redis/stream-id.ts';
-import type { AuditStore } from '../../shared/stores/audit-store.ts';
-import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
-import { NO_COUNTS, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
-import type { TenantStore } from '../../shared/stores/tenant-store.ts';
-import { noWork, type WorkStore } from '../../shared/stores/work-store.ts';
-import { keyRotation, newKey, newTenant, type TenantWork, tenantPatch } from '../../shared/tenant.ts';
+import { isStreamId } from '../../shared/domain/audit/stream-id.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import {
+  isManagedTenantId,
+  isPlatformKeyId,
+  isTenantId,
+  type PlatformKeyId,
+  type TenantId,
+} from '../../shared/domain/ids.ts';
+import { keyRotation, newKey, newTenant, type TenantWork, tenantPatch } from '../../shared/domain/tenant.ts';
+import type { Config } from '../../shared/process/config/config.ts';
+import type { AuditStore } from '../../shared/storage/audit/audit-store.ts';
+import { NO_COUNTS, type SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
+import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
+import type { TenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import { noWork, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { pageJson, pageQuery } from '../page.ts';
 import { parseOr } from '../parse-or.ts';

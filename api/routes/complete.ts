@@ -1,9 +1,9 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { Config } from '../../shared/config.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { isFinal, statusOf, toJob } from '../../shared/job.ts';
-import { JOB_EVENTS } from '../../shared/webhooks/webhook-event.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import { isFinal, statusOf, toJob } from '../../shared/domain/job.ts';
+import { JOB_EVENTS } from '../../shared/domain/webhooks/webhook-event.ts';
+import type { Config } from '../../shared/process/config/config.ts';
 import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
 import { broughtKey } from '../brought-key.ts';
 import { clientGone } from '../client-gone.ts';

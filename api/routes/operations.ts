@@ -1,6 +1,6 @@
 import type { Hono, MiddlewareHandler } from 'hono';
-import { RequestError } from '../../shared/errors.ts';
-import { METRICS_TYPE } from '../../shared/metrics/serve-metrics.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import { METRICS_TYPE } from '../../shared/process/metrics/serve-metrics.ts';
 import type { ApiEnv } from '../context.ts';
 import { CONTENT_SECURITY_POLICY, renderPage } from '../docs/page.ts';
 import type { ApiMetrics } from '../metrics.ts';

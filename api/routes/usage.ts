@@ -1,10 +1,10 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { RequestError } from '../../shared/errors.ts';
-import type { BatchIds, TenantId } from '../../shared/ids.ts';
-import type { BudgetStore } from '../../shared/stores/budget-store.ts';
-import type { JobStore } from '../../shared/stores/job-store.ts';
-import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/stores/usage-store.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { BatchIds, TenantId } from '../../shared/domain/ids.ts';
+import type { JobStore } from '../../shared/storage/jobs/job-store.ts';
+import type { BudgetStore } from '../../shared/storage/usage/budget-store.ts';
+import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../shared/storage/usage/usage-store.ts';
 import { batchGone, noBatch } from '../accept-batch.ts';
 import type { ApiEnv } from '../context.ts';
 import { limitsReport } from '../limits-report.ts';

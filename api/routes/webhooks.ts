@@ -1,14 +1,14 @@
 /** A tenant's webhooks: what became of each event, sending it again, a test, and the secret that signs. */
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { Config } from '../../shared/config.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { type DeliveryId, deliveryOf, isDeliveryId, isJobId, newDeliveryId } from '../../shared/ids.ts';
-import { describeError, type Log } from '../../shared/log.ts';
-import type { Handoff, Queues } from '../../shared/queues.ts';
-import type { DeliveryPlace, DeliveryStore } from '../../shared/stores/delivery-store.ts';
-import type { WebhookSecretStore, WebhookSecrets } from '../../shared/stores/webhook-secret-store.ts';
-import { DELIVERY_STATUSES, type Delivery } from '../../shared/webhooks/delivery.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import { type DeliveryId, deliveryOf, isDeliveryId, isJobId, newDeliveryId } from '../../shared/domain/ids.ts';
+import { DELIVERY_STATUSES, type Delivery } from '../../shared/domain/webhooks/delivery.ts';
+import type { Config } from '../../shared/process/config/config.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { Handoff, Queues } from '../../shared/storage/queue/queues.ts';
+import type { DeliveryPlace, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
+import type { WebhookSecretStore, WebhookSecrets } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import { clientGone } from '../client-gone.ts';
 import type { ApiContext, ApiEnv } from '../context.ts';
 import { parseOr } from '../parse-or.ts';

@@ -1,9 +1,9 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch } from '../../shared/batch.ts';
-import type { Job, WaitReason } from '../../shared/job.ts';
-import { pause } from '../../shared/pause.ts';
-import { retryAfterMs } from '../../shared/retry-after.ts';
+import type { Batch } from '../../shared/domain/batch.ts';
+import type { Job, WaitReason } from '../../shared/domain/job.ts';
+import { pause } from '../../shared/domain/pause.ts';
+import { retryAfterMs } from '../../shared/domain/retry-after.ts';
 import { CommandError } from '../commands/run-command.ts';
 
 const TRIES = 6;

@@ -4,8 +4,8 @@ import { truncate } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseCursor } from '../../shared/batch.ts';
-import { isBatchId } from '../../shared/ids.ts';
+import { parseCursor } from '../../shared/domain/batch.ts';
+import { isBatchId } from '../../shared/domain/ids.ts';
 import { CommandError } from '../commands/run-command.ts';
 
 const LINE_FEED = 0x0a;

@@ -1,10 +1,10 @@
 /** `npm run audit -- …`: what the audit log says, and whether it is as it was written. */
 import { Command } from 'commander';
 import { z } from 'zod';
-import type { AuditRow } from '../../shared/audit/audit-row.ts';
-import { type Anchor, type ChainReport, parseAnchor, verifyChain } from '../../shared/audit/verify-chain.ts';
-import { isTenantId } from '../../shared/ids.ts';
-import type { AuditPage, AuditPlace } from '../../shared/stores/audit-store.ts';
+import type { AuditRow } from '../../shared/domain/audit/audit-row.ts';
+import { isTenantId } from '../../shared/domain/ids.ts';
+import type { AuditPage, AuditPlace } from '../../shared/storage/audit/audit-store.ts';
+import { type Anchor, type ChainReport, parseAnchor, verifyChain } from '../../shared/storage/audit/verify-chain.ts';
 import { withStores } from './open-stores.ts';
 import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';

@@ -1,8 +1,8 @@
 /** `npm run job -- <id>`: a job, its attempts and its delivery, for whoever runs the gateway. What was asked and answered is not shown. */
 import { Command } from 'commander';
-import { deliveryOf, isJobId } from '../../shared/ids.ts';
-import { type Job, toJob } from '../../shared/job.ts';
-import type { Delivery } from '../../shared/webhooks/delivery.ts';
+import { deliveryOf, isJobId } from '../../shared/domain/ids.ts';
+import { type Job, toJob } from '../../shared/domain/job.ts';
+import type { Delivery } from '../../shared/domain/webhooks/delivery.ts';
 import { withStores } from './open-stores.ts';
 import { CommandError, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';

@@ -1,17 +1,18 @@
 /** The gateway's stores, for a command that runs once. */
-import { readAnchors } from '../../shared/audit/audit-anchors.ts';
-import { type AuditSeals, createAuditSeals } from '../../shared/audit/audit-seals.ts';
-import type { Anchor } from '../../shared/audit/verify-chain.ts';
-import { type Environment, loadConfig } from '../../shared/config.ts';
-import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { verifyServer } from '../../shared/redis/server.ts';
-import { type AuditStore, createAuditStore } from '../../shared/stores/audit-store.ts';
-import { createDeliveryStore, type DeliveryStore } from '../../shared/stores/delivery-store.ts';
-import { createJobStore, type JobStore } from '../../shared/stores/job-store.ts';
-import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/stores/platform-key-store.ts';
-import { createTenantStore, type TenantStore } from '../../shared/stores/tenant-store.ts';
-import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
+
+import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
+import { type AuditSeals, createAuditSeals } from '../../shared/keys/signing/audit-seals.ts';
+import { type Environment, loadConfig } from '../../shared/process/config/config.ts';
+import { readAnchors } from '../../shared/storage/audit/audit-anchors.ts';
+import { type AuditStore, createAuditStore } from '../../shared/storage/audit/audit-store.ts';
+import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-store.ts';
+import { verifyServer } from '../../shared/storage/redis/server.ts';
+import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
+import { createTenantStore, type TenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
+import { createDeliveryStore, type DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import { findPrivateRedis, redisDir } from '../private-redis.ts';
 import { reachRedis } from '../reach-redis.ts';
 import { CommandError } from './run-command.ts';

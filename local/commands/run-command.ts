@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { ConfigError } from '../../shared/config.ts';
-import { explainIssue } from '../../shared/explain-issue.ts';
-import { describeError } from '../../shared/log.ts';
-import { UnfitServer } from '../../shared/redis/server.ts';
-import { RedisUnavailable } from '../../shared/redis/unavailable.ts';
+import { explainIssue } from '../../shared/domain/wording/explain-issue.ts';
+import { ConfigError } from '../../shared/process/config/config.ts';
+import { describeError } from '../../shared/process/log.ts';
+import { UnfitServer } from '../../shared/storage/redis/server.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 
 /** Its message is for whoever typed the command. */
 export class CommandError extends Error {

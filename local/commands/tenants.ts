@@ -1,9 +1,13 @@
 /** `npm run tenants -- …`: the registry of tenants and platform keys from a terminal, over the same stores as the admin interface. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
-import { isManagedTenantId, isPlatformKeyId, isTenantId, type PlatformKeyId, type TenantId } from '../../shared/ids.ts';
-import { type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
-import { noWork, type WorkStore } from '../../shared/stores/work-store.ts';
+import {
+  isManagedTenantId,
+  isPlatformKeyId,
+  isTenantId,
+  type PlatformKeyId,
+  type TenantId,
+} from '../../shared/domain/ids.ts';
 import {
   keyRotation,
   LIMIT_NAMES,
@@ -14,7 +18,9 @@ import {
   type Tenant,
   type TenantWork,
   tenantChanges,
-} from '../../shared/tenant.ts';
+} from '../../shared/domain/tenant.ts';
+import { type IssueAnswer, MOST_KEYS } from '../../shared/storage/tenants/platform-key-store.ts';
+import { noWork, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
 import { withStores } from './open-stores.ts';
 import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
 import { tableText } from './table.ts';

@@ -1,6 +1,6 @@
 /** What the real providers refuse and the stand-in would not notice: a program that works here shall work there. */
-import type { Provider } from '../../shared/completion.ts';
-import { createPrices } from '../../shared/pricing.ts';
+import type { Provider } from '../../shared/domain/completion.ts';
+import { createPrices } from '../../shared/domain/prices/pricing.ts';
 import { type Ask, Refusal, type Wire } from './wire.ts';
 
 /** Names that begin so are models of every provider: for tests. */

@@ -1,6 +1,6 @@
 /** The admin interface: what it answers, and what it refuses. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
+import type { PlatformKey, Tenant } from '../../shared/domain/tenant.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { until } from '../support/until.ts';

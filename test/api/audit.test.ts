@@ -1,9 +1,9 @@
 /** GET /admin/audit over several shards, and the rows of what operators do. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditRow } from '../../shared/audit/audit-row.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
-import type { Tenant } from '../../shared/tenant.ts';
+import type { AuditRow } from '../../shared/domain/audit/audit-row.ts';
+import type { Tenant } from '../../shared/domain/tenant.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { runCommand } from '../support/command.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ApiEnv } from '../../api/context.ts';
 import { type ListeningServer, listen } from '../../api/listen.ts';
-import { createLog } from '../../shared/log.ts';
+import { createLog } from '../../shared/process/log.ts';
 import { until } from '../support/until.ts';
 import { openConnection, request } from './raw.ts';
 

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { expect, test } from 'vitest';
 import type { ApiEnv } from '../../api/context.ts';
 import { listen } from '../../api/listen.ts';
-import { createLog } from '../../shared/log.ts';
+import { createLog } from '../../shared/process/log.ts';
 
 const log = createLog({ level: 'silent', process: 'api' });
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { JOB_ERRORS, REQUEST_ERRORS } from '../../shared/errors.ts';
+import { JOB_ERRORS, REQUEST_ERRORS } from '../../shared/domain/errors.ts';
 
 /** As API.md lists them; a code that is not built yet may be missing in the code. */
 const REQUESTS: Record<string, [status: number, type: string]> = {

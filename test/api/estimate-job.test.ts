@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../api/estimate-job.ts';
-import { createPrices } from '../../shared/pricing.ts';
+import { createPrices } from '../../shared/domain/prices/pricing.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';
 
 const limits = { ...NO_LIMITS, requests_per_minute: 600, max_queued: 10, max_stored_bytes: 1e9 };

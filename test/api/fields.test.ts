@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FINISH_REASONS } from '../../shared/completion.ts';
-import type { Job } from '../../shared/job.ts';
+import { FINISH_REASONS } from '../../shared/domain/completion.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import {
   ANTHROPIC_KEY,
   type Answer,

@@ -15,14 +15,14 @@ import { retryBody } from '../../api/routes/batches/retry-batch.ts';
 import { completeBody } from '../../api/routes/complete.ts';
 import { jobsQuery } from '../../api/routes/jobs.ts';
 import { deliveriesQuery, redeliverBody } from '../../api/routes/webhooks.ts';
-import { parseCursor } from '../../shared/batch.ts';
-import { platformKeyIdOf } from '../../shared/crypto/platform-key.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { type BatchId, isDeliveryId, isRequestId } from '../../shared/ids.ts';
-import { holdsKey } from '../../shared/key-shapes.ts';
-import { parseTraceparent } from '../../shared/tracing/traceparent.ts';
-import { checkUserKey } from '../../shared/user-key.ts';
-import { checkWebhookUrl } from '../../shared/webhooks/webhook-url.ts';
+import { parseCursor } from '../../shared/domain/batch.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import { type BatchId, isDeliveryId, isRequestId } from '../../shared/domain/ids.ts';
+import { parseTraceparent } from '../../shared/domain/traceparent.ts';
+import { checkWebhookUrl } from '../../shared/domain/webhooks/webhook-url.ts';
+import { holdsKey } from '../../shared/keys/key-shapes.ts';
+import { platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
+import { checkUserKey } from '../../shared/keys/user/user-key.ts';
 
 const SIZE = 65_536;
 /** What is done within it says nothing of growth: a pause of the machine would. */

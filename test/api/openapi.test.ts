@@ -3,7 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDocument } from '../../api/openapi/document.ts';
 import { ROUTES } from '../../api/route.ts';
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import { line } from '../support/batches.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { createAnswerCheck, createEventCheck } from '../support/openapi.ts';

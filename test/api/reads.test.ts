@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import { type Answer, KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { expectRefusal, HELLO } from './refusal.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import type { LogLine } from '../support/process.ts';

@@ -6,8 +6,8 @@ import type { Caller } from '../../api/authenticator.ts';
 import type { ApiEnv } from '../../api/context.ts';
 import type { Access } from '../../api/demand-access.ts';
 import { type Path, ROUTES, route } from '../../api/route.ts';
-import { RequestError } from '../../shared/errors.ts';
-import { SCOPES } from '../../shared/tenant.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import { SCOPES } from '../../shared/domain/tenant.ts';
 import { tenant } from '../shared/tenants.ts';
 
 const app = new Hono<ApiEnv>();

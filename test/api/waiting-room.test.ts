@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createWaitingRoom, type Wait } from '../../api/waiting-room.ts';
-import type { JobId, TenantId } from '../../shared/ids.ts';
+import type { JobId, TenantId } from '../../shared/domain/ids.ts';
 import { until } from '../support/until.ts';
 
 // Ids in the form that the types stand for.

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findFreePort, startPrivateRedis } from '../../local/private-redis.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import { until } from '../support/until.ts';
 import type { BareApiCalls } from './bare-api.ts';

@@ -1,7 +1,7 @@
 /** Clients that send batches: uploads that break off are sent again under the same idempotency key, downloads go on at their cursor. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
-import type { Batch, ResultLine } from '../../shared/batch.ts';
+import type { Batch, ResultLine } from '../../shared/domain/batch.ts';
 import { userKey } from '../support/gateway.ts';
 import type { Clients } from './clients.ts';
 import { createRandom } from './random.ts';

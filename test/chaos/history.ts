@@ -1,5 +1,5 @@
 /** What clients asked and what they were answered: all that the checks know of the gateway's inside. */
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import type { BatchStory } from './batches.ts';
 import type { TenantName } from './stage.ts';
 

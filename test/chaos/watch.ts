@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { key } from '../../shared/redis/keys.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import type { GatewayProcess } from '../support/process.ts';
 import { readMemory } from '../support/process-memory.ts';
 import type { Reading, Sample } from './growth.ts';

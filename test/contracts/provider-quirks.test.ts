@@ -1,8 +1,8 @@
 /** What only one provider does, and how its adapter takes it. */
 import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { CompletionRequest } from '../../shared/completion.ts';
-import { Secret } from '../../shared/crypto/secret.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 import { createAnthropicAdapter } from '../../worker/providers/anthropic.ts';
 import { type BedrockAuth, createBedrockAdapter } from '../../worker/providers/bedrock.ts';
 import { createOpenAIAdapter } from '../../worker/providers/openai.ts';

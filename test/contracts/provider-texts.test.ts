@@ -2,8 +2,8 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Secret } from '../../shared/crypto/secret.ts';
-import { retryAfterMs } from '../../shared/retry-after.ts';
+import { retryAfterMs } from '../../shared/domain/retry-after.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 import { scrubDetail } from '../../worker/providers/scrub-detail.ts';
 
 describe('retryAfterMs', () => {

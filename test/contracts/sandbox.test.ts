@@ -6,8 +6,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { parseDirectives } from '../../local/sandbox/directives.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
-import type { CompletionRequest } from '../../shared/completion.ts';
-import { Secret } from '../../shared/crypto/secret.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 import { createProviders } from '../../worker/providers/registry.ts';
 
 const answerForm = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });

@@ -1,7 +1,7 @@
 /** The three providers, each as the contract suite needs it. */
 import { randomBytes } from 'node:crypto';
-import type { CredentialKind, Provider } from '../../shared/completion.ts';
-import { Secret } from '../../shared/crypto/secret.ts';
+import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 import { createAnthropicAdapter } from '../../worker/providers/anthropic.ts';
 import { createBedrockAdapter } from '../../worker/providers/bedrock.ts';
 import { createOpenAIAdapter } from '../../worker/providers/openai.ts';

@@ -1,7 +1,7 @@
 /** The audit log of real gateways: what is written of each attempt, and what is not. */
 import { describe, expect, test } from 'vitest';
-import type { AuditRow } from '../../shared/audit/audit-row.ts';
-import type { ChainReport } from '../../shared/audit/verify-chain.ts';
+import type { AuditRow } from '../../shared/domain/audit/audit-row.ts';
+import type { ChainReport } from '../../shared/storage/audit/verify-chain.ts';
 import { auditRows } from '../support/audit.ts';
 import { runCommand } from '../support/command.ts';
 import { KEYS, OPENAI_KEY, userKey } from '../support/gateway.ts';

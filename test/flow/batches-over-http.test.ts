@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { TenantId } from '../../shared/ids.ts';
-import type { Job } from '../../shared/job.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
-import { idempotencyEntry } from '../../shared/stores/names.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { idempotencyEntry } from '../../shared/storage/records/names.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, line, lines, readBatch, readResults, upload } from '../support/batches.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';

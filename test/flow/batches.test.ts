@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { batchStatusOf, isFinalBatch, toBatch } from '../../shared/batch.ts';
-import type { TenantId } from '../../shared/ids.ts';
-import type { NewLine } from '../../shared/stores/batch-staging.ts';
+import { batchStatusOf, isFinalBatch, toBatch } from '../../shared/domain/batch.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import type { NewLine } from '../../shared/storage/batches/batch-staging.ts';
 import { createEngine } from '../support/engine.ts';
 import { until } from '../support/until.ts';
 import { withGateway } from '../support/with-gateway.ts';

@@ -1,9 +1,9 @@
 /** The emergency brake: what an operator stops does not start any more, within seconds. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch } from '../../shared/batch.ts';
-import type { Job } from '../../shared/job.ts';
-import { key, REGISTRY_TAG } from '../../shared/redis/keys.ts';
-import type { Tenant, TenantWork } from '../../shared/tenant.ts';
+import type { Batch } from '../../shared/domain/batch.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import type { Tenant, TenantWork } from '../../shared/domain/tenant.ts';
+import { key, REGISTRY_TAG } from '../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readBatch, readResults, upload } from '../support/batches.ts';
 import { startGateway, type TestGateway, userKey } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { estimateUsage } from '../../shared/estimate.ts';
-import type { Job } from '../../shared/job.ts';
-import { createPrices } from '../../shared/pricing.ts';
-import { key as redisKey, shardTag } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
+import { createPrices } from '../../shared/domain/prices/pricing.ts';
+import { key as redisKey, shardTag } from '../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, readResults, upload } from '../support/batches.ts';
 import { type Answer, KEYS, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';

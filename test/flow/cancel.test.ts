@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { KEYS, startGateway, type TestApi, type TestGateway, userKey } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { keysHolding } from '../support/keys-holding.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
-import { key } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, TAG } from '../support/engine.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway, userKey } from '../support/gateway.ts';
 import { billedAnswers, outcomes } from '../support/job-facts.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VARIABLE_NAMES } from '../../shared/config.ts';
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { VARIABLE_NAMES } from '../../shared/process/config/config.ts';
 import { openConnection, request } from '../api/raw.ts';
 import { type Collector, startCollector } from '../support/collector.ts';
 import { type EchoingProvider, SCENARIOS, type Scenario, startEchoingProvider } from '../support/echoing-provider.ts';

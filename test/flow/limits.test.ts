@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { type TestApi, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';
 import { withRedis } from '../support/redis.ts';

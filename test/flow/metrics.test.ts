@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TenantId } from '../../shared/ids.ts';
-import { key } from '../../shared/redis/keys.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { ringText } from '../shared/crypto/rings.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import type { TestGateway } from '../support/gateway.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { key } from '../../shared/redis/keys.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { TAG } from '../support/engine.ts';
 import { billedAnswers, outcomes } from '../support/job-facts.ts';
 import { withRedis } from '../support/redis.ts';

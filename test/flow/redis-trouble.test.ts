@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import type { TenantId } from '../../shared/ids.ts';
-import type { Job } from '../../shared/job.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
-import { shardOf } from '../../shared/redis/shards.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
+import { shardOf } from '../../shared/storage/redis/shards.ts';
 import { openConnection, request } from '../api/raw.ts';
 import { type Answer, KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { outcomes } from '../support/job-facts.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { until } from '../support/until.ts';

@@ -1,8 +1,8 @@
 /** Every kind of key is changed under constant load, by the steps of SECURITY.md, without a failed request or job. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
-import { key, REGISTRY_TAG } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key, REGISTRY_TAG } from '../../shared/storage/redis/names.ts';
 import { ringText } from '../shared/crypto/rings.ts';
 import { OPENAI_KEY, type TestApi, type TestGateway, userKey } from '../support/gateway.ts';
 import { ADMIN_TOKEN, operate } from '../support/operator.ts';

@@ -1,8 +1,8 @@
 /** Whoever can write to Redis can make a job fail, and never make it run on a key that was not sealed for it. */
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, userKey } from '../support/gateway.ts';
 
 const TAG = shardTag(0);

@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:http';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../shared/job.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
+import type { Job } from '../../shared/domain/job.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { KEYS, startGateway, type TestApi, type TestGateway } from '../support/gateway.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { readMemory, TELLS_MEMORY } from '../support/process-memory.ts';

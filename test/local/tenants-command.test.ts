@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PrivateRedis, redisDir, startPrivateRedis } from '../../local/private-redis.ts';
-import type { PlatformKey, Tenant } from '../../shared/tenant.ts';
+import type { PlatformKey, Tenant } from '../../shared/domain/tenant.ts';
 import { runCommand } from '../support/command.ts';
 import { keysHolding } from '../support/keys-holding.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../shared/batch.ts';
-import { messageTexts } from '../../shared/completion.ts';
-import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/ids.ts';
-import { statusOf, toJob } from '../../shared/job.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { type NewLine, StagingLost } from '../../shared/stores/batch-staging.ts';
+import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../shared/domain/batch.ts';
+import { messageTexts } from '../../shared/domain/completion.ts';
+import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/domain/ids.ts';
+import { statusOf, toJob } from '../../shared/domain/job.ts';
+import { type NewLine, StagingLost } from '../../shared/storage/batches/batch-staging.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createReadSubject } from '../../worker/delivery/read-subject.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEstimateJob } from '../../api/estimate-job.ts';
-import { type CompletionRequest, messageTexts, type TokenUsage } from '../../shared/completion.ts';
-import type { TenantId } from '../../shared/ids.ts';
-import { createPrices } from '../../shared/pricing.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { type BudgetStore, createBudgetStore } from '../../shared/stores/budget-store.ts';
+import { type CompletionRequest, messageTexts, type TokenUsage } from '../../shared/domain/completion.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import { createPrices } from '../../shared/domain/prices/pricing.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { type BudgetStore, createBudgetStore } from '../../shared/storage/usage/budget-store.ts';
 import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobId, TenantId } from '../../shared/ids.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { type BudgetStore, createBudgetStore } from '../../shared/stores/budget-store.ts';
+import type { JobId, TenantId } from '../../shared/domain/ids.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { type BudgetStore, createBudgetStore } from '../../shared/storage/usage/budget-store.ts';
 import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

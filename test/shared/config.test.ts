@@ -15,7 +15,7 @@ import {
   type Environment,
   loadConfig,
   VARIABLE_NAMES,
-} from '../../shared/config.ts';
+} from '../../shared/process/config/config.ts';
 import { startProcess } from '../support/process.ts';
 
 const random32 = (seed: number): string =>

@@ -1,10 +1,10 @@
 /** Deliveries without processes: the real scripts on a real Redis, driven step by step by a test that plays the workers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type DeliveryId, type JobId, newDeliveryId, type TenantId } from '../../shared/ids.ts';
-import { parseDeliveryHandoff } from '../../shared/queues.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createDeliveryStore, type DeliveryClaim } from '../../shared/stores/delivery-store.ts';
+import { type DeliveryId, type JobId, newDeliveryId, type TenantId } from '../../shared/domain/ids.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { parseDeliveryHandoff } from '../../shared/storage/queue/queues.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { createDeliveryStore, type DeliveryClaim } from '../../shared/storage/webhooks/delivery-store.ts';
 import { createReadSubject } from '../../worker/delivery/read-subject.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';

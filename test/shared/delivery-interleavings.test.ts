@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type DeliveryId, newDeliveryId, type TenantId } from '../../shared/ids.ts';
-import { parseDeliveryHandoff } from '../../shared/queues.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createDeliveryStore } from '../../shared/stores/delivery-store.ts';
+import { type DeliveryId, newDeliveryId, type TenantId } from '../../shared/domain/ids.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { parseDeliveryHandoff } from '../../shared/storage/queue/queues.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { createDeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

@@ -18,7 +18,7 @@ import {
   newTenantId,
   stemOf,
   toBase32,
-} from '../../shared/ids.ts';
+} from '../../shared/domain/ids.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 import { tenant } from './tenants.ts';
 

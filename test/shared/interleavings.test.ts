@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { batchStatusOf, isFinalBatch } from '../../shared/batch.ts';
-import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/ids.ts';
-import { parseHandoff } from '../../shared/queues.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
+import { batchStatusOf, isFinalBatch } from '../../shared/domain/batch.ts';
+import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/domain/ids.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { parseHandoff } from '../../shared/storage/queue/queues.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { JobId, TenantId } from '../../shared/ids.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createSchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import type { JobId, TenantId } from '../../shared/domain/ids.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createSchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';
 import type { TestRedis } from '../support/redis.ts';

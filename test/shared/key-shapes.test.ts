@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
-import { holdsKey, withoutKeys } from '../../shared/key-shapes.ts';
+import { holdsKey, withoutKeys } from '../../shared/keys/key-shapes.ts';
+import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
 import { peppersOf, ringText } from './crypto/rings.ts';
 
 describe('a text holds a key', () => {

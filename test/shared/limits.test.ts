@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobId, TenantId } from '../../shared/ids.ts';
-import { key } from '../../shared/redis/keys.ts';
-import type { NewJob } from '../../shared/stores/job-store.ts';
+import type { JobId, TenantId } from '../../shared/domain/ids.ts';
+import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

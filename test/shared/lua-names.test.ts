@@ -1,6 +1,6 @@
 /** How scripts name the keys of Redis. */
 import { expect, test } from 'vitest';
-import { withNames } from '../../shared/redis/keys.ts';
+import { withNames } from '../../shared/storage/redis/names.ts';
 
 test('a name of a key stands for it in a script, but not in texts, comments and longer names', () => {
   const text = "call('SET', JOB .. id, 'JOB:JOB') -- JOB\nlocal JOBS_LEFT = JOB_FIELDS[LANE]";

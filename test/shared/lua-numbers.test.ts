@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { key, shardTag, withNames } from '../../shared/redis/keys.ts';
+import { key, shardTag, withNames } from '../../shared/storage/redis/names.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 
-const folder = new URL('../../shared/redis/scripts/', import.meta.url);
+const folder = new URL('../../shared/storage/commands/scripts/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 const NUMBERS = [
   0,

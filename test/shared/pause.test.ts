@@ -2,9 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGatewayClient } from '../../local/batches/gateway-client.ts';
-import type { Outcome } from '../../shared/outcome.ts';
-import { backOff, pause } from '../../shared/pause.ts';
-import { retryAfterMs } from '../../shared/retry-after.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
+import { backOff, pause } from '../../shared/domain/pause.ts';
+import { retryAfterMs } from '../../shared/domain/retry-after.ts';
 import { decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
 import { nextDelivery } from '../../worker/delivery/next-delivery.ts';
 

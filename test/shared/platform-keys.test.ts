@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createPlatformKeys, DEMO_PLATFORM_KEYS, parsePlatformKeys } from '../../shared/platform-keys.ts';
+import { createPlatformKeys, DEMO_PLATFORM_KEYS, parsePlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 
 const keysOf = (text: string, allowSample = false, peppers = FIXED_RING) => {

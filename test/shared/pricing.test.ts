@@ -1,8 +1,8 @@
 import { findProvider } from '@pydantic/genai-prices';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Provider, TokenUsage } from '../../shared/completion.ts';
-import { createPrices } from '../../shared/pricing.ts';
+import type { Provider, TokenUsage } from '../../shared/domain/completion.ts';
+import { createPrices } from '../../shared/domain/prices/pricing.ts';
 
 const used = (inputTokens: number, outputTokens: number, parts: Partial<TokenUsage> = {}): TokenUsage => ({
   inputTokens,

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { JobId } from '../../shared/ids.ts';
-import { createLog } from '../../shared/log.ts';
-import { createQueues } from '../../shared/queues.ts';
-import { connectForRequests, connectForWork } from '../../shared/redis/client.ts';
-import { key } from '../../shared/redis/keys.ts';
+import type { JobId } from '../../shared/domain/ids.ts';
+import { createLog } from '../../shared/process/log.ts';
+import { createQueues } from '../../shared/storage/queue/queues.ts';
+import { connectForRequests, connectForWork } from '../../shared/storage/redis/client.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { startQueueWorkers } from '../../worker/start-workers.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 import { until } from '../support/until.ts';

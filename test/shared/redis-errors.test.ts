@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { answerOf, answersOf, classify, type Unavailability } from '../../shared/redis/unavailable.ts';
+import { answerOf, answersOf, classify, type Unavailability } from '../../shared/storage/redis/unavailable.ts';
 import { withSpecialRedis } from '../support/special-redis.ts';
 import { until } from '../support/until.ts';
 

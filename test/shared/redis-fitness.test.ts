@@ -1,8 +1,8 @@
 /** Which servers the gateway runs on, and what it says to the others. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { NEEDED_COMMANDS } from '../../shared/redis/commands.ts';
-import { flawOf, verifyServer } from '../../shared/redis/server.ts';
+import { NEEDED_COMMANDS } from '../../shared/storage/redis/commands.ts';
+import { flawOf, verifyServer } from '../../shared/storage/redis/server.ts';
 import { startProcess } from '../support/process.ts';
 import { withRedis } from '../support/redis.ts';
 import { type SpecialRedis, withSpecialRedis } from '../support/special-redis.ts';
@@ -102,7 +102,7 @@ describe('the list of needed commands is complete', { timeout: 60_000 }, () => {
   const listed = new Set(NEEDED_COMMANDS);
 
   test('for the scripts', () => {
-    const folder = new URL('../../shared/redis/scripts/', import.meta.url);
+    const folder = new URL('../../shared/storage/commands/scripts/', import.meta.url);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
     const called = files.flatMap((file) =>
       [...readFileSync(new URL(file, folder), 'utf8').matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = '']) =>

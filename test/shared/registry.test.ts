@@ -2,14 +2,18 @@
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPlatformKeySecrets } from '../../shared/crypto/platform-key.ts';
-import { newPlatformKeyId, newTenantId } from '../../shared/ids.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createPlatformKeyStore, type IssueAnswer, MOST_KEYS } from '../../shared/stores/platform-key-store.ts';
-import { createTenantStore } from '../../shared/stores/tenant-store.ts';
-import { createWorkStore, type WorkStore } from '../../shared/stores/work-store.ts';
-import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../shared/tenant.ts';
+import { newPlatformKeyId, newTenantId } from '../../shared/domain/ids.ts';
+import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../shared/domain/tenant.ts';
+import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
+import {
+  createPlatformKeyStore,
+  type IssueAnswer,
+  MOST_KEYS,
+} from '../../shared/storage/tenants/platform-key-store.ts';
+import { createTenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
 import { keysHolding } from '../support/keys-holding.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';
 import type { TestRedis } from '../support/redis.ts';

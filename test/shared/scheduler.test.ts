@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { key } from '../../shared/redis/keys.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';

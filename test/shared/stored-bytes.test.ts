@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/ids.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { StorageFull } from '../../shared/stores/batch-staging.ts';
-import type { NewJob } from '../../shared/stores/job-store.ts';
+import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/domain/ids.ts';
+import { StorageFull } from '../../shared/storage/batches/batch-staging.ts';
+import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

@@ -1,6 +1,6 @@
 /** Throttles on a real Redis: whether a provider's "too many" means its account or that one job, and what it costs the others. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { key } from '../../shared/redis/keys.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

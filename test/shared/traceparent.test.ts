@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { childOf, parseTraceparent, spanIdOf, traceIdOf } from '../../shared/tracing/traceparent.ts';
+import { childOf, parseTraceparent, spanIdOf, traceIdOf } from '../../shared/domain/traceparent.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';

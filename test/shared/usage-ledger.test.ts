@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobId, TenantId } from '../../shared/ids.ts';
-import { toJob } from '../../shared/job.ts';
-import { key } from '../../shared/redis/keys.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { COUNTERS, createUsageStore } from '../../shared/stores/usage-store.ts';
+import type { JobId, TenantId } from '../../shared/domain/ids.ts';
+import { toJob } from '../../shared/domain/job.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { key } from '../../shared/storage/redis/names.ts';
+import { COUNTERS, createUsageStore } from '../../shared/storage/usage/usage-store.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

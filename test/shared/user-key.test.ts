@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RequestError, type RequestErrorCode } from '../../shared/errors.ts';
-import { checkUserKey } from '../../shared/user-key.ts';
+import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.ts';
+import { checkUserKey } from '../../shared/keys/user/user-key.ts';
 
 type Given = { key: string | undefined; provider: string | undefined };
 

@@ -1,11 +1,14 @@
 /** The secrets that sign webhooks, across a rotation of the keys that seal them. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { localDataKeys } from '../../shared/crypto/keyring.ts';
-import { createSealer } from '../../shared/crypto/seal.ts';
-import { createScripts } from '../../shared/redis/scripts.ts';
-import { createTenantStore } from '../../shared/stores/tenant-store.ts';
-import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../../shared/stores/webhook-secret-store.ts';
+import { localDataKeys } from '../../shared/keys/encryption/keyring.ts';
+import { createSealer } from '../../shared/keys/encryption/seal.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createTenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import {
+  createWebhookSecretStore,
+  WEBHOOK_SECRET_PURPOSE,
+} from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import type { TestRedis } from '../support/redis.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 import { keyringOf, ringText } from './crypto/rings.ts';

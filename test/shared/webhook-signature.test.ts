@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import OpenAI from 'openai';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { Secret } from '../../shared/crypto/secret.ts';
-import { drawWebhookSecret, parseWebhookSecret, signWebhook } from '../../shared/crypto/sign.ts';
+import { Secret } from '../../shared/keys/secret.ts';
+import { drawWebhookSecret, parseWebhookSecret, signWebhook } from '../../shared/keys/signing/sign.ts';
 
 const BYTES = Buffer.from(Array.from({ length: 32 }, (_, index) => (index * 37) % 256));
 const TEXT = `whsec_${BYTES.toString('base64')}`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isReachableAddress, isSameAddress } from '../../shared/webhooks/public-address.ts';
-import { checkWebhookUrl } from '../../shared/webhooks/webhook-url.ts';
+import { isReachableAddress, isSameAddress } from '../../shared/domain/webhooks/public-address.ts';
+import { checkWebhookUrl } from '../../shared/domain/webhooks/webhook-url.ts';
 
 // What is refused stands in the table of test/worker/delivery/ssrf-table.ts, where the connector is put to it as well.
 

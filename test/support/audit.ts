@@ -1,6 +1,6 @@
 /** The audit log of a gateway under test, as it stands in Redis. */
-import { type AuditRow, parseAuditRow } from '../../shared/audit/audit-row.ts';
-import { key } from '../../shared/redis/keys.ts';
+import { type AuditRow, parseAuditRow } from '../../shared/domain/audit/audit-row.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 import { TAG } from './engine.ts';
 import { withRedis } from './redis.ts';
 

@@ -1,6 +1,6 @@
 /** What must hold of batches, beyond what holds of every job. It reads the raw keys, and shares with the gateway only their names. */
 import type { Redis } from 'ioredis';
-import { type KeyName, key } from '../../shared/redis/keys.ts';
+import { type KeyName, key } from '../../shared/storage/redis/names.ts';
 
 type Hash = Record<string, string>;
 

@@ -1,6 +1,6 @@
 /** What must hold of the bytes that are counted for tenants: they are those that stand in the raw keys. */
 import type { Redis } from 'ioredis';
-import { type KeyName, key } from '../../shared/redis/keys.ts';
+import { type KeyName, key } from '../../shared/storage/redis/names.ts';
 import { stemOfLine } from './batch-invariants.ts';
 
 type Hashes = ReadonlyMap<string, Record<string, string>>;

@@ -1,6 +1,6 @@
 /** What must hold of events and deliveries in Redis, beside the other invariants. */
 import type { Redis } from 'ioredis';
-import { key } from '../../shared/redis/keys.ts';
+import { key } from '../../shared/storage/redis/names.ts';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'expired']);
 

@@ -1,20 +1,20 @@
 /** The scheduler without processes: the real stores on a real Redis, driven step by step by a test that plays API and workers. */
 import { Redis } from 'ioredis';
-import { parsePeppers } from '../../shared/crypto/keyring.ts';
-import { type BatchId, createBatchIds, createJobIds, type JobId, type TenantId } from '../../shared/ids.ts';
-import { type Handoff, parseHandoff } from '../../shared/queues.ts';
-import { key, shardTag } from '../../shared/redis/keys.ts';
-import { createScripts, type ScriptName } from '../../shared/redis/scripts.ts';
+import { type BatchId, createBatchIds, createJobIds, type JobId, type TenantId } from '../../shared/domain/ids.ts';
+import { parsePeppers } from '../../shared/keys/encryption/keyring.ts';
+import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/storage/batches/batch-staging.ts';
+import { type BatchStore, createBatchStore } from '../../shared/storage/batches/batch-store.ts';
+import { createScripts, type ScriptName } from '../../shared/storage/commands/scripts.ts';
 import {
   type Claim,
   createAttemptStore,
   type SettleAnswer,
   type Settlement,
-} from '../../shared/stores/attempt-store.ts';
-import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/stores/batch-staging.ts';
-import { type BatchStore, createBatchStore } from '../../shared/stores/batch-store.ts';
-import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/stores/job-store.ts';
-import { createSchedulerStore, type SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+} from '../../shared/storage/jobs/attempt-store.ts';
+import { createJobStore, type JobStore, type NewJob, type SubmitAnswer } from '../../shared/storage/jobs/job-store.ts';
+import { createSchedulerStore, type SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
+import { type Handoff, parseHandoff } from '../../shared/storage/queue/queues.ts';
+import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { NO_LIMITS } from './no-limits.ts';
 
 export const TAG = shardTag(0);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SandboxCall } from '../../local/sandbox/call-record.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
-import type { Job } from '../../shared/job.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import { type GatewayProcess, type LogLine, startProcess } from './process.ts';
 import { startOwnRedis, type TestRedis } from './redis.ts';
 import { until } from './until.ts';

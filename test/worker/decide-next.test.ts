@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Outcome } from '../../shared/outcome.ts';
-import type { NextStep } from '../../shared/stores/attempt-store.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
+import type { NextStep } from '../../shared/storage/jobs/attempt-store.ts';
 import { decideAborted, decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;

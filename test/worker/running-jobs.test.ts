@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { JobId } from '../../shared/ids.ts';
+import type { JobId } from '../../shared/domain/ids.ts';
 import { createRunningJobs } from '../../worker/running-jobs.ts';
 
 beforeEach(() => {

@@ -1,11 +1,11 @@
 /** One attempt to deliver, from hand-off to settlement: claim → read what happened → sign and send → decide → settle. Whatever happens ends in a recorded state. */
-import type { DeliveryId } from '../../shared/ids.ts';
-import { describeError, type Log } from '../../shared/log.ts';
-import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/queues.ts';
-import type { DeliveryClaim, DeliveryStore } from '../../shared/stores/delivery-store.ts';
-import type { WebhookSecretStore } from '../../shared/stores/webhook-secret-store.ts';
-import type { Tracer } from '../../shared/tracing/tracer.ts';
-import { buildEventBody } from '../../shared/webhooks/webhook-event.ts';
+import type { DeliveryId } from '../../shared/domain/ids.ts';
+import { buildEventBody } from '../../shared/domain/webhooks/webhook-event.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { Tracer } from '../../shared/process/tracing/tracer.ts';
+import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
+import type { DeliveryClaim, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
+import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { settleInTheEnd } from '../settle-in-the-end.ts';
 import { nextDelivery } from './next-delivery.ts';

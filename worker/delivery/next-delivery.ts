@@ -1,6 +1,6 @@
 /** The one place that turns what an attempt came to into what becomes of its delivery. Pure: everything it depends on is a parameter. */
-import { pause } from '../../shared/pause.ts';
-import type { DeliveryOutcome } from '../../shared/webhooks/delivery-outcome.ts';
+import { pause } from '../../shared/domain/pause.ts';
+import type { DeliveryOutcome } from '../../shared/domain/webhooks/delivery-outcome.ts';
 
 export type NextDelivery =
   | { kind: 'delivered' }

@@ -1,9 +1,9 @@
-import { toBatch } from '../../shared/batch.ts';
-import { isBatchId, type JobId, type TenantId } from '../../shared/ids.ts';
-import { toJob } from '../../shared/job.ts';
-import type { BatchStore } from '../../shared/stores/batch-store.ts';
-import type { JobStore } from '../../shared/stores/job-store.ts';
-import { parseTraceparent, type Traceparent } from '../../shared/tracing/traceparent.ts';
+import { toBatch } from '../../shared/domain/batch.ts';
+import { isBatchId, type JobId, type TenantId } from '../../shared/domain/ids.ts';
+import { toJob } from '../../shared/domain/job.ts';
+import { parseTraceparent, type Traceparent } from '../../shared/domain/traceparent.ts';
+import type { BatchStore } from '../../shared/storage/batches/batch-store.ts';
+import type { JobStore } from '../../shared/storage/jobs/job-store.ts';
 
 type Subject = {
   /** As the API shows it, and the same at every attempt. */

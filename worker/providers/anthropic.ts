@@ -6,7 +6,7 @@ import {
   DEFAULT_MAX_TOKENS,
   type FinishReason,
   type TokenUsage,
-} from '../../shared/completion.ts';
+} from '../../shared/domain/completion.ts';
 import { ANTHROPIC_ERRORS } from './anthropic-errors.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';

@@ -10,9 +10,14 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { errors } from 'undici';
 import { z } from 'zod';
-import { type CompletionRequest, type FinishReason, messageTexts, type TokenUsage } from '../../shared/completion.ts';
-import type { Secret } from '../../shared/crypto/secret.ts';
-import type { Traceparent } from '../../shared/tracing/traceparent.ts';
+import {
+  type CompletionRequest,
+  type FinishReason,
+  messageTexts,
+  type TokenUsage,
+} from '../../shared/domain/completion.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 import { BEDROCK_ERRORS } from './bedrock-errors.ts';
 import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from './exchange.ts';
 import { type Dialect, makeCall } from './make-call.ts';

@@ -1,7 +1,7 @@
 /** The road of a user's key: from its `Secret` into the headers of one request, and nowhere else. */
 import { Agent, type Dispatcher, Headers, fetch as undiciFetch } from 'undici';
-import type { Secret } from '../../shared/crypto/secret.ts';
-import type { Traceparent } from '../../shared/tracing/traceparent.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from './exchange.ts';
 
 /** What an SDK is given for a key: it prints its own in many places, and falls back to the environment's where it has none. */

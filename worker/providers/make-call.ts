@@ -1,8 +1,8 @@
 /** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
 import { z } from 'zod';
-import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/completion.ts';
-import type { Outcome } from '../../shared/outcome.ts';
-import { retryAfterMs } from '../../shared/retry-after.ts';
+import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
+import { retryAfterMs } from '../../shared/domain/retry-after.ts';
 import { type Exchange, isBillable, isSuccess, isTooLong, newExchange } from './exchange.ts';
 import type { ProviderCall } from './provider.ts';
 import { scrubDetail } from './scrub-detail.ts';

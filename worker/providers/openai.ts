@@ -2,7 +2,7 @@
 import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import { z } from 'zod';
-import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/completion.ts';
+import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
 import { OPENAI_ERRORS } from './openai-errors.ts';

@@ -1,5 +1,5 @@
 /** Messages as Anthropic and Bedrock take them: what cannot stand where it was put moves as little as it can. */
-import { type CompletionRequest, type Message, messageTexts } from '../../shared/completion.ts';
+import { type CompletionRequest, type Message, messageTexts } from '../../shared/domain/completion.ts';
 
 type Turn = { role: 'user' | 'assistant'; content: Message['content'] };
 export type TextBlock = { type: 'text'; text: string };

@@ -1,4 +1,4 @@
-import type { Provider } from '../../shared/completion.ts';
+import type { Provider } from '../../shared/domain/completion.ts';
 import { createAnthropicAdapter } from './anthropic.ts';
 import { type BedrockAuth, createBedrockAdapter } from './bedrock.ts';
 import { createOpenAIAdapter } from './openai.ts';

@@ -1,6 +1,6 @@
 /** The figures of an answer. One that is missing or cannot be is unknown (null), never zero, and takes none of the others along. */
 import { z } from 'zod';
-import type { TokenUsage } from '../../shared/completion.ts';
+import type { TokenUsage } from '../../shared/domain/completion.ts';
 
 /** Far more than any model takes; above it a provider's figure is an error, which must not reach the ledger. */
 const MAX_TOKENS = 1_000_000_000;

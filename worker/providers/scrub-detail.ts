@@ -1,6 +1,7 @@
 /** The net under the only text of a provider that may reach a tenant: its explanation of why it refuses a call. */
-import type { Secret } from '../../shared/crypto/secret.ts';
-import { withoutKeys } from '../../shared/key-shapes.ts';
+
+import { withoutKeys } from '../../shared/keys/key-shapes.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 
 const MAX_CHARACTERS = 300;
 /** More than this is never looked at, so that no pattern can be made slow. */

@@ -1,7 +1,7 @@
 /** What a provider's answer means to us: the one place where an error becomes an outcome. */
-import type { CredentialKind, TokenUsage } from '../../shared/completion.ts';
-import type { JobErrorCode } from '../../shared/errors.ts';
-import type { Outcome } from '../../shared/outcome.ts';
+import type { CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
+import type { JobErrorCode } from '../../shared/domain/errors.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
 
 type VerdictRow = {
   /** The code by whose account the call ran on: what is the user's to mend is the platform's own trouble on its own account. */

@@ -1,8 +1,8 @@
 /** Once a second, by the worker that holds a shard's lease: stopped work, due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
-import { describeError, type Log } from '../../shared/log.ts';
-import type { Queues } from '../../shared/queues.ts';
-import type { DeliveryStore } from '../../shared/stores/delivery-store.ts';
-import type { SchedulerStore } from '../../shared/stores/scheduler-store.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
+import type { Queues } from '../../shared/storage/queue/queues.ts';
+import type { DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { EndStoppedWork } from './end-stopped-work.ts';
 import { every, type Repeating, together } from './every.ts';

@@ -1,6 +1,6 @@
 /** Webhook secrets have no end, so they are carried over to the first key while an older one is still there to open them. */
-import { describeError, type Log } from '../../shared/log.ts';
-import type { WebhookSecretStore } from '../../shared/stores/webhook-secret-store.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import { every, type Repeating } from './every.ts';
 
 /** Again and again, because processes that still seal under the old key may be running for a while. */

@@ -6,11 +6,12 @@
  * saw of each chain, also while another one seals, and seals nothing on a chain that no longer holds it. Only a restart without
  * that file, or without its line, makes it forget: nobody can bring that about by writing to Redis.
  */
-import type { AuditAnchors } from '../../shared/audit/audit-anchors.ts';
-import { type AuditSeals, BEGINNING, type Checkpoint, type Link } from '../../shared/audit/audit-seals.ts';
-import { walkChain } from '../../shared/audit/verify-chain.ts';
-import { describeError, type Log } from '../../shared/log.ts';
-import type { AuditStore, Chain } from '../../shared/stores/audit-store.ts';
+
+import { type AuditSeals, BEGINNING, type Checkpoint, type Link } from '../../shared/keys/signing/audit-seals.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { AuditAnchors } from '../../shared/storage/audit/audit-anchors.ts';
+import type { AuditStore, Chain } from '../../shared/storage/audit/audit-store.ts';
+import { walkChain } from '../../shared/storage/audit/verify-chain.ts';
 import { every, type Repeating, together } from './every.ts';
 
 const SEAL_MS = 1_000;

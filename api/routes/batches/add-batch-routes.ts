@@ -1,10 +1,10 @@
 import type { Hono } from 'hono';
-import { type BatchView, batchStatusOf, finishedLines, isFinalBatch, toBatch } from '../../../shared/batch.ts';
-import { RequestError } from '../../../shared/errors.ts';
-import type { BatchId, BatchIds } from '../../../shared/ids.ts';
-import { describeError, type Log } from '../../../shared/log.ts';
-import type { Queues } from '../../../shared/queues.ts';
-import type { BatchStore } from '../../../shared/stores/batch-store.ts';
+import { type BatchView, batchStatusOf, finishedLines, isFinalBatch, toBatch } from '../../../shared/domain/batch.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { BatchId, BatchIds } from '../../../shared/domain/ids.ts';
+import { describeError, type Log } from '../../../shared/process/log.ts';
+import type { BatchStore } from '../../../shared/storage/batches/batch-store.ts';
+import type { Queues } from '../../../shared/storage/queue/queues.ts';
 import { batchGone, noBatch } from '../../accept-batch.ts';
 import { answerState, waitQuery } from '../../answer-state.ts';
 import type { ApiContext, ApiEnv } from '../../context.ts';

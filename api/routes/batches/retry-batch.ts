@@ -1,12 +1,12 @@
 /** POST /v1/batches/{id}/retry: the lines that failed or expired, again, as a batch of their own. */
 import { z } from 'zod';
-import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../shared/batch.ts';
-import type { Config } from '../../../shared/config.ts';
-import { RequestError } from '../../../shared/errors.ts';
-import type { BatchId } from '../../../shared/ids.ts';
-import type { Line, NewLine } from '../../../shared/stores/batch-staging.ts';
-import type { BatchStore } from '../../../shared/stores/batch-store.ts';
-import type { UserCredential } from '../../../shared/user-key.ts';
+import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../shared/domain/batch.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { BatchId } from '../../../shared/domain/ids.ts';
+import type { UserCredential } from '../../../shared/keys/user/user-key.ts';
+import type { Config } from '../../../shared/process/config/config.ts';
+import type { Line, NewLine } from '../../../shared/storage/batches/batch-staging.ts';
+import type { BatchStore } from '../../../shared/storage/batches/batch-store.ts';
 import type { AcceptBatch, BatchOffer } from '../../accept-batch.ts';
 import { broughtKey } from '../../brought-key.ts';
 import type { ApiContext } from '../../context.ts';

@@ -1,9 +1,16 @@
 /** GET /v1/batches/{id}/results: what has ended, as NDJSON, read from Redis only as fast as the client takes it. */
 import { z } from 'zod';
-import { type BatchView, type Outcome, type Place, parseCursor, toBatch, toResultLine } from '../../../shared/batch.ts';
-import { RequestError } from '../../../shared/errors.ts';
-import type { BatchId } from '../../../shared/ids.ts';
-import type { BatchStore } from '../../../shared/stores/batch-store.ts';
+import {
+  type BatchView,
+  type Outcome,
+  type Place,
+  parseCursor,
+  toBatch,
+  toResultLine,
+} from '../../../shared/domain/batch.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { BatchId } from '../../../shared/domain/ids.ts';
+import type { BatchStore } from '../../../shared/storage/batches/batch-store.ts';
 import { batchGone } from '../../accept-batch.ts';
 import type { ApiContext } from '../../context.ts';
 import { ndjsonLine } from '../../ndjson-line.ts';

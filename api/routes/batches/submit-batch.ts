@@ -1,7 +1,7 @@
 /** POST /v1/batches: from a request to an accepted batch, and its answer. */
-import { batchStatusOf, isFinalBatch, toBatch } from '../../../shared/batch.ts';
-import type { Config } from '../../../shared/config.ts';
-import { RequestError } from '../../../shared/errors.ts';
+import { batchStatusOf, isFinalBatch, toBatch } from '../../../shared/domain/batch.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { Config } from '../../../shared/process/config/config.ts';
 import type { AcceptBatch, AcceptedBatch } from '../../accept-batch.ts';
 import { broughtKey } from '../../brought-key.ts';
 import type { ApiContext } from '../../context.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkLine, type LineRules } from '../../../api/ingestion/check-line.ts';
-import { RequestError } from '../../../shared/errors.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
 
 const RULES: LineRules = {
   defaultModel: 'house',

@@ -1,7 +1,8 @@
 /** How fast requests are accepted, and what each costs. */
-import { key, shardTag } from '../../../shared/redis/keys.ts';
-import { createScripts } from '../../../shared/redis/scripts.ts';
-import { createSchedulerStore } from '../../../shared/stores/scheduler-store.ts';
+
+import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { NO_LIMITS } from '../../support/no-limits.ts';
 import { until } from '../../support/until.ts';
 import { BARE_QUEUE } from '../bare-queue.ts';

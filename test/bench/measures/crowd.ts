@@ -1,6 +1,6 @@
 /** How soon a single job starts in a worker that is full of another tenant's long calls. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { key, shardTag } from '../../../shared/redis/keys.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
 import { clockMs } from '../clock.ts';
 import { type Measure, row } from '../measure.ts';

@@ -1,6 +1,6 @@
 /** What a job costs in Redis while it waits and when it is over. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { key, shardTag } from '../../../shared/redis/keys.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
 import type { Api, RedisServer } from '../ground.ts';
 import { type Aim, type Measure, type Row, row } from '../measure.ts';

@@ -1,5 +1,5 @@
 /** How soon the end of a job reaches its webhook, alone and beside an endpoint that never answers. */
-import { key, shardTag } from '../../../shared/redis/keys.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
 import type { RedisServer } from '../ground.ts';
 import { inTurn, type Measure, row } from '../measure.ts';

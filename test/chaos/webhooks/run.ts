@@ -1,7 +1,7 @@
 /** Events of many jobs to an endpoint that fails at random, while workers and Redis are killed; afterwards each event is accounted for. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from '../../../shared/job.ts';
-import type { Delivery } from '../../../shared/webhooks/delivery.ts';
+import type { Job } from '../../../shared/domain/job.ts';
+import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
 import { startGateway, type TestGateway } from '../../support/gateway.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { startProcess } from '../../support/process.ts';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { AUDIT_KINDS, parseAuditRow } from '../../../shared/audit/audit-row.ts';
+import { AUDIT_KINDS, parseAuditRow } from '../../../shared/domain/audit/audit-row.ts';
 
-const SCRIPTS = new URL('../../../shared/redis/scripts/', import.meta.url);
+const SCRIPTS = new URL('../../../shared/storage/commands/scripts/', import.meta.url);
 
 test('the kinds of rows that the scripts append are those that readers know', () => {
   const files = readdirSync(SCRIPTS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));

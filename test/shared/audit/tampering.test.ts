@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { BEGINNING, createAuditSeals, type Link } from '../../../shared/audit/audit-seals.ts';
-import { type ChainReport, parseAnchor, verifyChain } from '../../../shared/audit/verify-chain.ts';
-import { key } from '../../../shared/redis/keys.ts';
-import { createScripts } from '../../../shared/redis/scripts.ts';
-import { type AuditStore, createAuditStore } from '../../../shared/stores/audit-store.ts';
+import { BEGINNING, createAuditSeals, type Link } from '../../../shared/keys/signing/audit-seals.ts';
+import { type AuditStore, createAuditStore } from '../../../shared/storage/audit/audit-store.ts';
+import { type ChainReport, parseAnchor, verifyChain } from '../../../shared/storage/audit/verify-chain.ts';
+import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { key } from '../../../shared/storage/redis/names.ts';
 import { runCommand } from '../../support/command.ts';
 import { TAG } from '../../support/engine.ts';
 import { startOwnRedis, type TestRedis } from '../../support/redis.ts';

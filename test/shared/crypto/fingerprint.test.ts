@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createFingerprints } from '../../../shared/crypto/fingerprint.ts';
-import { Secret } from '../../../shared/crypto/secret.ts';
+import { Secret } from '../../../shared/keys/secret.ts';
+import { createFingerprints } from '../../../shared/keys/user/fingerprint.ts';
 import { tenant } from '../tenants.ts';
 import { FIXED_RING, peppersOf, ringText } from './rings.ts';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { deriveKey } from '../../../shared/crypto/derive-key.ts';
-import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/crypto/keyring.ts';
+import { deriveKey } from '../../../shared/keys/derive-key.ts';
+import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import { keyringOf, ringText } from './rings.ts';
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');

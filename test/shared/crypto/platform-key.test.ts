@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createPlatformKeySecrets, isManagedKey, platformKeyIdOf } from '../../../shared/crypto/platform-key.ts';
+import { createPlatformKeySecrets, isManagedKey, platformKeyIdOf } from '../../../shared/keys/platform/platform-key.ts';
 import { FIXED_RING, peppersOf, ringText } from './rings.ts';
 
 const OLD = ringText('old');

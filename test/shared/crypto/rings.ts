@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Keyring, type Peppers, parseKeyring, parsePeppers } from '../../../shared/crypto/keyring.ts';
+import { type Keyring, type Peppers, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 
 /** A ring that is the same in every run, for what must stay readable from one release to the next. */
 export const FIXED_RING = 'test:VGhpcyBrZXkgaXMgcHVibGljOiB0ZXN0cyBvbmx5ISE=';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { PROVIDERS } from '../../../shared/completion.ts';
-import { localDataKeys } from '../../../shared/crypto/keyring.ts';
+import { PROVIDERS } from '../../../shared/domain/completion.ts';
+import { localDataKeys } from '../../../shared/keys/encryption/keyring.ts';
 import {
   type Binding,
   createSealer,
@@ -10,8 +10,8 @@ import {
   type PeriodSecrets,
   type Shredding,
   USER_KEY_PURPOSE,
-} from '../../../shared/crypto/seal.ts';
-import { Secret } from '../../../shared/crypto/secret.ts';
+} from '../../../shared/keys/encryption/seal.ts';
+import { Secret } from '../../../shared/keys/secret.ts';
 import { tenant } from '../tenants.ts';
 import { FIXED_RING, keyringOf, ringText } from './rings.ts';
 

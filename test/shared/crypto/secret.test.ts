@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Secret } from '../../../shared/crypto/secret.ts';
+import { Secret } from '../../../shared/keys/secret.ts';
 
 const secret = new Secret('sk-proj-Qz7Lk2');
 

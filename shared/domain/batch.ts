@@ -1,0 +1,171 @@
+/** The batch: its states, and how its record in Redis becomes the objects that clients see. */
+
+import type { UsageSums } from '../storage/usage/usage-store.ts';
+import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
+import type { LineError } from './errors.ts';
+import { type BatchId, type JobId, stemOf } from './ids.ts';
+import {
+  deliveredUsage,
+  errorJson,
+  type FinalStatus,
+  isoTime,
+  type JobErrorJson,
+  type JobRecord,
+  type UsageJson,
+} from './job.ts';
+import { parseWebhook } from './webhooks/webhook.ts';
+
+/**
+ * published ──> in_progress ──last line ends──> completed | failed (each line failed)
+ *                    │ └──deadline──> finalizing ──last call ends──> expired
+ *                    └──cancel──> cancelling ──last call ends──> cancelled
+ * A batch is published only when all of it is valid, so nobody ever sees one that is `validating`.
+ */
+export const BATCH_STATUSES = [
+  'validating',
+  'in_progress',
+  'finalizing',
+  'completed',
+  'failed',
+  'cancelling',
+  'cancelled',
+  'expired',
+] as const;
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+const FINAL = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly BatchStatus[];
+
+export const isFinalBatch = (status: string): boolean => FINAL.some((final) => final === status);
+
+/** A batch uses at most this many different models: each has a lane of its own. */
+export const MODELS_A_BATCH = 64;
+
+/** What one read of a batch gives. Every value of the record is text. */
+export type BatchView = { id: BatchId; record: Readonly<Record<string, string>>; usage: UsageSums };
+
+export const batchStatusOf = ({ record }: BatchView): BatchStatus => record.status as BatchStatus; // Only the scripts write it.
+
+/** How many of its lines are final. */
+export const finishedLines = ({ record }: BatchView): number =>
+  Number(record.total ?? 0) - Number(record.unfinished ?? 0);
+
+/** What was asked for with a batch, so that another can be given the same. */
+export const optionsOfBatch = ({ record }: BatchView) => ({
+  metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
+  webhook: record.webhook ? parseWebhook(record.webhook) : null,
+  durationMs: Number(record.deadline) - Number(record.published),
+});
+
+export type Batch = {
+  id: BatchId;
+  object: 'batch';
+  status: BatchStatus;
+  provider: Provider;
+  credential: CredentialKind;
+  request_counts: Record<'total' | 'queued' | 'in_progress' | FinalStatus, number>;
+  usage: Omit<UsageJson, 'price_version'> & { unpriced_requests: number };
+  /** Of lines that were left out, the first 100; `skipped` counts them all. */
+  errors: LineError[];
+  skipped: number;
+  created_at: string;
+  in_progress_at: string;
+  finished_at: string | null;
+  deadline_at: string;
+  retained_until: string | null;
+  sandbox: boolean;
+  metadata: Record<string, string>;
+  parent_id: BatchId | null;
+  urls: { self: string; results: string; cancel: string; retry: string };
+};
+
+/** The object that clients see. */
+export const toBatch = (view: BatchView): Batch => {
+  const { id, record, usage } = view;
+  const text = (field: string): string => record[field] ?? '';
+  const count = (field: string): number => Number(record[field] ?? 0);
+  const time = (field: string): string | null => (record[field] ? isoTime(record[field]) : null);
+  return {
+    id,
+    object: 'batch',
+    status: batchStatusOf(view),
+    // The casts in this function: the record holds what `begin` and `publish` were given, and those are typed.
+    provider: text('provider') as Provider,
+    credential: text('credential') as CredentialKind,
+    request_counts: {
+      total: count('total'),
+      queued: count('unfinished') - count('in_progress'),
+      in_progress: count('in_progress'),
+      completed: count('completed'),
+      failed: count('failed'),
+      cancelled: count('cancelled'),
+      expired: count('expired'),
+    },
+    usage: {
+      input_tokens: usage.input_tokens,
+      output_tokens: usage.output_tokens,
+      cached_input_tokens: usage.cached_input_tokens,
+      total_tokens: usage.input_tokens + usage.output_tokens,
+      cost_usd: usage.cost_nano === 0 && usage.unpriced_requests > 0 ? null : usage.cost_nano / 1e9,
+      unpriced_requests: usage.unpriced_requests,
+    },
+    errors: record.errors ? (JSON.parse(record.errors) as LineError[]) : [],
+    skipped: count('skipped'),
+    created_at: isoTime(text('published')),
+    in_progress_at: isoTime(text('published')),
+    finished_at: time('finished'),
+    deadline_at: isoTime(text('deadline')),
+    retained_until: time('retained'),
+    sandbox: text('sandbox') === '1',
+    metadata: optionsOfBatch(view).metadata,
+    parent_id: (record.parent as BatchId | undefined) ?? null,
+    urls: {
+      self: `/v1/batches/${id}`,
+      results: `/v1/batches/${id}/results`,
+      cancel: `/v1/batches/${id}/cancel`,
+      retry: `/v1/batches/${id}/retry`,
+    },
+  };
+};
+
+/** A place among a batch's outcomes: after so many entries, and so many lines of the next. */
+export type Place = { index: number; offset: number };
+
+export const START: Place = { index: 0, offset: 0 };
+
+/** A line of a batch that is final, as clients read it. */
+export type ResultLine = {
+  custom_id: string;
+  job_id: JobId;
+  status: FinalStatus;
+  result: CompletionResult | null;
+  usage: UsageJson | null;
+  error: JobErrorJson | null;
+  /** Reading `after` it goes on behind this line. */
+  cursor: string;
+};
+
+export type Outcome = {
+  id: JobId;
+  customId: string;
+  status: FinalStatus;
+  record: JobRecord;
+  result: CompletionResult | null;
+  next: Place;
+};
+
+export const toResultLine = (batch: BatchId, { id, customId, status, record, result, next }: Outcome): ResultLine => ({
+  custom_id: customId,
+  job_id: id,
+  status,
+  result,
+  usage: deliveredUsage(record),
+  error: errorJson(record),
+  cursor: Buffer.from(`${stemOf(batch)}.${next.index}.${next.offset}`).toString('base64url'),
+});
+
+/** The place that a cursor of this batch stands for; null for any other text. */
+export const parseCursor = (batch: BatchId, cursor: string): Place | null => {
+  const [, stem, index, offset] =
+    /^(\w{22})\.(\d{1,7})\.(\d{1,7})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  return stem === stemOf(batch) ? { index: Number(index), offset: Number(offset) } : null;
+};

@@ -1,0 +1,21 @@
+/** A batch as the scripts answer it. */
+import type { BatchView } from '../../domain/batch.ts';
+import type { BatchId } from '../../domain/ids.ts';
+import { fieldsOf } from '../records/fields.ts';
+import { COUNTERS, showBatchLedger, type UsageSums } from '../usage/usage-store.ts';
+
+/** What `view_batch` answers. */
+export type ViewBatchReply = [] | [record: string[], ledger: string[]];
+
+/** Null where the tenant has no such batch. */
+export const parseBatchView = ([flat, ledger = []]: ViewBatchReply): BatchView | null => {
+  if (!flat) return null;
+  const record = fieldsOf(flat);
+  // A cast because Object.fromEntries forgets the names.
+  const usage = Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as UsageSums;
+  showBatchLedger(ledger, (_day, _name, counts) => {
+    for (const [index, counter] of COUNTERS.entries()) usage[counter] += counts[index] ?? 0;
+  });
+  // A cast because `begin` was given the id and wrote nothing else.
+  return { id: record.id as BatchId, record, usage };
+};

@@ -1,0 +1,181 @@
+/** The attempts of a job, each opened before its call and settled after it: one call here is one atomic script. */
+import type {
+  CompletionRequest,
+  CompletionResult,
+  CredentialKind,
+  Provider,
+  TokenUsage,
+} from '../../domain/completion.ts';
+import type { JobErrorCode } from '../../domain/errors.ts';
+import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';
+import type { FinalStatus } from '../../domain/job.ts';
+import type { AttemptOutcome } from '../../domain/outcome.ts';
+import type { Price } from '../../domain/prices/pricing.ts';
+import type { Traceparent } from '../../domain/traceparent.ts';
+import type { RunScript } from '../commands/scripts.ts';
+import type { Handoff } from '../queue/queues.ts';
+import { shardTag } from '../redis/names.ts';
+
+/** An attempt found open this many times when another worker takes the job over ends it. */
+const MAX_CRASHES = 5;
+/** Of any outcome, those that count toward nothing else included. More than throttles, failures and waits for a key service in a day of deadline. */
+const MAX_CLAIMS = 1_000;
+/** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
+const HANDOFFS_A_SETTLE = 4;
+
+export type Claim = {
+  attempt: number;
+  tenant: TenantId;
+  provider: Provider;
+  model: string;
+  credential: CredentialKind;
+  deadlineMs: number;
+  timeoutMs: number;
+  /** Failed attempts and throttled ones so far. */
+  failures: number;
+  throttles: number;
+  /** Of a throttle, if this attempt meets one, and of its upstream: see `lanes.lua`. */
+  apart: number;
+  strikes: number;
+  request: CompletionRequest;
+  sealedKey: string | null;
+  /** Of the request that it came with; null where there is no trace. */
+  traceparent: Traceparent | null;
+  /** That the job is a line of: its key was sealed for it. */
+  batch: BatchId | null;
+};
+
+export type ClaimAnswer =
+  | { kind: 'claimed'; claim: Claim }
+  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget'; handoffs: Handoff[] };
+
+/** What becomes of a job after an attempt. */
+export type NextStep =
+  | { kind: 'completed'; result: CompletionResult }
+  /** `parkMs`: how long its upstream is left alone, if a throttle ended the job. */
+  | { kind: 'failed'; code: JobErrorCode; providerStatus: number | null; detail: string | null; parkMs?: number }
+  | { kind: 'expired' }
+  | { kind: 'cancelled' }
+  /** Back after a pause, in which it holds no place. */
+  | { kind: 'retry'; waitMs: number /** The attempt counts toward nothing: no call was made. */; unsent?: true }
+  /** As `retry`, after a throttle, which holds for its upstream too unless the job stands apart. */
+  | { kind: 'park'; waitMs: number; parkMs: number }
+  /** Back to its place at once: the worker could not finish it, which is no fault of the job. */
+  | { kind: 'hand_back' };
+
+export type Settlement = {
+  id: JobId;
+  attempt: number;
+  /** The mark given to `claim`. */
+  claim: string;
+  outcome: AttemptOutcome;
+  providerRequestId: string | null;
+  usage: (Pick<TokenUsage, 'inputTokens' | 'outputTokens' | 'cachedInputTokens'> & Price) | null;
+  /** Whether the provider may bill the call: without usage its estimate counts toward the budget. */
+  billable: boolean;
+  next: NextStep;
+};
+
+export type SettleAnswer = {
+  became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone';
+  handoffs: Handoff[];
+};
+
+export type AttemptStore = ReturnType<typeof createAttemptStore>;
+
+export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; retentionMs: number }) => ({
+  // The casts in this file: the forms of answers are those in the scripts' headers.
+  /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
+  claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
+    const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs, MAX_CLAIMS])) as
+      | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]]
+      | ClaimReply;
+    if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
+    return { kind: 'claimed', claim: parseClaim(reply) };
+  },
+
+  /** Ends an attempt: what it reported is accounted once, and the job is final or waits again. Safe to call twice. */
+  settle: async (shard: number, settlement: Settlement): Promise<SettleAnswer> => {
+    const { next, usage } = settlement;
+    const failed = next.kind === 'failed' ? next : null;
+    const [became, handoffs] = (await run('settle', shardTag(shard), [
+      settlement.id,
+      settlement.attempt,
+      settlement.claim,
+      settlement.outcome,
+      settlement.providerRequestId ?? '',
+      next.kind,
+      'waitMs' in next ? next.waitMs : 0,
+      next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
+      failed?.providerStatus ?? '',
+      failed?.detail ?? '',
+      next.kind === 'completed' ? JSON.stringify(next.result) : '',
+      usage ? '1' : '',
+      usage?.inputTokens ?? '',
+      usage?.outputTokens ?? '',
+      usage?.cachedInputTokens ?? '',
+      usage?.costNano ?? '',
+      usage?.priceVersion ?? '',
+      next.kind === 'retry' && !next.unsent ? '1' : '',
+      retentionMs,
+      HANDOFFS_A_SETTLE,
+      settlement.billable ? '1' : '',
+      'parkMs' in next ? (next.parkMs ?? 0) : 0,
+    ])) as [SettleAnswer['became'], Handoff[]];
+    return { became, handoffs };
+  },
+});
+
+type ClaimReply = [
+  'claimed',
+  attempt: number,
+  tenant: TenantId,
+  provider: Provider,
+  model: string,
+  credential: CredentialKind,
+  deadline: string,
+  timeout: string,
+  failures: number,
+  throttles: number,
+  apart: number,
+  strikes: number,
+  request: string,
+  sealedKey: string,
+  traceparent: Traceparent | '',
+  batch: BatchId | '',
+];
+
+const parseClaim = ([
+  ,
+  attempt,
+  tenant,
+  provider,
+  model,
+  credential,
+  deadline,
+  timeout,
+  failures,
+  throttles,
+  apart,
+  strikes,
+  request,
+  sealedKey,
+  traceparent,
+  batch,
+]: ClaimReply): Claim => ({
+  attempt,
+  tenant,
+  provider,
+  model,
+  credential,
+  deadlineMs: Number(deadline),
+  timeoutMs: Number(timeout),
+  failures,
+  throttles,
+  apart,
+  strikes,
+  request: JSON.parse(request) as CompletionRequest,
+  sealedKey: sealedKey || null,
+  traceparent: traceparent || null,
+  batch: batch || null,
+});
