@@ -3,7 +3,7 @@ import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
 import { createLog } from '../shared/process/log.ts';
 import { UnfitServer } from '../shared/storage/redis/server.ts';
-import { startApi } from './deps.ts';
+import { startApi } from './start.ts';
 
 const LISTEN_PROBLEMS: Record<string, string> = {
   EADDRINUSE: 'is in use: stop what listens there, or set another one',

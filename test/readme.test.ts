@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../api/route.ts';
+import { ROUTES } from '../api/access/route.ts';
 import { FAILURES, parseDirectives } from '../local/sandbox/directives.ts';
 import { AUDIT_KINDS } from '../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../shared/domain/errors.ts';

@@ -1,8 +1,8 @@
 /** The authenticator over the real registry: what it remembers, for how long, and what that costs of Redis. */
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createAuthenticator, REMEMBERED_MS } from '../../api/authenticator.ts';
-import { networkOf } from '../../api/failed-logins.ts';
+import { createAuthenticator, REMEMBERED_MS } from '../../api/access/authenticator.ts';
+import { networkOf } from '../../api/access/failed-logins.ts';
 import { type PlatformKeyId, toBase32 } from '../../shared/domain/ids.ts';
 import { type NewKey, SCOPES, type Tenant } from '../../shared/domain/tenant.ts';
 import { createPlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type BodyRoom, createBodyRoom, type Sender } from '../../api/body-room.ts';
+import { type BodyRoom, createBodyRoom, type Sender } from '../../api/http/body/body-room.ts';
 
 const MIB = 1_048_576;
 const FREE = 16_384;

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { ApiEnv } from '../../api/context.ts';
-import { listen } from '../../api/listen.ts';
+import type { ApiEnv } from '../../api/http/context.ts';
+import { listen } from '../../api/http/server/listen.ts';
 import { createLog } from '../../shared/process/log.ts';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../api/route.ts';
+import { ROUTES } from '../../api/access/route.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import { type PlatformKey, SCOPES, type Scope, type Tenant } from '../../shared/domain/tenant.ts';
 import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';

@@ -2,8 +2,8 @@
 import { connect } from 'node:net';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import type { ApiEnv } from '../../api/context.ts';
-import { listen } from '../../api/listen.ts';
+import type { ApiEnv } from '../../api/http/context.ts';
+import { listen } from '../../api/http/server/listen.ts';
 import { createLog } from '../../shared/process/log.ts';
 
 const log = createLog({ level: 'silent', process: 'api' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createEstimateJob } from '../../api/estimate-job.ts';
+import { createEstimateJob } from '../../api/intake/estimate-job.ts';
 import { createPrices } from '../../shared/domain/prices/pricing.ts';
 import { NO_LIMITS } from '../support/no-limits.ts';
 

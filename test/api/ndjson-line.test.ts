@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ndjsonLine } from '../../api/ndjson-line.ts';
+import { ndjsonLine } from '../../api/surfaces/native/batches/ndjson-line.ts';
 
 /** Where Python's str.splitlines and others end a line. */
 const BREAKS = ['\n', '\r', '\v', '\f', '\x1c', '\x1d', '\x1e', '\x85', '\u2028', '\u2029'];

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { Hono } from 'hono';
 import { beforeAll, expect, test } from 'vitest';
-import type { Caller } from '../../api/authenticator.ts';
-import type { ApiEnv } from '../../api/context.ts';
-import type { Access } from '../../api/demand-access.ts';
-import { type Path, ROUTES, route } from '../../api/route.ts';
+import type { Caller } from '../../api/access/authenticator.ts';
+import type { ApiEnv } from '../../api/http/context.ts';
+import type { Access } from '../../api/access/demand-access.ts';
+import { type Path, ROUTES, route } from '../../api/access/route.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { SCOPES } from '../../shared/domain/tenant.ts';
 import { tenant } from '../shared/tenants.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { ApiContext } from '../../api/context.ts';
-import { createTakeTurns } from '../../api/take-turns.ts';
+import type { ApiContext } from '../../api/http/context.ts';
+import { createTakeTurns } from '../../api/surfaces/native/take-turns.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 
 type Call = { response: Promise<Response>; end: () => void; fail: (error: Error) => void; leave: () => void };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { takenWebhookUrl } from '../../api/taken-webhook-url.ts';
+import { takenWebhookUrl } from '../../api/intake/taken-webhook-url.ts';
 
 const webhooks = { allowPrivate: false, retryScheduleMs: [1] };
 const refusalOf = (url: string, production: boolean): string => {

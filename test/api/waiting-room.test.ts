@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createWaitingRoom, type Wait } from '../../api/waiting-room.ts';
+import { createWaitingRoom, type Wait } from '../../api/intake/waiting-room.ts';
 import type { JobId, TenantId } from '../../shared/domain/ids.ts';
 import { until } from '../support/until.ts';
 

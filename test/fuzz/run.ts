@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { Pool } from 'undici';
-import { createDocument } from '../../api/openapi/document.ts';
+import { createDocument } from '../../api/operations/openapi/document.ts';
 import { REQUEST_ERRORS } from '../../shared/domain/errors.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { createAnswerCheck } from '../support/openapi.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEstimateJob } from '../../api/estimate-job.ts';
+import { createEstimateJob } from '../../api/intake/estimate-job.ts';
 import { type CompletionRequest, messageTexts, type TokenUsage } from '../../shared/domain/completion.ts';
 import type { TenantId } from '../../shared/domain/ids.ts';
 import { createPrices } from '../../shared/domain/prices/pricing.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkLine, type LineRules } from '../../../api/ingestion/check-line.ts';
+import { checkLine, type LineRules } from '../../../api/intake/uploads/check-line.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 
 const RULES: LineRules = {

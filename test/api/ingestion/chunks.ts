@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Splitter } from '../../../api/ingestion/split-lines.ts';
+import type { Splitter } from '../../../api/intake/uploads/split-lines.ts';
 
 /** How a client, its network and Node may cut a body: any sizes, over and over. */
 export const cuts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSeenIds } from '../../../api/ingestion/seen-ids.ts';
+import { createSeenIds } from '../../../api/intake/uploads/seen-ids.ts';
 
 test('an id is new once, whatever came between, as with a set of the ids themselves', () => {
   fc.assert(

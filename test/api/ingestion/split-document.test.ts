@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { splitDocument } from '../../../api/ingestion/split-document.ts';
+import { splitDocument } from '../../../api/intake/uploads/split-document.ts';
 import { cuts, splitAll, textsOf } from './chunks.ts';
 
 const LIMIT_BYTES = 512;

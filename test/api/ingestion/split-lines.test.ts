@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { splitLines } from '../../../api/ingestion/split-lines.ts';
+import { splitLines } from '../../../api/intake/uploads/split-lines.ts';
 import { cuts, splitAll, textsOf } from './chunks.ts';
 
 const LIMIT = { limitBytes: 64 };

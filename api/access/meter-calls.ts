@@ -1,0 +1,14 @@
+import { createMiddleware } from 'hono/factory';
+import type { Asker, CallMeter } from './call-meter.ts';
+import type { ApiContext, ApiEnv } from '../http/context.ts';
+
+/** Bounds the work that each asker makes, before its body is read. */
+export const meterCalls = (meter: CallMeter, askerOf: (c: ApiContext) => Asker) =>
+  createMiddleware<ApiEnv>(async (c, next) => {
+    const asker = askerOf(c);
+    const { socket } = c.env.incoming;
+    const readBefore = socket.bytesRead;
+    await meter.enter(asker);
+    await next();
+    if (c.res.status >= 400 && c.res.status < 500) await meter.refused(asker, socket.bytesRead - readBefore);
+  });

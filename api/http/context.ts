@@ -1,0 +1,23 @@
+/** What the middleware hands to the routes. */
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { RequestErrorCode } from '../../shared/domain/errors.ts';
+import type { TenantId } from '../../shared/domain/ids.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Caller } from '../access/authenticator.ts';
+
+export type ApiEnv = {
+  Bindings: HttpBindings;
+  Variables: {
+    requestId: string;
+    /** Set behind `traceRequest`, so in every route under /v1; null where there is no trace. */
+    traceparent: Traceparent | null;
+    /** Set behind `authenticateTenant`, so in every route under /v1. */
+    tenant: TenantId;
+    caller: Caller;
+    /** What the access log adds to its line. */
+    logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string; batch_id?: string };
+  };
+};
+
+export type ApiContext = Context<ApiEnv>;

@@ -1,0 +1,200 @@
+/** The business step behind a new batch: admit, stage its lines as they come, seal, publish, hand off. What is not published leaves nothing behind. */
+import { hash } from 'node:crypto';
+import type { BatchView } from '../../shared/domain/batch.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { BatchId, BatchIds } from '../../shared/domain/ids.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Sealer } from '../../shared/keys/encryption/seal.ts';
+import type { RequestDigests } from '../../shared/keys/request-digest.ts';
+import type { Fingerprints } from '../../shared/keys/user/fingerprint.ts';
+import type { UserCredential } from '../../shared/keys/user/user-key.ts';
+import type { Config } from '../../shared/process/config/config.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import {
+  type BatchDetails,
+  type NewBatch,
+  type NewLine,
+  type Staging,
+  StagingLost,
+  StagingStopped,
+  StorageFull,
+} from '../../shared/storage/batches/batch-staging.ts';
+import type { BatchStore } from '../../shared/storage/batches/batch-store.ts';
+import type { RateState } from '../../shared/storage/jobs/job-store.ts';
+import type { Queues } from '../../shared/storage/queue/queues.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
+import type { Admission } from './admission.ts';
+import type { Caller } from '../access/authenticator.ts';
+import type { BatchOptions } from './uploads/batch-form.ts';
+import type { RequestTexts } from './uploads/upload-meaning.ts';
+import { stoppedRequest } from './stopped.ts';
+import { storageFull } from './stored-bytes.ts';
+
+export type BatchContents = Omit<BatchOptions, 'onInvalid'> & Pick<BatchDetails, 'errors' | 'skipped'>;
+
+export type BatchOffer = {
+  caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits'>;
+  /** Called as soon as the queue has answered, whether it takes the batch or not. */
+  tellRate: (rate: RateState) => void;
+  /** Null runs on the platform's account. */
+  user: UserCredential | null;
+  traceparent: Traceparent | null;
+  /** The batch whose lines this one repeats. */
+  parent: BatchId | null;
+  /** The client's `Idempotency-Key`, and the call that it came with. */
+  idempotency: { key: string; route: string } | null;
+  /** Checks and brings the lines. */
+  fill: (add: (lines: readonly NewLine[]) => Promise<void>) => Promise<BatchContents>;
+  /** All that makes two requests the same, but for provider and key; reads what `fill` has not read. Called once. */
+  request: () => Promise<RequestTexts>;
+};
+
+export type AcceptedBatch = { view: BatchView; replayed: boolean };
+
+export type AcceptBatch = (offer: BatchOffer) => Promise<AcceptedBatch>;
+
+type Needs = {
+  admission: Admission;
+  batches: BatchStore;
+  batchIds: BatchIds;
+  queues: Queues;
+  sealer: Sealer;
+  fingerprints: Fingerprints;
+  requestDigests: RequestDigests;
+  config: Pick<Config, 'sandbox' | 'batches'>;
+  now: () => number;
+  log: Log;
+};
+
+const IN_PROGRESS_SECONDS = 2;
+const QUEUE_FULL_SECONDS = 5;
+
+export const createAcceptBatch = ({
+  admission,
+  batches,
+  batchIds,
+  queues,
+  sealer,
+  fingerprints,
+  requestDigests,
+  config,
+  now,
+  log,
+}: Needs): AcceptBatch => {
+  const publish = async (
+    staging: Staging,
+    { id, tenant, provider }: NewBatch,
+    { user, fill }: BatchOffer,
+    digest: () => Promise<string>,
+  ): Promise<AcceptedBatch> => {
+    const { durationMs, ...contents } = await fill(async (lines) => {
+      // An upload may take minutes.
+      admission.admit();
+      await staging.add(lines);
+    });
+    const deadlineMs = now() + durationMs;
+    const sealedKey = user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs }));
+    const answer = await staging
+      .publish({ ...contents, deadlineMs, sealedKey }, await digest())
+      .catch((error: unknown) => Promise.reject(uncertain(error, id)));
+    if (answer.kind === 'too_many_queued') throw tooManyQueued(answer.queued, staging.count());
+    // The batch is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
+    queues
+      .add(answer.shard, answer.handoffs)
+      .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+    return { view: answer.view, replayed: false };
+  };
+
+  const tooManyQueued = (queued: number, more: number): RequestError =>
+    new RequestError('too_many_queued', {
+      retryAfterSeconds: QUEUE_FULL_SECONDS,
+      message: `This tenant may have ${config.batches.maxQueued} lines of batches waiting; ${queued} do, and ${more} more are too many. Try again when some of them have run.`,
+    });
+
+  const accept = async (offer: BatchOffer): Promise<AcceptedBatch> => {
+    admission.admit();
+    const { caller, tellRate, user, traceparent, parent, idempotency, request } = offer;
+    const { tenant, platformKey, limits } = caller;
+    const provider = user?.provider ?? 'bedrock';
+    const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
+    const digests = async (): Promise<[string, ...string[]]> => {
+      const { meaning, former } = await request();
+      return [
+        ...requestDigests((pepper) => JSON.stringify([meaning, provider, marks[pepper] ?? null])),
+        ...marks.map((mark) => hash('sha256', JSON.stringify([former, provider, mark]), 'base64url').slice(0, 22)),
+      ];
+    };
+    const batch: NewBatch = {
+      id: batchIds.next(tenant),
+      tenant,
+      provider,
+      credential: user ? 'user' : 'platform',
+      platformKey,
+      fingerprint: marks[0],
+      traceparent,
+      parent,
+      sandbox: config.sandbox,
+      limits: { ...limits, max_queued: config.batches.maxQueued },
+    };
+    const answer = await batches.begin(batch, idempotency);
+    tellRate(answer.rate);
+    switch (answer.kind) {
+      case 'stopped':
+        throw stoppedRequest(answer.reason);
+      case 'rate_limited':
+        throw tooManyRequests(limits, answer.waitMs);
+      case 'too_many_queued':
+        throw tooManyQueued(answer.queued, 1);
+      case 'too_many_stored_bytes':
+        throw storageFull(limits, { stored: answer.stored, own: 0 });
+      case 'in_progress':
+        throw new RequestError('idempotency_in_progress', {
+          param: 'Idempotency-Key',
+          retryAfterSeconds: IN_PROGRESS_SECONDS,
+        });
+      case 'known': {
+        const found = await answer.compare(await digests());
+        if (found.kind === 'mismatch') throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
+        if (found.view === null) throw batchGone();
+        return { view: found.view, replayed: true };
+      }
+      case 'staging':
+        try {
+          return await publish(answer.staging, batch, offer, async () => (await digests())[0]);
+        } catch (error) {
+          // What cannot be deleted now, a worker's upkeep deletes.
+          await answer.staging.discard().catch(() => {});
+          if (error instanceof StagingLost) throw new RequestError('request_timeout');
+          if (error instanceof StagingStopped) throw stoppedRequest(error.reason);
+          throw error instanceof StorageFull ? storageFull(limits, error) : error;
+        }
+    }
+  };
+  return (offer) => accept(offer).finally(() => offer.user?.key.forget());
+};
+
+const tooManyRequests = ({ requests_per_minute }: Caller['limits'], waitMs: number): RequestError =>
+  new RequestError('rate_limited', {
+    retryAfterSeconds: Math.ceil(waitMs / 1_000),
+    message: `This tenant may send ${requests_per_minute} requests a minute, and a batch is one; try again after the time in Retry-After.`,
+  });
+
+/** `param` is where the id stands, if not in the path. */
+export const noBatch = (param?: string): RequestError =>
+  new RequestError('not_found', { ...(param && { param }), message: 'No batch of this tenant has this id.' });
+
+export const batchGone = (): RequestError =>
+  new RequestError('result_expired', {
+    message: 'This batch is no longer stored: it was deleted, or its retention has ended.',
+  });
+
+/** Redis did not answer: the batch may have been accepted. */
+const uncertain = (error: unknown, id: BatchId): unknown =>
+  error instanceof RedisUnavailable
+    ? new RequestError('queue_unavailable', {
+        batchId: id,
+        retryAfterSeconds: 1,
+        message:
+          'The queue did not answer, so the batch may or may not have been accepted: ask for batch_id before you send it again.',
+      })
+    : error;

@@ -1,0 +1,203 @@
+/** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import { RequestError } from '../../shared/domain/errors.ts';
+import type { JobId, JobIds } from '../../shared/domain/ids.ts';
+import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Webhook } from '../../shared/domain/webhooks/webhook.ts';
+import type { Sealer } from '../../shared/keys/encryption/seal.ts';
+import type { RequestDigests } from '../../shared/keys/request-digest.ts';
+import type { Fingerprints } from '../../shared/keys/user/fingerprint.ts';
+import type { UserCredential } from '../../shared/keys/user/user-key.ts';
+import type { Config } from '../../shared/process/config/config.ts';
+import { describeError, type Log } from '../../shared/process/log.ts';
+import type { JobStore, NewJob, RateState } from '../../shared/storage/jobs/job-store.ts';
+import type { Queues } from '../../shared/storage/queue/queues.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
+import type { Admission } from './admission.ts';
+import type { Caller } from '../access/authenticator.ts';
+import { canonicalJson } from '../http/body/canonical-json.ts';
+import type { EstimateJob } from './estimate-job.ts';
+import { rateLimited } from './rate-limit.ts';
+import { stoppedRequest } from './stopped.ts';
+import { storageFull } from './stored-bytes.ts';
+import type { WaitingRoom } from './waiting-room.ts';
+
+type Needs = {
+  admission: Admission;
+  jobs: JobStore;
+  jobIds: JobIds;
+  queues: Queues;
+  sealer: Sealer;
+  fingerprints: Fingerprints;
+  requestDigests: RequestDigests;
+  waitingRoom: WaitingRoom;
+  estimateJob: EstimateJob;
+  config: Pick<Config, 'sandbox' | 'jobs'>;
+  now: () => number;
+  log: Log;
+};
+
+export type Submission = {
+  caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits' | 'allowedModels'>;
+  /** Called as soon as the queue has answered, whether it took the job or not. */
+  tellRate: (rate: RateState) => void;
+  /** Null runs on the platform's account. */
+  user: UserCredential | null;
+  /** What the client sent, as it was parsed, before any default: two requests are the same by it. */
+  body: unknown;
+  request: CompletionRequest;
+  metadata: Record<string, string>;
+  webhook: Webhook | null;
+  /** Null takes the configured default. */
+  timeoutMs: number | null;
+  deadlineMs: number | null;
+  /** Where in a trace the request stands; null where there is none. */
+  traceparent: Traceparent | null;
+  /** The client's `Idempotency-Key`. */
+  idempotencyKey: string | null;
+  /** Waits so long for the job to be final; null answers when it is accepted. */
+  wait: { ms: number; gone: AbortSignal } | null;
+};
+
+/** `waitedMs`: the longest that it would have waited; 0 when it did not wait. */
+export type Submitted = { view: JobView; replayed: boolean; waitedMs: number };
+
+/** Nobody knows when a job of the queue will run: soon enough to be of use, and not so soon that asking is the work. */
+const QUEUE_FULL_SECONDS = 5;
+
+const ROUTE = 'POST /v1/complete';
+
+export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
+  const { jobs, queues, waitingRoom, log } = needs;
+
+  const accept = async (
+    { caller: { limits }, tellRate }: Submission,
+    job: NewJob,
+    watcher: string | null,
+  ): Promise<Submitted> => {
+    const answer = await jobs
+      .submit(job, { watcher })
+      .catch((error: unknown) => Promise.reject(uncertain(error, job.id)));
+    tellRate(answer.rate);
+    switch (answer.kind) {
+      case 'mismatch':
+        throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
+      case 'refused':
+        throw job.refusal ?? new Error('refused for no reason');
+      case 'stopped':
+        throw stoppedRequest(answer.reason);
+      case 'rate_limited':
+        throw rateLimited(limits, answer.waitMs);
+      case 'too_many_queued':
+        throw new RequestError('too_many_queued', {
+          retryAfterSeconds: QUEUE_FULL_SECONDS,
+          message: `This tenant may have ${limits.max_queued} jobs waiting, and has them; try again when some of them have run.`,
+        });
+      case 'too_many_stored_bytes':
+        throw storageFull(limits, answer);
+      case 'over_budget':
+        throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
+      case 'replayed':
+        if (answer.view === null) throw new RequestError('result_expired');
+        return { view: answer.view, replayed: true, waitedMs: 0 };
+      case 'accepted':
+        // The job is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
+        queues
+          .add(answer.shard, answer.handoffs)
+          .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+        return { view: answer.view, replayed: false, waitedMs: 0 };
+    }
+  };
+
+  return async (submission) => {
+    needs.admission.admit();
+    const { caller, wait, idempotencyKey } = submission;
+    const job = await newJob(needs, submission).finally(() => submission.user?.key.forget());
+    // Without a key there is nothing that it could repeat.
+    if (job.refusal !== null && idempotencyKey === null) throw job.refusal;
+    if (wait === null) return accept(submission, job, null);
+
+    const first = await accept(submission, job, waitingRoom.id);
+    const { id } = first.view;
+    const { state, waitedMs } = await waitingRoom.wait(id, wait.ms, {
+      tenant: caller.tenant,
+      gone: wait.gone,
+      heeds: isFinal,
+      // The job is accepted: the answer is a 202 at least, whatever becomes of the reads.
+      read: async () =>
+        (await jobs.read(caller.tenant, id, { watcher: waitingRoom.id }).catch(() => null)) ?? first.view,
+      isDone: (view) => isFinal(statusOf(view)),
+    });
+    return { ...first, view: state, waitedMs };
+  };
+};
+
+const newJob = async (
+  { jobIds, sealer, fingerprints, requestDigests, estimateJob, config, now }: Needs,
+  submission: Submission,
+): Promise<NewJob> => {
+  const { caller, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { tenant, platformKey, limits } = caller;
+  const id = jobIds.next(tenant);
+  const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
+  const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
+  const deadlineMs = now() + durationMs;
+  const provider = user?.provider ?? 'bedrock';
+  const credential = user ? 'user' : 'platform';
+  const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
+  return {
+    id,
+    tenant,
+    class: 'interactive',
+    provider,
+    credential,
+    platformKey,
+    fingerprint: marks[0],
+    deadlineMs,
+    timeoutMs,
+    ...estimateJob(request, { provider, credential, caller, param: 'model' }),
+    sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
+    metadata,
+    webhook,
+    traceparent,
+    sandbox: config.sandbox,
+    limits,
+    idempotency:
+      idempotencyKey === null
+        ? null
+        : {
+            key: idempotencyKey,
+            route: ROUTE,
+            // The second form is the former release's: its entries stay for a day.
+            requests: [
+              ...requestDigests((pepper) => canonicalJson([submission.body, provider, marks[pepper] ?? null])),
+              ...marks.map((mark) =>
+                JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
+              ),
+            ],
+          },
+  };
+};
+
+const dollars = (nano: number): string => `$${(nano / 1e9).toFixed(6).replace(/(\.\d\d.*?)0+$/, '$1')}`;
+
+const budgetMessage = (
+  { cost }: NewJob,
+  { usedNano, reservedNano }: { usedNano: number; reservedNano: number },
+): string => {
+  const { estimateNano = 0, budgetNano = 0 } = cost ?? {};
+  const left = Math.max(0, budgetNano - usedNano - reservedNano);
+  return `This request may cost ${dollars(estimateNano)}, and ${dollars(left)} of this month’s budget of ${dollars(budgetNano)} are neither used nor reserved; lower max_tokens, or wait for running jobs to end or for the next month.`;
+};
+
+/** Redis did not answer: the job may have been accepted. */
+const uncertain = (error: unknown, id: JobId): unknown =>
+  error instanceof RedisUnavailable
+    ? new RequestError('queue_unavailable', {
+        jobId: id,
+        retryAfterSeconds: 1,
+        message:
+          'The queue did not answer, so the job may or may not have been accepted: ask for job_id before you send it again.',
+      })
+    : error;

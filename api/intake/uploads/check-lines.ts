@@ -1,0 +1,71 @@
+/** The lines of one batch: each checked by itself and beside those before it. */
+import { MODELS_A_BATCH } from '../../../shared/domain/batch.ts';
+import { type LineError, RequestError } from '../../../shared/domain/errors.ts';
+import type { NewLine } from '../../../shared/storage/batches/batch-staging.ts';
+import { checkLine, type LineRules } from './check-line.ts';
+import { createSeenIds } from './seen-ids.ts';
+import type { Line } from './split-lines.ts';
+
+/** So many errors are told; past them lines are only counted. */
+export const MOST_ERRORS = 100;
+
+export type LineCheck = {
+  /** Those of the lines that can be run; the others are noted. Throws RequestError 413 past the most lines. */
+  take: (lines: Iterable<Line>) => NewLine[];
+  /** What is wrong with the first lines that cannot be run, in their order. */
+  errors: readonly LineError[];
+  /** How many cannot be run. */
+  wrong: () => number;
+};
+
+export const createLineCheck = ({ rules, mostLines }: { rules: LineRules; mostLines: number }): LineCheck => {
+  const seen = createSeenIds();
+  const models = new Set<string>();
+  const errors: LineError[] = [];
+  let wrong = 0;
+  let lines = 0;
+
+  const check = ({ bytes }: Line): NewLine => {
+    const checked = checkLine(bytes, rules);
+    const { model } = checked.request;
+    if (!models.has(model) && models.size === MODELS_A_BATCH) {
+      throw new RequestError('invalid_body', {
+        param: 'body.model',
+        message: `A batch may name at most ${MODELS_A_BATCH} different models; send the lines of others as another batch.`,
+      });
+    }
+    if (!seen.add(checked.customId)) {
+      throw new RequestError('invalid_body', {
+        param: 'custom_id',
+        message: 'custom_id must be different in each line; an earlier one has the same.',
+      });
+    }
+    models.add(model);
+    return checked;
+  };
+
+  return {
+    take: (some) => {
+      const good: NewLine[] = [];
+      for (const line of some) {
+        lines += 1;
+        if (lines > mostLines) {
+          throw new RequestError('body_too_large', {
+            message: `A batch may have at most ${mostLines} lines; send the rest as another batch.`,
+          });
+        }
+        try {
+          good.push(check(line));
+        } catch (error) {
+          if (!(error instanceof RequestError)) throw error;
+          wrong += 1;
+          const { code, message, param } = error;
+          if (errors.length < MOST_ERRORS) errors.push({ line: line.number, code, message, param });
+        }
+      }
+      return good;
+    },
+    errors,
+    wrong: () => wrong,
+  };
+};

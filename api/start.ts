@@ -1,0 +1,221 @@
+/** What an API process is made of, in the order in which it is built; closed in the reverse order. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createBatchIds, createJobIds } from '../shared/domain/ids.ts';
+import { createPrices } from '../shared/domain/prices/pricing.ts';
+import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
+import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
+import { createPlatformKeys } from '../shared/keys/platform/platform-keys.ts';
+import { createRequestDigests } from '../shared/keys/request-digest.ts';
+import { createFingerprints } from '../shared/keys/user/fingerprint.ts';
+import type { Config } from '../shared/process/config/config.ts';
+import { openDataKeys } from '../shared/process/keys/data-keys.ts';
+import { openShredding } from '../shared/process/keys/shredding.ts';
+import type { Lifecycle } from '../shared/process/lifecycle.ts';
+import type { Log } from '../shared/process/log.ts';
+import { createMetricsRegistry, timeScripts } from '../shared/process/metrics/registry.ts';
+import { serveMetrics } from '../shared/process/metrics/serve-metrics.ts';
+import { createTracer } from '../shared/process/tracing/tracer.ts';
+import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
+import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
+import { createScripts } from '../shared/storage/commands/scripts.ts';
+import { createJobStore } from '../shared/storage/jobs/job-store.ts';
+import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
+import { createQueues } from '../shared/storage/queue/queues.ts';
+import { connectForNews, connectForRequests } from '../shared/storage/redis/client.ts';
+import { createRedisClock } from '../shared/storage/redis/clock.ts';
+import { examineServer, type UnfitServer, verifyMode, verifyServer } from '../shared/storage/redis/server.ts';
+import { subscribe } from '../shared/storage/redis/subscribe.ts';
+import { createPlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
+import { createRequestStore } from '../shared/storage/tenants/request-store.ts';
+import { createTenantStore } from '../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore } from '../shared/storage/tenants/work-store.ts';
+import { createBudgetStore } from '../shared/storage/usage/budget-store.ts';
+import { createUsageStore } from '../shared/storage/usage/usage-store.ts';
+import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
+import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
+import { createAcceptBatch } from './intake/accept-batch.ts';
+import { createAdmission } from './intake/admission.ts';
+import { createApp } from './app.ts';
+import { createAuthenticator } from './access/authenticator.ts';
+import { createCallMeter } from './access/call-meter.ts';
+import { createClientAddress } from './http/server/client-address.ts';
+import { createEstimateJob } from './intake/estimate-job.ts';
+import { createFailedLogins } from './access/failed-logins.ts';
+import { createUploadSlots } from './intake/uploads/upload-slots.ts';
+import { type ListeningServer, listen } from './http/server/listen.ts';
+import { createApiMetrics } from './metrics.ts';
+import { createNoteLogin } from './access/note-login.ts';
+import { createReadJson } from './http/body/read-json.ts';
+import { createStopWork } from './intake/stop-work.ts';
+import { createDefaultLimits } from './intake/stored-bytes.ts';
+import { createSubmitJob } from './intake/submit-job.ts';
+import { createTakeRequest } from './surfaces/native/take-request.ts';
+import { createTakeTurns } from './surfaces/native/take-turns.ts';
+import { createWaitingRoom } from './intake/waiting-room.ts';
+
+export const startApi = async (
+  config: Config,
+  { lifecycle, log, onUnfit }: { lifecycle: Lifecycle; log: Log; onUnfit: (error: UnfitServer) => void },
+): Promise<ListeningServer> => {
+  const { shards, url } = config.redis;
+  const redis = connectForRequests(url);
+  lifecycle.onStop('redis', () => redis.disconnect());
+  const clock = createRedisClock(redis);
+  const news = connectForNews(url);
+  lifecycle.onStop('redis news', () => news.disconnect());
+
+  const registry = createMetricsRegistry('api');
+  const run = timeScripts(createScripts(redis), registry);
+  const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
+  const usage = createUsageStore({ run, shards });
+  const queues = createQueues({ redis, shards });
+  lifecycle.onStop('queues', queues.close);
+
+  const shredding = await openShredding(config.shredding, { lifecycle, log });
+  const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
+  const secrets = createPlatformKeySecrets(config.peppers);
+  const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
+
+  const jobIds = createJobIds({ peppers: config.peppers });
+  const batchIds = createBatchIds({ peppers: config.peppers });
+  const batches = createBatchStore({ redis, run, shards, retentionMs: config.jobs.retentionMs, ids: batchIds });
+  const admission = createAdmission({
+    verify: async () => {
+      await verifyServer(redis, { shards, production: config.production });
+      await verifyMode(redis, config);
+      await clock.sync();
+    },
+    readMemory: async () => {
+      await clock.sync();
+      return examineServer(redis, config);
+    },
+    onUnfit,
+    log,
+  });
+  lifecycle.onStop('admission', admission.close);
+
+  const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'api', log });
+  lifecycle.onStop('traces', tracer.close);
+
+  const apiProcess = randomUUID().slice(0, 8);
+  const waitingRoom = createWaitingRoom({
+    id: apiProcess,
+    maxWaitMs: config.http.maxWaitMs,
+    subscribe: (onMessage) => subscribe(news, { shards, channel: 'NEWS', id: apiProcess }, onMessage),
+  });
+  const accepting = {
+    admission,
+    queues,
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
+    fingerprints: createFingerprints(config.peppers),
+    requestDigests: createRequestDigests(config.peppers),
+    config,
+    now: clock.now,
+    log,
+  };
+  const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
+  const submitJob = createSubmitJob({
+    ...accepting,
+    jobs,
+    jobIds,
+    waitingRoom,
+    estimateJob,
+  });
+  const acceptBatch = createAcceptBatch({ ...accepting, batches, batchIds });
+  const client = createClientAddress(config.http);
+  const scheduler = createSchedulerStore({
+    redis,
+    run,
+    retentionMs: config.jobs.retentionMs,
+    defaultLimits: config.limits,
+  });
+  const metrics = createApiMetrics({ registry, measure: () => scheduler.measure(shards), log });
+  if (config.metricsPort !== null) {
+    const metricsServer = await serveMetrics({
+      host: config.http.host,
+      port: config.metricsPort,
+      render: metrics.render,
+      log,
+    });
+    lifecycle.onStop('metrics', metricsServer.close);
+  }
+
+  const audit = createAuditStore({ redis, run, shards });
+  const work = createWorkStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
+  let stopping = false;
+  const appNeeds: Parameters<typeof createApp>[0] = {
+    config,
+    authenticator: createAuthenticator({
+      platformKeys: createPlatformKeys(config.platformKeys, config.peppers),
+      secrets,
+      store: platformKeys,
+      defaultLimits: createDefaultLimits(config.limits, admission.maxMemory),
+      now: clock.now,
+      elapsed: () => performance.now(),
+    }),
+    failedLogins: createFailedLogins({ perMinute: config.http.authFailuresPerMinute, addressOf: client.addressOf }),
+    callMeter: createCallMeter(),
+    client,
+    tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
+    platformKeys,
+    work,
+    stopWork: createStopWork({ work, queues, metrics, log }),
+    audit,
+    noteLogin: createNoteLogin({ audit, log }),
+    scheduler,
+    jobs,
+    jobIds,
+    queues,
+    usage,
+    deliveries: createDeliveryStore({ redis, run, shards }),
+    webhookSecrets: createWebhookSecretStore({
+      redis,
+      run,
+      shards,
+      sealer: createSealer({ dataKeys, purpose: WEBHOOK_SECRET_PURPOSE, shredding: null }),
+      now: Date.now,
+    }),
+    batches,
+    batchIds,
+    budgets: createBudgetStore({ run, shards }),
+    submitJob,
+    acceptBatch,
+    estimateJob,
+    readJson: createReadJson(config.http),
+    takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),
+    takeTurns: createTakeTurns(),
+    uploadSlots: createUploadSlots(),
+    waitingRoom,
+    tracer,
+    metrics,
+    isStopping: () => stopping,
+    isReady: () =>
+      redis.ping().then(
+        () => admission.isReady(),
+        () => false,
+      ),
+    now: clock.now,
+    log,
+  };
+  const { host, port, adminPort, idleMs } = config.http;
+  const noted = { host, idleMs, log, onRefused: metrics.requestRefused };
+  if (adminPort !== null && config.adminToken !== null) {
+    const adminApp = createApp(appNeeds, { tenants: false, operator: true });
+    const adminServer = await listen(adminApp, { ...noted, port: adminPort });
+    lifecycle.onStop('admin server', () => adminServer.close(config.drainMs));
+    log.info('admin_listening', { host: adminServer.host, port: adminServer.port });
+  }
+  const app = createApp(appNeeds, { tenants: true, operator: adminPort === null });
+  const server = await listen(app, { ...noted, port });
+  lifecycle.onStop('http server', async () => {
+    stopping = true;
+    // Balancers go on sending until they see that it is not ready.
+    await delay(config.http.unreadyMs);
+    const closed = server.close(config.drainMs);
+    waitingRoom.close();
+    await closed;
+  });
+  log.info('api_listening', { host: server.host, port: server.port, sandbox: config.sandbox });
+  return server;
+};

@@ -1,0 +1,80 @@
+/** GET /v1/batches/{id}/results: what has ended, as NDJSON, read from Redis only as fast as the client takes it. */
+import { z } from 'zod';
+import {
+  type BatchView,
+  type Outcome,
+  type Place,
+  parseCursor,
+  toBatch,
+  toResultLine,
+} from '../../../../shared/domain/batch.ts';
+import { RequestError } from '../../../../shared/domain/errors.ts';
+import type { BatchId } from '../../../../shared/domain/ids.ts';
+import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
+import { batchGone } from '../../../intake/accept-batch.ts';
+import type { ApiContext } from '../../../http/context.ts';
+import { ndjsonLine } from './ndjson-line.ts';
+import { readQuery } from '../../../http/query/read-query.ts';
+
+/** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */
+const ENDED_LINES = 'X-Batch-Lines-Ended';
+
+const endedLines = (view: BatchView): number => {
+  const { total, queued, in_progress } = toBatch(view).request_counts;
+  return total - queued - in_progress;
+};
+
+export const resultsQuery = z.strictObject({ after: z.string().optional() });
+
+export const streamResults = async (
+  c: ApiContext,
+  id: BatchId,
+  batches: Pick<BatchStore, 'read' | 'outcomes'>,
+): Promise<Response> => {
+  const { after } = readQuery(c, resultsQuery);
+  const place = after === undefined ? undefined : placeIn(id, after);
+  const tenant = c.get('tenant');
+  const view = await batches.read(tenant, id, { watcher: null });
+  if (view === null) throw batchGone();
+  const pieces = batches.outcomes(tenant, id, place);
+  // Before the answer begins: where Redis is away, the client is told so.
+  const first = await pieces.next();
+  return c.body(linesOf(id, first, pieces), 200, {
+    'Content-Type': 'application/x-ndjson',
+    // An answer without a length that is cut short can look whole to whoever reads it: this tells.
+    [ENDED_LINES]: String(endedLines(view)),
+  });
+};
+
+const placeIn = (id: BatchId, cursor: string): Place => {
+  const place = parseCursor(id, cursor);
+  if (place !== null) return place;
+  throw new RequestError('invalid_query', {
+    param: 'after',
+    message: 'after must be the cursor of a line of this batch’s results.',
+  });
+};
+
+const linesOf = (
+  id: BatchId,
+  first: IteratorResult<Outcome[], void>,
+  pieces: AsyncGenerator<Outcome[], void>,
+): ReadableStream<Uint8Array> => {
+  let next: IteratorResult<Outcome[], void> | null = first;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const { done, value } = next ?? (await pieces.next());
+        next = null;
+        if (done) return controller.close();
+        controller.enqueue(Buffer.from(value.map((outcome) => ndjsonLine(toResultLine(id, outcome))).join('')));
+      },
+      // A client that stopped reading can go on from its last cursor.
+      cancel: async () => {
+        await pieces.return();
+      },
+    },
+    // Nothing is read before it is asked for.
+    { highWaterMark: 0 },
+  );
+};
