@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '../api/access/route.ts';
-import { FAILURES, parseDirectives } from '../local/sandbox/directives.ts';
+import { FAILURES, parseDirectives } from '../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../shared/domain/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../shared/domain/job.ts';
@@ -103,7 +103,7 @@ describe('configuration', () => {
     const given = defaults.filter(([name]) => VARIABLE_NAMES.includes(name));
     expect(given.length).toBeGreaterThan(10);
     expect(load(Object.fromEntries(given))).toEqual(load({}));
-    const sandbox = read('local/sandbox/main.ts');
+    const sandbox = read('sandbox/main.ts');
     for (const name of SANDBOX_PROCESS) {
       expect(sandbox).toContain(`${name} ?? '${new Map(defaults).get(name) ?? 'not listed'}'`);
     }

@@ -3,7 +3,7 @@ import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
 import { createLog } from '../shared/process/log.ts';
 import { UnfitServer } from '../shared/storage/redis/server.ts';
-import { startWorker } from './deps.ts';
+import { startWorker } from './start.ts';
 
 try {
   const config = loadConfig(takeEnvironment(process.env, { forLibraries: true }));

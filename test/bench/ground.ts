@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { findFreePort, startPrivateRedis } from '../../local/private-redis.ts';
+import { findFreePort, startPrivateRedis } from '../../dev/private-redis.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN } from '../support/operator.ts';
 import { until } from '../support/until.ts';

@@ -1,6 +1,6 @@
 /** Clients that send batches: uploads that break off are sent again under the same idempotency key, downloads go on at their cursor. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SandboxCall } from '../../local/sandbox/call-record.ts';
+import type { SandboxCall } from '../../sandbox/call-record.ts';
 import type { Batch, ResultLine } from '../../shared/domain/batch.ts';
 import { userKey } from '../support/gateway.ts';
 import type { Clients } from './clients.ts';

@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import type { SandboxCall } from '../../local/sandbox/call-record.ts';
+import type { SandboxCall } from '../../sandbox/call-record.ts';
 import type { Batch } from '../../shared/domain/batch.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import type { ChainFlawKind, ChainReport } from '../../shared/storage/audit/verify-chain.ts';

@@ -7,10 +7,10 @@ import { createKmsDataKeys } from '../../shared/keys/encryption/kms.ts';
 import { KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { createLog } from '../../shared/process/log.ts';
-import { createAnthropicAdapter } from '../../worker/providers/anthropic.ts';
-import { createBedrockAdapter } from '../../worker/providers/bedrock.ts';
-import { createOpenAIAdapter } from '../../worker/providers/openai.ts';
-import type { ProviderAdapter } from '../../worker/providers/provider.ts';
+import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
+import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
+import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
+import type { ProviderAdapter } from '../../providers/provider.ts';
 import { makeCertificate } from '../support/certificate.ts';
 
 let requests = 0;

@@ -4,11 +4,11 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { parseDirectives } from '../../local/sandbox/directives.ts';
-import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
+import { parseDirectives } from '../../sandbox/directives.ts';
+import { createSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
-import { createProviders } from '../../worker/providers/registry.ts';
+import { createProviders } from '../../providers/registry.ts';
 
 const answerForm = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });
 
@@ -184,7 +184,7 @@ test('calls are recorded up to the limit, with keys as digests unless asked for 
 
 test('as a process it says where it listens, and ends with its parent', async () => {
   const env = { ...process.env, SANDBOX_DELAY_MS: '0' };
-  const child = fork('local/sandbox/main.ts', ['0'], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork('sandbox/main.ts', ['0'], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const [message] = await once(child, 'message');
   expect(message).toMatchObject({
     type: 'listening',
@@ -201,7 +201,7 @@ test.each([
 ])('as a process it says what is wrong with %s, and does not start', (name, most) => {
   for (const value of ['-1', '0.5', String(Number(most) + 1)]) {
     const env = { ...process.env, [name]: value };
-    const { status, stderr } = spawnSync(process.execPath, ['local/sandbox/main.ts'], { env, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, ['sandbox/main.ts'], { env, encoding: 'utf8' });
     expect([status, stderr]).toEqual([
       1,
       `sandbox: ${name} must be a whole number from 0 to ${most}, in digits only\n`,

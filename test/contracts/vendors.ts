@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
-import { createAnthropicAdapter } from '../../worker/providers/anthropic.ts';
-import { createBedrockAdapter } from '../../worker/providers/bedrock.ts';
-import { createOpenAIAdapter } from '../../worker/providers/openai.ts';
-import type { ProviderAdapter } from '../../worker/providers/provider.ts';
+import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
+import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
+import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
+import type { ProviderAdapter } from '../../providers/provider.ts';
 
 /** What no outcome may hold a part of. */
 const tail = randomBytes(24).toString('hex');

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findFreePort } from '../../local/private-redis.ts';
+import { findFreePort } from '../../dev/private-redis.ts';
 import { expectRefusal, type Received } from '../api/refusal.ts';
 import { ringText } from '../shared/crypto/rings.ts';
 import { makeCertificate } from '../support/certificate.ts';

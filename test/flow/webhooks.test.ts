@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { findFreePort } from '../../local/private-redis.ts';
+import { findFreePort } from '../../dev/private-redis.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import type { Delivery } from '../../shared/domain/webhooks/delivery.ts';
 import { runCommand } from '../support/command.ts';

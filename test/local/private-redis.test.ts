@@ -5,7 +5,7 @@ import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { findFreePort, type PrivateRedis, startPrivateRedis } from '../../local/private-redis.ts';
+import { findFreePort, type PrivateRedis, startPrivateRedis } from '../../dev/private-redis.ts';
 import { isAlive } from './processes.ts';
 
 let dir = '';

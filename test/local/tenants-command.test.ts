@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type PrivateRedis, redisDir, startPrivateRedis } from '../../local/private-redis.ts';
+import { type PrivateRedis, redisDir, startPrivateRedis } from '../../dev/private-redis.ts';
 import type { PlatformKey, Tenant } from '../../shared/domain/tenant.ts';
 import { runCommand } from '../support/command.ts';
 import { keysHolding } from '../support/keys-holding.ts';

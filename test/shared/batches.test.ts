@@ -5,7 +5,7 @@ import { type BatchId, type JobId, stemOf, type TenantId } from '../../shared/do
 import { statusOf, toJob } from '../../shared/domain/job.ts';
 import { type NewLine, StagingLost } from '../../shared/storage/batches/batch-staging.ts';
 import { key } from '../../shared/storage/redis/names.ts';
-import { createReadSubject } from '../../worker/delivery/read-subject.ts';
+import { createReadSubject } from '../../worker/deliveries/read-subject.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

@@ -5,7 +5,7 @@ import { createScripts } from '../../shared/storage/commands/scripts.ts';
 import { parseDeliveryHandoff } from '../../shared/storage/queue/queues.ts';
 import { key } from '../../shared/storage/redis/names.ts';
 import { createDeliveryStore, type DeliveryClaim } from '../../shared/storage/webhooks/delivery-store.ts';
-import { createReadSubject } from '../../worker/delivery/read-subject.ts';
+import { createReadSubject } from '../../worker/deliveries/read-subject.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

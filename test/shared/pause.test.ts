@@ -1,12 +1,12 @@
 /** Every wait that a peer can set, under what a hostile or broken peer may ask for. */
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGatewayClient } from '../../local/batches/gateway-client.ts';
+import { createGatewayClient } from '../../cli/batches/gateway-client.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { backOff, pause } from '../../shared/domain/pause.ts';
 import { retryAfterMs } from '../../shared/domain/retry-after.ts';
-import { decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
-import { nextDelivery } from '../../worker/delivery/next-delivery.ts';
+import { decideNext, decideWithoutKey } from '../../worker/attempts/decide-next.ts';
+import { nextDelivery } from '../../worker/deliveries/next-delivery.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 10, 28);

@@ -4,7 +4,7 @@ import { createLog } from '../../shared/process/log.ts';
 import { createQueues } from '../../shared/storage/queue/queues.ts';
 import { connectForRequests, connectForWork } from '../../shared/storage/redis/client.ts';
 import { key } from '../../shared/storage/redis/names.ts';
-import { startQueueWorkers } from '../../worker/start-workers.ts';
+import { startQueueWorkers } from '../../worker/queue/start-workers.ts';
 import { startSharedRedis } from '../support/shared-redis.ts';
 import { until } from '../support/until.ts';
 

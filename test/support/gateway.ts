@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SandboxCall } from '../../local/sandbox/call-record.ts';
-import { createSandbox, type Sandbox, type SandboxOptions } from '../../local/sandbox/server.ts';
+import type { SandboxCall } from '../../sandbox/call-record.ts';
+import { createSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/server.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import { type GatewayProcess, type LogLine, startProcess } from './process.ts';
 import { startOwnRedis, type TestRedis } from './redis.ts';

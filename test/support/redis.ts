@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { startPrivateRedis } from '../../local/private-redis.ts';
+import { startPrivateRedis } from '../../dev/private-redis.ts';
 
 export type TestRedis = {
   url: string;

@@ -5,8 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { findRedisServer } from '../../local/install-redis.ts';
-import { findFreePort } from '../../local/private-redis.ts';
+import { findRedisServer } from '../../dev/install-redis.ts';
+import { findFreePort } from '../../dev/private-redis.ts';
 import { until } from './until.ts';
 
 export type SpecialRedis = { url: string; port: number; redis: Redis; dir: string };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { NextStep } from '../../shared/storage/jobs/attempt-store.ts';
-import { decideAborted, decideNext, decideWithoutKey } from '../../worker/decide-next.ts';
+import { decideAborted, decideNext, decideWithoutKey } from '../../worker/attempts/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
 type Situation = Parameters<typeof decideNext>[2];

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { JobId } from '../../shared/domain/ids.ts';
-import { createRunningJobs } from '../../worker/running-jobs.ts';
+import { createRunningJobs } from '../../worker/attempts/running-jobs.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -5,7 +5,7 @@ import { createServer as createHttpsServer, type ServerOptions } from 'node:http
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { Network } from '../../../worker/delivery/network.ts';
+import type { Network } from '../../../worker/deliveries/network.ts';
 import { makeCertificate } from '../../support/certificate.ts';
 import { until } from '../../support/until.ts';
 

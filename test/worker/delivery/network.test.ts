@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createNetwork } from '../../../worker/delivery/network.ts';
+import { createNetwork } from '../../../worker/deliveries/network.ts';
 
 const A = 1;
 const AAAA = 28;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeliveryOutcome } from '../../../shared/domain/webhooks/delivery-outcome.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from '../../../shared/domain/webhooks/retry-schedule.ts';
-import { nextDelivery } from '../../../worker/delivery/next-delivery.ts';
+import { nextDelivery } from '../../../worker/deliveries/next-delivery.ts';
 
 type Failed = Extract<DeliveryOutcome, { kind: 'failed' }>;
 

@@ -7,8 +7,8 @@ import { Webhook } from 'standardwebhooks';
 import { describe, expect, test, vi } from 'vitest';
 import { drawWebhookSecret } from '../../../shared/keys/signing/sign.ts';
 import { createLog } from '../../../shared/process/log.ts';
-import type { Network } from '../../../worker/delivery/network.ts';
-import { createSendWebhook, DELIVERY_LIMITS } from '../../../worker/delivery/send-webhook.ts';
+import type { Network } from '../../../worker/deliveries/network.ts';
+import { createSendWebhook, DELIVERY_LIMITS } from '../../../worker/deliveries/send-webhook.ts';
 import { until } from '../../support/until.ts';
 import { createInternet, HOST, type Listener, PUBLIC_V4, PUBLIC_V6, URL_OF_HOST } from './internet.ts';
 

@@ -1,0 +1,79 @@
+/** The gateway's stores, for a command that runs once. */
+
+import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
+import { type AuditSeals, createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
+import { type Environment, loadConfig } from '../shared/process/config/config.ts';
+import { readAnchors } from '../shared/storage/audit/audit-anchors.ts';
+import { type AuditStore, createAuditStore } from '../shared/storage/audit/audit-store.ts';
+import type { Anchor } from '../shared/storage/audit/verify-chain.ts';
+import { createScripts } from '../shared/storage/commands/scripts.ts';
+import { createJobStore, type JobStore } from '../shared/storage/jobs/job-store.ts';
+import { verifyServer } from '../shared/storage/redis/server.ts';
+import { createPlatformKeyStore, type PlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
+import { createTenantStore, type TenantStore } from '../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../shared/storage/tenants/work-store.ts';
+import { createDeliveryStore, type DeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
+import { findPrivateRedis, redisDir } from '../dev/private-redis.ts';
+import { reachRedis } from '../dev/reach-redis.ts';
+import { CommandError } from './run-command.ts';
+
+type Stores = {
+  tenants: TenantStore;
+  keys: PlatformKeyStore;
+  work: WorkStore;
+  audit: AuditStore;
+  seals: AuditSeals;
+  /** Those that the workers' file holds. */
+  anchors: Anchor[];
+  jobs: JobStore;
+  deliveries: DeliveryStore;
+};
+
+/** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
+const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
+  const { redis: settings, peppers, jobs, production, sandbox, auditAnchorFile } = loadConfig(environment);
+  const { shards } = settings;
+  const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
+  const found = environment.REDIS_URL ? { kind: 'runs' as const, url: settings.url } : await findPrivateRedis(dir);
+  if (found.kind === 'silent') {
+    throw new CommandError(
+      `The Redis of ${dir} is there (port ${found.port}) and does not answer: it is stopped or busy. Try again; if that does not help, restart npm start.`,
+    );
+  }
+  if (found.kind === 'none') {
+    const what = sandbox ? 'gateway in sandbox mode' : 'gateway on real providers';
+    throw new CommandError(`No ${what} runs here: start one with npm start, or set REDIS_URL.`);
+  }
+
+  const redis = await reachRedis(found.url);
+  try {
+    await verifyServer(redis, { shards, production });
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  const run = createScripts(redis);
+  return {
+    stores: {
+      tenants: createTenantStore({ redis, run, shards, actor: 'command' }),
+      keys: createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers), actor: 'command' }),
+      work: createWorkStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
+      audit: createAuditStore({ redis, run, shards }),
+      seals: createAuditSeals(peppers),
+      anchors: auditAnchorFile === null ? [] : readAnchors(auditAnchorFile),
+      jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
+      deliveries: createDeliveryStore({ redis, run, shards }),
+    },
+    close: () => redis.disconnect(),
+  };
+};
+
+/** Opens the stores for one action and closes them. */
+export const withStores = async (environment: Environment, use: (stores: Stores) => Promise<void>): Promise<void> => {
+  const { stores, close } = await openStores(environment);
+  try {
+    await use(stores);
+  } finally {
+    close();
+  }
+};

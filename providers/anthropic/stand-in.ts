@@ -1,0 +1,131 @@
+/** Messages as api.anthropic.com speaks it, in the API versions 2023-06-01 and 2026-10-21. */
+import { z } from 'zod';
+import { Refusal, type Wire } from '../stand-in.ts';
+
+/** From this version on sampling parameters are refused and the key is a bearer token. */
+const BEARER_VERSION = '2026-10-21';
+const OLDER_VERSION = '2023-06-01';
+
+const content = z.union([
+  z.string().transform((text) => [text]),
+  z.array(z.looseObject({ type: z.literal('text'), text: z.string() }).transform(({ text }) => text)),
+]);
+const requestForm = z.looseObject({
+  model: z.string().min(1),
+  max_tokens: z.int().min(1),
+  temperature: z.number().optional(),
+  messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant', 'system']), content })).min(1),
+  system: content.optional(),
+  stop_sequences: z.array(z.string()).optional(),
+});
+
+const STOP_REASONS = {
+  stop: 'end_turn',
+  stop_sequence: 'stop_sequence',
+  length: 'max_tokens',
+  content_filter: 'refusal',
+  other: 'tool_use',
+} as const;
+
+const ERROR_TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  402: 'billing_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  504: 'timeout_error',
+  529: 'overloaded_error',
+};
+
+const reply = (status: number, id: string, body: Record<string, unknown>) => ({
+  status,
+  headers: { 'request-id': id, 'anthropic-organization-id': 'org_sandbox' },
+  body,
+});
+
+const error = (status: number, id: string, message: string) => {
+  const type = ERROR_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
+  return reply(status, id, { type: 'error', error: { type, message, details: null }, request_id: id });
+};
+
+export const anthropicWire: Wire = {
+  provider: 'anthropic',
+  path: /^\/anthropic\/v1\/messages$/,
+
+  keyOf: (headers) => {
+    const { authorization, 'x-api-key': key } = headers;
+    const bearer = headers['anthropic-version'] === BEARER_VERSION;
+    // Two credentials at once are as wrong as none.
+    if (bearer ? key !== undefined : authorization !== undefined) return '';
+    return bearer ? (/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? '') : String(key ?? '');
+  },
+  sampleKey: /^sk-ant-user-[A-Za-z0-9_-]+$/,
+
+  readAsk: (body, headers) => {
+    const version = headers['anthropic-version'];
+    if (version !== BEARER_VERSION && version !== OLDER_VERSION) {
+      throw new Refusal(400, 'anthropic-version: header is required and must name a version that exists');
+    }
+    const request = requestForm.safeParse(body).data;
+    if (request === undefined) {
+      throw new Refusal(400, 'model, max_tokens and messages of text from user and assistant are required');
+    }
+    for (const parameter of ['temperature', 'top_p', 'top_k']) {
+      if (version === BEARER_VERSION && parameter in request) {
+        throw new Refusal(400, `${parameter}: Extra inputs are not permitted`);
+      }
+    }
+    const { model, messages, system, max_tokens, stop_sequences } = request;
+    for (const [at, { role }] of messages.entries()) {
+      if (role !== 'system') continue;
+      if (at === 0) {
+        throw new Refusal(400, "messages.0: use the top-level 'system' parameter for the initial system prompt");
+      }
+      if (messages[at - 1]?.role !== 'user' || messages[at + 1]?.role === 'user') {
+        throw new Refusal(400, `messages.${at}: a system message must end a user turn`);
+      }
+    }
+    const last = messages.at(-1);
+    if (last?.role === 'assistant' && /\s$/.test(last.content.at(-1) ?? '')) {
+      throw new Refusal(400, 'messages: final assistant content cannot end with trailing whitespace');
+    }
+    return {
+      model,
+      texts: [...(system ?? []), ...messages.flatMap((message) => message.content)],
+      prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
+      maxTokens: max_tokens,
+      temperature: request.temperature ?? null,
+      stop: stop_sequences ?? [],
+    };
+  },
+
+  answer: ({ id, model, text, finish, stopSequence, tokens }) =>
+    reply(200, id, {
+      id: `msg_${id}`,
+      type: 'message',
+      role: 'assistant',
+      model,
+      content: [{ type: 'text', text }],
+      stop_reason: STOP_REASONS[finish],
+      stop_sequence: stopSequence,
+      usage: {
+        input_tokens: tokens.input,
+        cache_creation_input_tokens: tokens.cacheWritten,
+        cache_read_input_tokens: tokens.cached,
+        output_tokens: tokens.output,
+        service_tier: 'standard',
+      },
+    }),
+
+  error: (trouble, id) => {
+    if (trouble.kind === 'bad_key') return error(401, id, 'invalid x-api-key');
+    if (trouble.kind === 'status') return error(trouble.status, id, trouble.message);
+    return error(
+      400,
+      id,
+      'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.',
+    );
+  },
+};

@@ -1,0 +1,48 @@
+/**
+ * Bedrock's errors whose name or text says more than their status. Sources are beside the rows;
+ * CONVERSE: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+ * COMMON: https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
+ * SDK: `CLOCK_SKEW_ERROR_CODES` and the providers of credentials in AWS's own SDK.
+ */
+import type { ErrorRow } from '../call/verdict.ts';
+
+export const BEDROCK_ERRORS: readonly ErrorRow[] = [
+  // A model that the account has not: https://repost.aws/knowledge-center/bedrock-invokemodel-api-error
+  { code: 'AccessDeniedException', text: /\baccess to the model\b/i, verdict: 'request_refused' },
+  // https://github.com/Tracer-Cloud/opensre/pull/1811
+  { text: /\bINVALID_PAYMENT_INSTRUMENT\b/, verdict: 'quota_exhausted' },
+  { code: 'ServiceQuotaExceededException', verdict: 'quota_exhausted' }, // CONVERSE
+
+  // An account that may not use Bedrock at all, as a 400: https://github.com/aws/aws-cli/issues/8717
+  { code: 'ValidationException', text: /^Operation not allowed\b/i, verdict: 'credential_refused' },
+  { code: 'AccessDeniedException', verdict: 'credential_refused' }, // CONVERSE
+  { code: 'NotAuthorized', verdict: 'credential_refused' }, // COMMON
+  { code: 'OptInRequired', verdict: 'credential_refused' }, // COMMON
+  { code: 'IncompleteSignature', verdict: 'credential_refused' }, // COMMON
+  { code: 'IncompleteSignatureException', verdict: 'credential_refused' }, // COMMON
+  { code: 'InvalidClientTokenId', verdict: 'credential_refused' }, // COMMON
+  { code: 'MissingAuthenticationToken', verdict: 'credential_refused' }, // COMMON
+  { code: 'UnrecognizedClientException', verdict: 'credential_refused' }, // COMMON
+
+  // A clock that is off: from the answer's `Date` the SDK has learnt by how much.
+  { code: 'InvalidSignatureException', verdict: 'credential_unavailable' }, // SDK
+  { code: 'SignatureDoesNotMatch', verdict: 'credential_unavailable' }, // SDK
+  { code: 'RequestTimeTooSkewed', verdict: 'credential_unavailable' }, // SDK
+  { code: 'RequestInTheFuture', verdict: 'credential_unavailable' }, // SDK
+  { code: 'RequestExpired', verdict: 'credential_unavailable' }, // SDK, COMMON
+  // Credentials that another look may find renewed; the SDK's own two come before anything is sent.
+  { code: 'ExpiredTokenException', verdict: 'credential_unavailable' }, // COMMON
+  { code: 'ExpiredToken', verdict: 'credential_unavailable' }, // COMMON
+  { code: 'CredentialsProviderError', verdict: 'credential_unavailable' }, // SDK
+  { code: 'TokenProviderError', verdict: 'credential_unavailable' }, // SDK
+
+  { code: 'ThrottlingException', verdict: 'rate_limited' }, // CONVERSE, COMMON
+  // A 429, but the model is still being loaded: no reason to hold back the account's other calls.
+  { code: 'ModelNotReadyException', verdict: 'unavailable' }, // CONVERSE
+  { code: 'ModelErrorException', verdict: 'unavailable' }, // CONVERSE
+  { code: 'ServiceUnavailableException', verdict: 'unavailable' }, // CONVERSE
+  { code: 'ServiceUnavailable', verdict: 'unavailable' }, // COMMON
+  { code: 'InternalServerException', verdict: 'unavailable' }, // CONVERSE
+  { code: 'InternalFailure', verdict: 'unavailable' }, // COMMON
+  { code: 'ModelTimeoutException', verdict: 'timed_out' }, // CONVERSE
+];

@@ -1,0 +1,154 @@
+/** OpenAI's Chat Completions, on users' own keys only. */
+import OpenAI, { APIError } from 'openai';
+import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
+import { z } from 'zod';
+import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
+import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
+import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
+import { OPENAI_ERRORS } from './errors.ts';
+import type { ProviderAdapter } from '../provider.ts';
+import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
+import { refuseCredential } from '../call/verdict.ts';
+
+const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
+
+const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
+  ['stop', 'stop'],
+  ['length', 'length'],
+  ['content_filter', 'content_filter'],
+]);
+
+const message = z.object({
+  // Left out by a filter that cut the answer off.
+  content: z.string().nullish(),
+  refusal: z.string().nullish(),
+  annotations: z
+    .array(z.looseObject({ type: z.string() }))
+    .nullish()
+    .catch(null),
+});
+const answerForm = z.object({
+  error: z.null().optional(),
+  choices: z.tuple(
+    [
+      z
+        .object({ finish_reason: z.string().nullish(), message: message.nullish() })
+        .refine((choice) => choice.message ?? choice.finish_reason),
+    ],
+    z.unknown(),
+  ),
+});
+
+const usageForm = z.object({
+  usage: z.object({
+    prompt_tokens: tokenCount,
+    completion_tokens: tokenCount,
+    prompt_tokens_details: partCounts,
+    completion_tokens_details: partCounts,
+  }),
+  service_tier: term,
+});
+
+/** OpenAI's own errors have a type or a code, if only null. */
+const errorForm = z
+  .object({ message: z.string(), code: z.string().nullish(), type: z.string().nullish() })
+  .refine((error) => error.code !== undefined || error.type !== undefined);
+
+const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) =>
+  ({
+    model,
+    messages,
+    // `max_tokens` is deprecated, and reasoning models refuse it.
+    ...(max_tokens !== undefined && { max_completion_tokens: max_tokens }),
+    ...(temperature !== undefined && { temperature }),
+    ...(top_p !== undefined && { top_p }),
+    ...(stop !== undefined && { stop }),
+  }) satisfies ChatCompletionCreateParamsNonStreaming;
+
+const readUsage = (answer: unknown, annotations: readonly { type: string }[]): TokenUsage | null => {
+  const reported = usageForm.safeParse(answer).data;
+  if (reported === undefined) return null;
+  const {
+    prompt_tokens,
+    completion_tokens,
+    prompt_tokens_details: ofInput,
+    completion_tokens_details: ofOutput,
+  } = reported.usage;
+  return reportedUsage({
+    inputTokens: prompt_tokens,
+    outputTokens: completion_tokens,
+    cachedInputTokens: ofInput('cached_tokens'),
+    cacheWriteTokens: ofInput('cache_write_tokens'),
+    hourCacheWriteTokens: 0,
+    webSearches: 0,
+    listed:
+      isListed(reported.service_tier, 'default') &&
+      ofInput('audio_tokens') === 0 &&
+      ofOutput('audio_tokens') === 0 &&
+      // The web was searched, and nothing says how often.
+      annotations.every(({ type }) => type !== 'url_citation'),
+  });
+};
+
+const read: Dialect['read'] = (answer) => {
+  const choice = answerForm.safeParse(answer).data?.choices[0];
+  const usage = readUsage(answer, choice?.message?.annotations ?? []);
+  if (choice === undefined) return { result: null, usage };
+  const content = choice.message?.content || null;
+  const refusal = choice.message?.refusal || null;
+  const refused = content === null && refusal !== null;
+  return {
+    result: {
+      role: 'assistant',
+      content: content ?? refusal ?? '',
+      finish_reason: refused ? 'content_filter' : (FINISH_REASONS.get(choice.finish_reason ?? '') ?? 'other'),
+    },
+    usage,
+  };
+};
+
+const readError: Dialect['readError'] = (error) => {
+  const said = error instanceof APIError ? errorForm.safeParse(error.error).data : undefined;
+  return said ? { code: said.code ?? null, type: said.type ?? null, text: said.message } : null;
+};
+
+/** `baseUrl` ends in `/v1`; null is the vendor's own. */
+export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
+  const dispatcher = createProviderAgent();
+  return {
+    complete: async (call) => {
+      const { request, userKey: key, traceparent } = call;
+      if (key === null) return refuseCredential('platform');
+      return makeCall(call, {
+        credential: 'user',
+        requestIdHeader: 'x-request-id',
+        read,
+        readError,
+        errors: OPENAI_ERRORS,
+        send: async (exchange, signal) => {
+          // Everything that the SDK would otherwise look up in the environment is said here.
+          const client = new OpenAI({
+            apiKey: DUMMY_KEY,
+            adminAPIKey: null,
+            organization: null,
+            project: null,
+            webhookSecret: null,
+            baseURL: baseUrl ?? DEFAULT_BASE_URL,
+            logLevel: 'off',
+            maxRetries: 0,
+            timeout: SDK_TIMEOUT_MS,
+            fetch: createKeyedFetch({
+              dispatcher,
+              key,
+              headersWith: (clear) => ({ authorization: `Bearer ${clear}` }),
+              traceparent,
+              exchange,
+            }),
+          });
+          return client.chat.completions.create(toBody(request), { signal });
+        },
+      });
+    },
+    close: () => dispatcher.destroy(),
+  };
+};

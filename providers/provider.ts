@@ -1,0 +1,23 @@
+/** The contract behind which each provider's SDK lives: neutral request in, outcome out. */
+import type { CompletionRequest } from '../shared/domain/completion.ts';
+import type { Outcome } from '../shared/domain/outcome.ts';
+import type { Traceparent } from '../shared/domain/traceparent.ts';
+import type { Secret } from '../shared/keys/secret.ts';
+
+export type ProviderCall = {
+  request: CompletionRequest;
+  /** The user's own key; null runs on the platform's account. An adapter refuses a call whose credential it cannot use. */
+  userKey: Secret | null;
+  /** Sent along, so that the provider's own trace can be joined; null where there is no trace. */
+  traceparent: Traceparent | null;
+  /** Bounds the whole call, answer included. */
+  timeoutMs: number;
+  /** Aborts the call and closes its socket. */
+  signal: AbortSignal;
+};
+
+export type ProviderAdapter = {
+  /** Makes exactly one call and never throws: whatever happens, an outcome is returned that holds nothing of the provider's raw error. */
+  complete(call: ProviderCall): Promise<Outcome>;
+  close(): Promise<void>;
+};
