@@ -1,7 +1,7 @@
 /** What an API process counts, and the state of the queue, which it reads at each scrape. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RequestErrorCode } from '../shared/domain/errors.ts';
-import { describeError, type Log } from '../shared/process/log.ts';
+import { describeError, type Log } from '../shared/domain/log.ts';
 import type { QueueMeasures } from '../shared/storage/jobs/scheduler-store.ts';
 
 export type ApiMetrics = {

@@ -1,9 +1,10 @@
 /** What an API process is made of, in the order in which it is built; closed in the reverse order. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createBatchIds, createJobIds } from '../shared/domain/ids.ts';
+import type { Log } from '../shared/domain/log.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
+import { createBatchIds, createJobIds } from '../shared/keys/genuine-ids.ts';
 import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
 import { createPlatformKeys } from '../shared/keys/platform/platform-keys.ts';
 import { createRequestDigests } from '../shared/keys/request-digest.ts';
@@ -12,7 +13,6 @@ import type { Config } from '../shared/process/config/config.ts';
 import { openDataKeys } from '../shared/process/keys/data-keys.ts';
 import { openShredding } from '../shared/process/keys/shredding.ts';
 import type { Lifecycle } from '../shared/process/lifecycle.ts';
-import type { Log } from '../shared/process/log.ts';
 import { createMetricsRegistry, timeScripts } from '../shared/process/metrics/registry.ts';
 import { serveMetrics } from '../shared/process/metrics/serve-metrics.ts';
 import { createTracer } from '../shared/process/tracing/tracer.ts';
@@ -34,25 +34,25 @@ import { createBudgetStore } from '../shared/storage/usage/budget-store.ts';
 import { createUsageStore } from '../shared/storage/usage/usage-store.ts';
 import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
-import { createAcceptBatch } from './intake/accept-batch.ts';
-import { createAdmission } from './intake/admission.ts';
-import { createApp } from './app.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { createCallMeter } from './access/call-meter.ts';
-import { createClientAddress } from './http/server/client-address.ts';
-import { createEstimateJob } from './intake/estimate-job.ts';
 import { createFailedLogins } from './access/failed-logins.ts';
-import { createUploadSlots } from './intake/uploads/upload-slots.ts';
-import { type ListeningServer, listen } from './http/server/listen.ts';
-import { createApiMetrics } from './metrics.ts';
 import { createNoteLogin } from './access/note-login.ts';
+import { createApp } from './app.ts';
 import { createReadJson } from './http/body/read-json.ts';
+import { createClientAddress } from './http/server/client-address.ts';
+import { type ListeningServer, listen } from './http/server/listen.ts';
+import { createAcceptBatch } from './intake/accept-batch.ts';
+import { createAdmission } from './intake/admission.ts';
+import { createEstimateJob } from './intake/estimate-job.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
 import { createSubmitJob } from './intake/submit-job.ts';
+import { createUploadSlots } from './intake/uploads/upload-slots.ts';
+import { createWaitingRoom } from './intake/waiting-room.ts';
+import { createApiMetrics } from './metrics.ts';
 import { createTakeRequest } from './surfaces/native/take-request.ts';
 import { createTakeTurns } from './surfaces/native/take-turns.ts';
-import { createWaitingRoom } from './intake/waiting-room.ts';
 
 export const startApi = async (
   config: Config,

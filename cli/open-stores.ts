@@ -1,5 +1,7 @@
 /** The gateway's stores, for a command that runs once. */
 
+import { findPrivateRedis, redisDir } from '../dev/private-redis.ts';
+import { reachRedis } from '../dev/reach-redis.ts';
 import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
 import { type AuditSeals, createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
 import { type Environment, loadConfig } from '../shared/process/config/config.ts';
@@ -13,8 +15,6 @@ import { createPlatformKeyStore, type PlatformKeyStore } from '../shared/storage
 import { createTenantStore, type TenantStore } from '../shared/storage/tenants/tenant-store.ts';
 import { createWorkStore, type WorkStore } from '../shared/storage/tenants/work-store.ts';
 import { createDeliveryStore, type DeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
-import { findPrivateRedis, redisDir } from '../dev/private-redis.ts';
-import { reachRedis } from '../dev/reach-redis.ts';
 import { CommandError } from './run-command.ts';
 
 type Stores = {

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
+import { ConfigError } from '../shared/domain/config-error.ts';
+import { describeError } from '../shared/domain/log.ts';
 import { explainIssue } from '../shared/domain/wording/explain-issue.ts';
-import { ConfigError } from '../shared/process/config/config.ts';
-import { describeError } from '../shared/process/log.ts';
 import { UnfitServer } from '../shared/storage/redis/server.ts';
 import { RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
 

@@ -1,6 +1,6 @@
+import { CommandError } from '../cli/run-command.ts';
 import { connectForRequests } from '../shared/storage/redis/client.ts';
 import { classify, RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
-import { CommandError } from '../cli/run-command.ts';
 
 const LIMIT_MS = 3_000;
 

@@ -1,6 +1,7 @@
 /** The sandbox's answers: always the same text for the same request, and tokens counted from its length. */
-import type { Directives } from './directives.ts';
+
 import type { Answer, Ask, Finish, Wire } from '../providers/stand-in.ts';
+import type { Directives } from './directives.ts';
 
 const CHARACTERS_PER_TOKEN = 4;
 const TOKENS_PER_MESSAGE = 4;

@@ -1,7 +1,7 @@
 /** What the sandbox was asked, for tests to compare with what the gateway says it did. */
 import { createHash } from 'node:crypto';
-import type { Sent } from './send-reply.ts';
 import type { Wire } from '../providers/stand-in.ts';
+import type { Sent } from './send-reply.ts';
 
 export type SandboxCall = {
   provider: Wire['provider'];

@@ -1,10 +1,10 @@
 /** Decides a call's reply from its directives. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Answer, Ask, Reply, Wire } from '../providers/stand-in.ts';
 import { answerTo } from './answer.ts';
 import { type Directives, type Failure, parseDirectives } from './directives.ts';
 import type { Manner, Sendable } from './send-reply.ts';
-import type { Answer, Ask, Reply, Wire } from '../providers/stand-in.ts';
 
 /** How many texts with `times=` are remembered; the oldest is forgotten first. */
 const COUNTED_TEXTS = 1_000;

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
+import { openaiWire } from '../providers/openai/stand-in.ts';
+import { Refusal, type Wire } from '../providers/stand-in.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
 import { demandWhatIsReal } from './demands.ts';
-import { openaiWire } from '../providers/openai/stand-in.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';
 import { type Sendable, type Sent, sendReply } from './send-reply.ts';
-import { Refusal, type Wire } from '../providers/stand-in.ts';
 
 const WIRES = [openaiWire, anthropicWire, bedrockWire];
 const LONGEST_BODY_BYTES = 32 * 1024 * 1024;

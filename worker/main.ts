@@ -1,4 +1,5 @@
-import { ConfigError, loadConfig } from '../shared/process/config/config.ts';
+import { ConfigError } from '../shared/domain/config-error.ts';
+import { loadConfig } from '../shared/process/config/config.ts';
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
 import { createLog } from '../shared/process/log.ts';

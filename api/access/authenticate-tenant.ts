@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { Authenticator, Caller } from './authenticator.ts';
 import type { ApiContext, ApiEnv } from '../http/context.ts';
+import type { Authenticator, Caller } from './authenticator.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import { presentedPlatformKey } from './presented-key.ts';
 

@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
-import type { Asker, CallMeter } from './call-meter.ts';
 import type { ApiContext, ApiEnv } from '../http/context.ts';
+import type { Asker, CallMeter } from './call-meter.ts';
 
 /** Bounds the work that each asker makes, before its body is read. */
 export const meterCalls = (meter: CallMeter, askerOf: (c: ApiContext) => Asker) =>

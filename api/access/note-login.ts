@@ -1,6 +1,6 @@
 /** Puts log-ins of an operator that failed into the audit log, so few that nobody can fill it by failing. */
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { AuditStore } from '../../shared/storage/audit/audit-store.ts';
 
 const WINDOW_SECONDS = 60;

@@ -2,14 +2,15 @@
 import { hash } from 'node:crypto';
 import type { BatchView } from '../../shared/domain/batch.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { BatchId, BatchIds } from '../../shared/domain/ids.ts';
+import type { BatchId } from '../../shared/domain/ids.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Sealer } from '../../shared/keys/encryption/seal.ts';
+import type { BatchIds } from '../../shared/keys/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/request-digest.ts';
 import type { Fingerprints } from '../../shared/keys/user/fingerprint.ts';
 import type { UserCredential } from '../../shared/keys/user/user-key.ts';
 import type { Config } from '../../shared/process/config/config.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
 import {
   type BatchDetails,
   type NewBatch,
@@ -23,12 +24,12 @@ import type { BatchStore } from '../../shared/storage/batches/batch-store.ts';
 import type { RateState } from '../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
-import type { Admission } from './admission.ts';
 import type { Caller } from '../access/authenticator.ts';
-import type { BatchOptions } from './uploads/batch-form.ts';
-import type { RequestTexts } from './uploads/upload-meaning.ts';
+import type { Admission } from './admission.ts';
 import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
+import type { BatchOptions } from './uploads/batch-form.ts';
+import type { RequestTexts } from './uploads/upload-meaning.ts';
 
 export type BatchContents = Omit<BatchOptions, 'onInvalid'> & Pick<BatchDetails, 'errors' | 'skipped'>;
 

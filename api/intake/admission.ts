@@ -1,7 +1,7 @@
 /** Whether new work is taken: not before the server was found fit, not while it no longer is, and not while its memory is nearly full. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { RequestError } from '../../shared/domain/errors.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import { type ServerMemory, UnfitServer } from '../../shared/storage/redis/server.ts';
 
 /** At 100 % of its memory Redis refuses even the writes that finish a job; the rest is left to the workers. */

@@ -1,6 +1,6 @@
 /** The business step behind everything that stops a tenant's work. */
 import type { TenantId } from '../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { HANDOFFS_A_PIECE, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
 import type { ApiMetrics } from '../metrics.ts';

@@ -1,11 +1,11 @@
 import type { Hono, MiddlewareHandler } from 'hono';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { METRICS_TYPE } from '../../shared/process/metrics/serve-metrics.ts';
-import type { ApiEnv } from '../http/context.ts';
-import { CONTENT_SECURITY_POLICY, renderPage } from './docs/page.ts';
-import type { ApiMetrics } from '../metrics.ts';
-import { createDocument } from './openapi/document.ts';
 import { type Path, route } from '../access/route.ts';
+import type { ApiEnv } from '../http/context.ts';
+import type { ApiMetrics } from '../metrics.ts';
+import { CONTENT_SECURITY_POLICY, renderPage } from './docs/page.ts';
+import { createDocument } from './openapi/document.ts';
 import { storedAnswer } from './stored-answer.ts';
 
 type Needs = {

@@ -1,10 +1,10 @@
 /** An answer that is the same for everyone: made, compressed and tagged once, at start. */
 import { hash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import type { Handler } from '../access/route.ts';
 import type { ApiContext } from '../http/context.ts';
 import { parameterOf, partsOf } from '../http/headers/header-list.ts';
 import { heldTags } from '../http/headers/held-tags.ts';
-import type { Handler } from '../access/route.ts';
 
 /** `headers` go with it, whatever form it takes. */
 export const storedAnswer = (text: string, headers: Record<string, string>): Handler => {

@@ -1,6 +1,5 @@
 /** The batch: its states, and how its record in Redis becomes the objects that clients see. */
 
-import type { UsageSums } from '../storage/usage/usage-store.ts';
 import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
 import type { LineError } from './errors.ts';
 import { type BatchId, type JobId, stemOf } from './ids.ts';
@@ -13,6 +12,7 @@ import {
   type JobRecord,
   type UsageJson,
 } from './job.ts';
+import type { UsageSums } from './usage.ts';
 import { parseWebhook } from './webhooks/webhook.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** How a process starts and stops: what was opened last is closed first, once, within a bound. */
-import type { Log } from './log.ts';
-import { describeError } from './log.ts';
+import type { Log } from '../domain/log.ts';
+import { describeError } from '../domain/log.ts';
 
 /** Beside the waits that the configuration asks for: past both, a process that is asked to stop goes without waiting further. */
 const STOP_LIMIT_MS = 15_000;

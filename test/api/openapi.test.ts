@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDocument } from '../../api/operations/openapi/document.ts';
 import { ROUTES } from '../../api/access/route.ts';
+import { createDocument } from '../../api/operations/openapi/document.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import { line } from '../support/batches.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../support/gateway.ts';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prefersCsv } from '../../api/http/headers/prefers-csv.ts';
 import { usageCsv } from '../../api/surfaces/native/usage/usage-csv.ts';
 import { createUsageReport, GROUPS, type Group } from '../../api/surfaces/native/usage/usage-report.ts';
+import { COUNTERS } from '../../shared/domain/usage.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
-import { COUNTERS } from '../../shared/storage/usage/usage-store.ts';
 import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
 import { withRedis } from '../support/redis.ts';
 

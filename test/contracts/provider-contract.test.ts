@@ -1,11 +1,11 @@
 /** What every provider adapter guarantees, through its real SDK, against servers that speak the provider's wire format. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ProviderAdapter, ProviderCall } from '../../providers/provider.ts';
 import { createSandbox, type Sandbox } from '../../sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import type { JobErrorCode } from '../../shared/domain/errors.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { parseTraceparent } from '../../shared/domain/traceparent.ts';
-import type { ProviderAdapter, ProviderCall } from '../../providers/provider.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { fullRequest, VENDORS } from './vendors.ts';
 

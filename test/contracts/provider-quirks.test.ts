@@ -1,12 +1,12 @@
 /** What only one provider does, and how its adapter takes it. */
 import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { CompletionRequest } from '../../shared/domain/completion.ts';
-import { Secret } from '../../shared/keys/secret.ts';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { type BedrockAuth, createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 
 const hello: CompletionRequest = { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] };

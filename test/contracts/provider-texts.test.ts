@@ -2,9 +2,9 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { scrubDetail } from '../../providers/call/scrub-detail.ts';
 import { retryAfterMs } from '../../shared/domain/retry-after.ts';
 import { Secret } from '../../shared/keys/secret.ts';
-import { scrubDetail } from '../../providers/call/scrub-detail.ts';
 
 describe('retryAfterMs', () => {
   const now = Date.parse('2026-11-22T10:00:00Z');

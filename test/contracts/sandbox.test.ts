@@ -4,11 +4,11 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { createProviders } from '../../providers/registry.ts';
 import { parseDirectives } from '../../sandbox/directives.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
-import { createProviders } from '../../providers/registry.ts';
 
 const answerForm = z.object({ choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]) });
 

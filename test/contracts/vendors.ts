@@ -1,11 +1,11 @@
 /** The three providers, each as the contract suite needs it. */
 import { randomBytes } from 'node:crypto';
-import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
-import { Secret } from '../../shared/keys/secret.ts';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
+import { Secret } from '../../shared/keys/secret.ts';
 
 /** What no outcome may hold a part of. */
 const tail = randomBytes(24).toString('hex');

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  createBatchIds,
-  createJobIds,
   deliveryOf,
   isBatchId,
   isDeliveryId,
@@ -19,6 +17,7 @@ import {
   stemOf,
   toBase32,
 } from '../../shared/domain/ids.ts';
+import { createBatchIds, createJobIds } from '../../shared/keys/genuine-ids.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 import { tenant } from './tenants.ts';
 

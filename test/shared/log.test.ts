@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { describeError } from '../../shared/process/log.ts';
+import { describeError } from '../../shared/domain/log.ts';
 
 const KEY = 'sk-proj-4dZq8Xw2Lk9TbN3v';
 

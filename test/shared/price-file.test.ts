@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../shared/domain/config-error.ts';
 import { createPrices, type Price } from '../../shared/domain/prices/pricing.ts';
-import { ConfigError, loadConfig } from '../../shared/process/config/config.ts';
+import { loadConfig } from '../../shared/process/config/config.ts';
 
 let folder = '';
 let path = '';

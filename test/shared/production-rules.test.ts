@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../shared/domain/config-error.ts';
 import { bitsOfText, FLOOR_BITS } from '../../shared/keys/guessable.ts';
-import { ConfigError, type Environment, loadConfig, VARIABLE_NAMES } from '../../shared/process/config/config.ts';
+import { type Environment, loadConfig, VARIABLE_NAMES } from '../../shared/process/config/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-production-rules-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../shared/domain/ids.ts';
 import { toJob } from '../../shared/domain/job.ts';
+import { COUNTERS } from '../../shared/domain/usage.ts';
 import { createScripts } from '../../shared/storage/commands/scripts.ts';
 import { key } from '../../shared/storage/redis/names.ts';
-import { COUNTERS, createUsageStore } from '../../shared/storage/usage/usage-store.ts';
+import { createUsageStore } from '../../shared/storage/usage/usage-store.ts';
 import { createEngine, type Engine, TAG } from '../support/engine.ts';
 import { findViolations } from '../support/invariants.ts';
 import type { TestRedis } from '../support/redis.ts';

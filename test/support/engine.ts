@@ -1,7 +1,8 @@
 /** The scheduler without processes: the real stores on a real Redis, driven step by step by a test that plays API and workers. */
 import { Redis } from 'ioredis';
-import { type BatchId, createBatchIds, createJobIds, type JobId, type TenantId } from '../../shared/domain/ids.ts';
+import { type BatchId, type JobId, type TenantId } from '../../shared/domain/ids.ts';
 import { parsePeppers } from '../../shared/keys/encryption/keyring.ts';
+import { createBatchIds, createJobIds } from '../../shared/keys/genuine-ids.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/storage/batches/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../shared/storage/batches/batch-store.ts';
 import { createScripts, type ScriptName } from '../../shared/storage/commands/scripts.ts';

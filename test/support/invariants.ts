@@ -3,8 +3,8 @@
  * It reads the raw keys, and shares with the gateway only their names.
  */
 import { Redis } from 'ioredis';
+import { COUNTERS } from '../../shared/domain/usage.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
-import { COUNTERS } from '../../shared/storage/usage/usage-store.ts';
 import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
 import { findByteViolations } from './byte-invariants.ts';
 import { findDeliveryViolations } from './delivery-invariants.ts';

@@ -1,20 +1,27 @@
 /** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
+
+import type { ProviderAdapter } from '../../providers/provider.ts';
 import type { Provider } from '../../shared/domain/completion.ts';
 import type { FinalStatus } from '../../shared/domain/job.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import type { Config } from '../../shared/process/config/config.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
-import type { AttemptStore, Claim, NextStep, SettleAnswer, Settlement } from '../../shared/storage/jobs/attempt-store.ts';
+import type {
+  AttemptStore,
+  Claim,
+  NextStep,
+  SettleAnswer,
+  Settlement,
+} from '../../shared/storage/jobs/attempt-store.ts';
 import { type Handoff, parseHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
-import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import type { ProviderAdapter } from '../../providers/provider.ts';
-import type { AbortReason, RunningJobs } from './running-jobs.ts';
 import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
+import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
+import type { AbortReason, RunningJobs } from './running-jobs.ts';
 
 type Needs = {
   attempts: AttemptStore;

@@ -1,7 +1,7 @@
 /** One attempt to deliver, from hand-off to settlement: claim → read what happened → sign and send → decide → settle. Whatever happens ends in a recorded state. */
 import type { DeliveryId } from '../../shared/domain/ids.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import { buildEventBody } from '../../shared/domain/webhooks/webhook-event.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';

@@ -5,10 +5,10 @@
 import { once } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Log } from '../../shared/domain/log.ts';
 import type { DeliveryFailure } from '../../shared/domain/webhooks/delivery-outcome.ts';
 import { isReachableAddress, isSameAddress } from '../../shared/domain/webhooks/public-address.ts';
 import { parseWebhookUrl } from '../../shared/domain/webhooks/webhook-url.ts';
-import type { Log } from '../../shared/process/log.ts';
 import type { Network } from './network.ts';
 import { type Limit, limitTime } from './time-limit.ts';
 

@@ -1,11 +1,11 @@
 /** One attempt to deliver one event: connected through the egress guard, signed, bounded in time and bytes. */
 import type { Socket } from 'node:net';
 import { Client, errors } from 'undici';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import { retryAfterMs } from '../../shared/domain/retry-after.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { DeliveryFailure, DeliveryOutcome } from '../../shared/domain/webhooks/delivery-outcome.ts';
 import { signWebhook, type WebhookSecret } from '../../shared/keys/signing/sign.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import type { Network } from './network.ts';
 import { limitTime } from './time-limit.ts';

@@ -1,6 +1,6 @@
 /** The end of an attempt, written whatever Redis says meanwhile: what was paid for is neither lost nor paid for again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import { RedisRefused } from '../../shared/storage/redis/unavailable.ts';
 
 const AGAIN_MS = 500;

@@ -1,7 +1,7 @@
 /** BullMQ as the gateway uses it: it distributes hand-offs, holds their locks and brings back those of a lost worker. What a job comes to is not its business. */
 import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Handoff } from '../../shared/storage/queue/queues.ts';
 import { type QueueName, shardTag } from '../../shared/storage/redis/names.ts';
 import { answerOf, RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';

@@ -1,5 +1,5 @@
 /** Once a second, by the worker that holds a shard's lease: stopped work, due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';

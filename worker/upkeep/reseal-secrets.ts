@@ -1,5 +1,5 @@
 /** Webhook secrets have no end, so they are carried over to the first key while an older one is still there to open them. */
-import { describeError, type Log } from '../../shared/process/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import { every, type Repeating } from './every.ts';
 

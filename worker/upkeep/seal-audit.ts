@@ -7,8 +7,8 @@
  * that file, or without its line, makes it forget: nobody can bring that about by writing to Redis.
  */
 
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import { type AuditSeals, BEGINNING, type Checkpoint, type Link } from '../../shared/keys/signing/audit-seals.ts';
-import { describeError, type Log } from '../../shared/process/log.ts';
 import type { AuditAnchors } from '../../shared/storage/audit/audit-anchors.ts';
 import type { AuditStore, Chain } from '../../shared/storage/audit/audit-store.ts';
 import { walkChain } from '../../shared/storage/audit/verify-chain.ts';

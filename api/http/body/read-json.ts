@@ -1,8 +1,8 @@
 /** A request's body as JSON: type, size, time, encoding and depth are checked before anything is built from it. */
 import { RequestError } from '../../../shared/domain/errors.ts';
+import type { ApiContext } from '../context.ts';
 import { askForBody } from './ask-for-body.ts';
 import { createBodyRoom, type Sender } from './body-room.ts';
-import type { ApiContext } from '../context.ts';
 import { declaredType, demandLength, hasBody } from './declared-body.ts';
 import { gatherBytes } from './gathered-bytes.ts';
 import { parseJson } from './parse-json.ts';

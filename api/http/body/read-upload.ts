@@ -1,8 +1,8 @@
 /** The body of an upload, as fast as it is taken. */
 import { RequestError } from '../../../shared/domain/errors.ts';
-import { askForBody } from './ask-for-body.ts';
-import { SLOWEST_BYTES_PER_MS } from '../server/connections.ts';
 import type { ApiContext } from '../context.ts';
+import { SLOWEST_BYTES_PER_MS } from '../server/connections.ts';
+import { askForBody } from './ask-for-body.ts';
 
 /** How long nothing may come. */
 const IDLE_MS = 30_000;

@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
-import type { Log } from '../../../shared/process/log.ts';
+import type { Log } from '../../../shared/domain/log.ts';
 import type { ApiEnv } from '../context.ts';
 
 /** One line a request: the route's pattern and never the path, query or headers, which may hold anything. */

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
-import type { ApiEnv } from '../context.ts';
 import type { ApiMetrics } from '../../metrics.ts';
+import type { ApiEnv } from '../context.ts';
 
 /** Counts by the route's pattern: a path, or a method that no route takes, is whatever a client writes. */
 export const countRequest = (metrics: ApiMetrics) =>

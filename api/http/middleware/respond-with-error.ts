@@ -1,8 +1,8 @@
 /** The one place where an error becomes an answer. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { describeError, type Log } from '../../../shared/domain/log.ts';
 import { KeyServiceUnavailable } from '../../../shared/keys/encryption/seal.ts';
-import { describeError, type Log } from '../../../shared/process/log.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
 

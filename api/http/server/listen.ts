@@ -5,10 +5,10 @@ import { getRequestListener, RequestError as UnreadableRequest } from '@hono/nod
 import type { Hono } from 'hono';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { newRequestId } from '../../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../../shared/process/log.ts';
-import { isOver, keepConnections } from './connections.ts';
+import { describeError, type Log } from '../../../shared/domain/log.ts';
 import type { ApiEnv } from '../context.ts';
 import { errorBody } from '../middleware/respond-with-error.ts';
+import { isOver, keepConnections } from './connections.ts';
 import { forgetRequest, partSecrets } from './request-secrets.ts';
 
 const HEADERS_TIME_MS = 10_000;

@@ -2,11 +2,11 @@
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenant.ts';
-import { waitQuery } from '../../surfaces/native/answer-state.ts';
+import type { Path, ROUTES } from '../../access/route.ts';
 import { batchBody, batchQuery } from '../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../intake/uploads/check-line.ts';
-import type { Path, ROUTES } from '../../access/route.ts';
 import { auditQuery, deletionQuery, keysQuery, revocationQuery, tenantsQuery } from '../../surfaces/admin/admin.ts';
+import { waitQuery } from '../../surfaces/native/answer-state.ts';
 import { batchesQuery } from '../../surfaces/native/batches/batches.ts';
 import { retryBody } from '../../surfaces/native/batches/retry-batch.ts';
 import { resultsQuery } from '../../surfaces/native/batches/stream-results.ts';

@@ -14,15 +14,19 @@ import { keyRotation, newKey, newTenant, type TenantWork, tenantPatch } from '..
 import type { Config } from '../../../shared/process/config/config.ts';
 import type { AuditStore } from '../../../shared/storage/audit/audit-store.ts';
 import { NO_COUNTS, type SchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
-import { type IssueAnswer, MOST_KEYS, type PlatformKeyStore } from '../../../shared/storage/tenants/platform-key-store.ts';
+import {
+  type IssueAnswer,
+  MOST_KEYS,
+  type PlatformKeyStore,
+} from '../../../shared/storage/tenants/platform-key-store.ts';
 import type { TenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
 import { noWork, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
+import { route } from '../../access/route.ts';
+import { type ReadJson, readOptionalJson } from '../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../http/context.ts';
 import { pageJson, pageQuery } from '../../http/query/page.ts';
 import { parseOr } from '../../http/query/parse-or.ts';
-import { type ReadJson, readOptionalJson } from '../../http/body/read-json.ts';
 import { flag, noQuery, readQuery } from '../../http/query/read-query.ts';
-import { route } from '../../access/route.ts';
 import type { StopWork } from '../../intake/stop-work.ts';
 
 type Needs = {

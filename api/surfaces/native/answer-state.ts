@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId, JobId } from '../../../shared/domain/ids.ts';
-import { clientGone } from '../../http/server/client-gone.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { heldTags } from '../../http/headers/held-tags.ts';
 import { wholeNumber } from '../../http/query/read-query.ts';
+import { clientGone } from '../../http/server/client-gone.ts';
 import type { WaitingRoom } from '../../intake/waiting-room.ts';
 
 /** Seconds that a client may ask for; `MAX_WAIT_SECONDS` bounds what it gets. */

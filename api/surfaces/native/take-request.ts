@@ -1,6 +1,6 @@
 import type { RequestStore } from '../../../shared/storage/tenants/request-store.ts';
-import type { Admission } from '../../intake/admission.ts';
 import type { ApiContext } from '../../http/context.ts';
+import type { Admission } from '../../intake/admission.ts';
 import { rateLimited, tellRate } from '../../intake/rate-limit.ts';
 
 /** Counts a call toward its tenant's requests a minute, as a submission counts; throws 429 where they are used up, and 503 while nothing new is taken. */

@@ -2,7 +2,7 @@
 import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { Log } from '../../process/log.ts';
+import type { Log } from '../../domain/log.ts';
 import { type DataKeys, type IssuedDataKey, KeyServiceUnavailable, type RecoveredDataKey } from './seal.ts';
 
 /** How long a data key is used, by the clock of the process, and how many seals it makes. */

@@ -1,9 +1,11 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
+
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { modelName } from '../../domain/completion.ts';
+import { ConfigError } from '../../domain/config-error.ts';
 import { MAX_LINES } from '../../domain/ids.ts';
 import { type PriceFile, readPriceFile } from '../../domain/prices/price-file.ts';
 import { type DefaultLimits, MOST } from '../../domain/tenant.ts';
@@ -283,16 +285,6 @@ export type Config = {
   /** A file that a worker touches every second while it reaches Redis, for a health check; null: none. */
   aliveFile: string | null;
 };
-
-/** All that is wrong with the configuration, a sentence a line; it holds no value of a secret. */
-export class ConfigError extends Error {
-  constructor(problems: readonly string[]) {
-    super(
-      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-    );
-    this.name = 'ConfigError';
-  }
-}
 
 /** Whether the AWS SDK finds credentials here without asking the network. */
 export const findsAwsCredentials = (environment: Environment): boolean => {

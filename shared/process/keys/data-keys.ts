@@ -1,8 +1,8 @@
+import type { Log } from '../../domain/log.ts';
 import { localDataKeys } from '../../keys/encryption/keyring.ts';
 import type { DataKeys } from '../../keys/encryption/seal.ts';
 import type { KeyEncryption } from '../config/key-settings.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import type { Log } from '../log.ts';
 
 /** The keys under which this process seals and opens, as it is configured. Asks nobody before their first use. */
 export const openDataKeys = async (

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../../domain/log.ts';
 import type { Shredding } from '../../keys/encryption/seal.ts';
 import { connectForRequests } from '../../storage/redis/client.ts';
 import { UnfitServer } from '../../storage/redis/server.ts';
 import { createPeriodSecretStore } from '../../storage/secrets/period-secret-store.ts';
 import type { Config } from '../config/config.ts';
 import type { Lifecycle } from '../lifecycle.ts';
-import type { Log } from '../log.ts';
 
 /** How long a start waits for the server before it goes on without: only users' keys need it. */
 const CONNECT_MS = 2_000;

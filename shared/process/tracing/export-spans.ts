@@ -1,5 +1,5 @@
 /** Sends spans to a collector as OTLP over HTTP in JSON (https://opentelemetry.io/docs/specs/otlp/), beside the work and never in its way. */
-import { describeError, type Log } from '../log.ts';
+import { describeError, type Log } from '../../domain/log.ts';
 
 const SEND_EVERY_MS = 1_000;
 const SEND_LIMIT_MS = 5_000;

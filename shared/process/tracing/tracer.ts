@@ -1,7 +1,7 @@
 /** Spans of a job's way. Without a collector nothing is recorded, and a caller's `traceparent` goes on as it came. */
 
+import type { Log } from '../../domain/log.ts';
 import { childOf, isSampled, spanIdOf, type Traceparent, traceIdOf } from '../../domain/traceparent.ts';
-import type { Log } from '../log.ts';
 import { createSpanExport } from './export-spans.ts';
 
 /** What a span may hold. A new name is added here, by someone who asks whether it can hold a secret, a prompt or a result. */

@@ -2,10 +2,11 @@
 import { type BatchView, MODELS_A_BATCH } from '../../domain/batch.ts';
 import type { CompletionRequest, CredentialKind, Provider } from '../../domain/completion.ts';
 import type { LineError } from '../../domain/errors.ts';
-import { type BatchId, type BatchIds, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
+import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
+import { type BatchIds } from '../../keys/genuine-ids.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { IDEMPOTENCY_MS, upstreamOf } from '../records/names.ts';

@@ -2,9 +2,10 @@
 import type { Redis } from 'ioredis';
 import { type BatchView, type Outcome, type Place, START } from '../../domain/batch.ts';
 import type { CompletionRequest, CompletionResult } from '../../domain/completion.ts';
-import { type BatchId, type BatchIds, type JobId, stemOf, type TenantId } from '../../domain/ids.ts';
+import { type BatchId, type JobId, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { FinalStatus, JobView } from '../../domain/job.ts';
 import type { StopReason } from '../../domain/tenant.ts';
+import { type BatchIds } from '../../keys/genuine-ids.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from '../jobs/job-store.ts';
 import type { Handoff } from '../queue/queues.ts';

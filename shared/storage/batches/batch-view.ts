@@ -1,8 +1,9 @@
 /** A batch as the scripts answer it. */
 import type { BatchView } from '../../domain/batch.ts';
 import type { BatchId } from '../../domain/ids.ts';
+import { COUNTERS, type UsageSums } from '../../domain/usage.ts';
 import { fieldsOf } from '../records/fields.ts';
-import { COUNTERS, showBatchLedger, type UsageSums } from '../usage/usage-store.ts';
+import { showBatchLedger } from '../usage/usage-store.ts';
 
 /** What `view_batch` answers. */
 export type ViewBatchReply = [] | [record: string[], ledger: string[]];

@@ -1,6 +1,6 @@
 /** The start of a process that cannot do anything without Redis. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../../process/log.ts';
+import type { Log } from '../../domain/log.ts';
 import { RedisUnavailable } from './unavailable.ts';
 
 const AGAIN_MS = 500;

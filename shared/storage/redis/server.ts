@@ -1,6 +1,6 @@
 /** What the gateway asks of a Redis server before it trusts it with jobs. */
 import type { Redis } from 'ioredis';
-import { LoggableError } from '../../process/log.ts';
+import { LoggableError } from '../../domain/log.ts';
 import { refusalOf } from './client.ts';
 import { neededCommands } from './commands.ts';
 import { key, shardTag } from './names.ts';

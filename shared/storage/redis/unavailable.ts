@@ -1,5 +1,5 @@
 /** The one place that judges errors of Redis: by what they mean for the command, never by where in a text they stand. */
-import { LoggableError } from '../../process/log.ts';
+import { LoggableError } from '../../domain/log.ts';
 
 /**
  * Answers of a server that is there and does not serve, by the code that Redis gives them, and why in

@@ -1,25 +1,10 @@
 /** The ledger: what each tenant used, by day, provider, model and credential. Written only by the scripts that settle jobs. */
 import type { CredentialKind, Provider } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
+import { COUNTERS } from '../../domain/usage.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { tenantTag } from '../redis/shards.ts';
-
-/** What a row counts, in the order in which `account.lua` writes it. Costs are whole nano-dollars. */
-export const COUNTERS = [
-  'requests',
-  'completed',
-  'failed',
-  'cancelled',
-  'expired',
-  'input_tokens',
-  'output_tokens',
-  'cached_input_tokens',
-  'cost_nano',
-  'unpriced_requests',
-] as const;
-
-export type UsageSums = Record<(typeof COUNTERS)[number], number>;
 
 /** One number for each of COUNTERS. */
 export type Counts = Float64Array;

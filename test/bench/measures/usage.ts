@@ -1,7 +1,7 @@
 /** How long a tenant waits for what it used in a year. */
 
+import { COUNTERS } from '../../../shared/domain/usage.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
-import { COUNTERS } from '../../../shared/storage/usage/usage-store.ts';
 import { type Aim, inTurn, type Measure, row } from '../measure.ts';
 import { PLATFORM_KEY, TENANT } from '../request.ts';
 

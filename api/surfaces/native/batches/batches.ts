@@ -1,19 +1,26 @@
 import type { Hono } from 'hono';
-import { type BatchView, batchStatusOf, finishedLines, isFinalBatch, toBatch } from '../../../../shared/domain/batch.ts';
+import {
+  type BatchView,
+  batchStatusOf,
+  finishedLines,
+  isFinalBatch,
+  toBatch,
+} from '../../../../shared/domain/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
-import type { BatchId, BatchIds } from '../../../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../../../shared/process/log.ts';
+import type { BatchId } from '../../../../shared/domain/ids.ts';
+import { describeError, type Log } from '../../../../shared/domain/log.ts';
+import type { BatchIds } from '../../../../shared/keys/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
-import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
-import { answerState, waitQuery } from '../answer-state.ts';
+import { route } from '../../../access/route.ts';
+import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
-import type { ReadJson } from '../../../http/body/read-json.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import { route } from '../../../access/route.ts';
-import type { TakeTurns } from '../take-turns.ts';
+import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
 import type { WaitingRoom } from '../../../intake/waiting-room.ts';
+import { answerState, waitQuery } from '../answer-state.ts';
+import type { TakeTurns } from '../take-turns.ts';
 import { retryBatch } from './retry-batch.ts';
 import { streamResults } from './stream-results.ts';
 import { type SubmitNeeds, submitBatch } from './submit-batch.ts';

@@ -11,10 +11,10 @@ import {
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
-import { batchGone } from '../../../intake/accept-batch.ts';
 import type { ApiContext } from '../../../http/context.ts';
-import { ndjsonLine } from './ndjson-line.ts';
 import { readQuery } from '../../../http/query/read-query.ts';
+import { batchGone } from '../../../intake/accept-batch.ts';
+import { ndjsonLine } from './ndjson-line.ts';
 
 /** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */
 const ENDED_LINES = 'X-Batch-Lines-Ended';

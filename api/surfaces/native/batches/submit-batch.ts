@@ -2,18 +2,18 @@
 import { batchStatusOf, isFinalBatch, toBatch } from '../../../../shared/domain/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import type { AcceptBatch, AcceptedBatch } from '../../../intake/accept-batch.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
-import type { ApiContext } from '../../../http/context.ts';
-import { declaredType, demandLength } from '../../../http/body/declared-body.ts';
-import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { declaredType, demandLength } from '../../../http/body/declared-body.ts';
+import { readUpload } from '../../../http/body/read-upload.ts';
+import type { ApiContext } from '../../../http/context.ts';
+import { noQuery, readQuery } from '../../../http/query/read-query.ts';
+import type { AcceptBatch, AcceptedBatch } from '../../../intake/accept-batch.ts';
+import type { EstimateJob } from '../../../intake/estimate-job.ts';
+import { tellRate } from '../../../intake/rate-limit.ts';
 import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
 import { fillFromUpload } from '../../../intake/uploads/fill-from-upload.ts';
-import { readUpload } from '../../../http/body/read-upload.ts';
 import type { UploadSlots } from '../../../intake/uploads/upload-slots.ts';
-import { tellRate } from '../../../intake/rate-limit.ts';
-import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 
 export type SubmitNeeds = {
   acceptBatch: AcceptBatch;

@@ -4,20 +4,20 @@ import { RequestError } from '../../../../shared/domain/errors.ts';
 import { isFinal, statusOf, toJob } from '../../../../shared/domain/job.ts';
 import { JOB_EVENTS } from '../../../../shared/domain/webhooks/webhook-event.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
-import { clientGone } from '../../../http/server/client-gone.ts';
-import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
+import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { route } from '../../../access/route.ts';
+import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { parameterOf, partsOf } from '../../../http/headers/header-list.ts';
-import { idempotencyKey } from '../../../access/idempotency-key.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
-import { tellRate } from '../../../intake/rate-limit.ts';
-import type { ReadJson } from '../../../http/body/read-json.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import { route } from '../../../access/route.ts';
+import { clientGone } from '../../../http/server/client-gone.ts';
+import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
+import { tellRate } from '../../../intake/rate-limit.ts';
 import type { Submission, Submitted } from '../../../intake/submit-job.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
+import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
 
 export const completeBody = completionBody.extend({
   deadline_seconds: z

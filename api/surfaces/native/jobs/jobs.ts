@@ -1,21 +1,22 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
-import type { BatchIds, JobId, JobIds } from '../../../../shared/domain/ids.ts';
+import type { JobId } from '../../../../shared/domain/ids.ts';
 import { attemptsOf, isFinal, JOB_STATUSES, type JobView, statusOf, toJob } from '../../../../shared/domain/job.ts';
-import { describeError, type Log } from '../../../../shared/process/log.ts';
+import { describeError, type Log } from '../../../../shared/domain/log.ts';
+import type { BatchIds, JobIds } from '../../../../shared/keys/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
-import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
-import { answerState, waitQuery } from '../answer-state.ts';
+import { route } from '../../../access/route.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
-import type { ApiMetrics } from '../../../metrics.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import { route } from '../../../access/route.ts';
-import type { TakeTurns } from '../take-turns.ts';
+import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
 import type { WaitingRoom } from '../../../intake/waiting-room.ts';
+import type { ApiMetrics } from '../../../metrics.ts';
+import { answerState, waitQuery } from '../answer-state.ts';
+import type { TakeTurns } from '../take-turns.ts';
 
 /** In the list of all jobs, or by its number among the lines of a batch. */
 const isPlace = (text: string): text is string => isStreamPlace(text) || /^\d{1,7}$/.test(text);

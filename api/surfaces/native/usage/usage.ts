@@ -1,17 +1,19 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
-import type { BatchIds, TenantId } from '../../../../shared/domain/ids.ts';
+import type { TenantId } from '../../../../shared/domain/ids.ts';
+import { COUNTERS } from '../../../../shared/domain/usage.ts';
+import type { BatchIds } from '../../../../shared/keys/genuine-ids.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { BudgetStore } from '../../../../shared/storage/usage/budget-store.ts';
-import { type BatchLedger, COUNTERS, type Counts, type UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
-import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
+import { type BatchLedger, type Counts, type UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
+import { route } from '../../../access/route.ts';
 import type { ApiEnv } from '../../../http/context.ts';
-import { limitsReport } from './limits-report.ts';
 import { prefersCsv } from '../../../http/headers/prefers-csv.ts';
 import { listText, readQuery } from '../../../http/query/read-query.ts';
-import { route } from '../../../access/route.ts';
+import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
 import type { TakeTurns } from '../take-turns.ts';
+import { limitsReport } from './limits-report.ts';
 import { usageCsv } from './usage-csv.ts';
 import { createUsageReport, GROUPS, type UsageReport } from './usage-report.ts';
 
