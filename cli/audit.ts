@@ -5,9 +5,9 @@ import type { AuditRow } from '../shared/domain/audit/audit-row.ts';
 import { isTenantId } from '../shared/domain/ids.ts';
 import type { AuditPage, AuditPlace } from '../shared/storage/audit/audit-store.ts';
 import { type Anchor, type ChainReport, parseAnchor, verifyChain } from '../shared/storage/audit/verify-chain.ts';
-import { withStores } from './open-stores.ts';
-import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
-import { tableText } from './table.ts';
+import { withStores } from './command/open-stores.ts';
+import { CommandError, check, runCommand, say, withJson } from './command/run-command.ts';
+import { tableText } from './command/table.ts';
 
 const anchorIn = (text: string): Anchor => {
   const anchor = parseAnchor(text);

@@ -7,8 +7,8 @@ import type { Batch } from '../shared/domain/batch.ts';
 import { createGatewayClient, type GatewayClient } from './batches/gateway-client.ts';
 import { createProgress } from './batches/progress.ts';
 import { openResults } from './batches/results-file.ts';
-import { CommandError, runCommand, say, withJson } from './run-command.ts';
-import { tableText } from './table.ts';
+import { CommandError, runCommand, say, withJson } from './command/run-command.ts';
+import { tableText } from './command/table.ts';
 
 type Options = {
   url?: string;

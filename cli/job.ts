@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { deliveryOf, isJobId } from '../shared/domain/ids.ts';
 import { type Job, toJob } from '../shared/domain/job.ts';
 import type { Delivery } from '../shared/domain/webhooks/delivery.ts';
-import { withStores } from './open-stores.ts';
-import { CommandError, runCommand, say, withJson } from './run-command.ts';
-import { tableText } from './table.ts';
+import { withStores } from './command/open-stores.ts';
+import { CommandError, runCommand, say, withJson } from './command/run-command.ts';
+import { tableText } from './command/table.ts';
 
 /** The job without texts of the tenant's. */
 type ShownJob = Omit<Job, 'result' | 'metadata' | 'urls' | 'object'> & { tenant: string };

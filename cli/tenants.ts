@@ -21,9 +21,9 @@ import {
 } from '../shared/domain/tenant.ts';
 import { type IssueAnswer, MOST_KEYS } from '../shared/storage/tenants/platform-key-store.ts';
 import { noWork, type WorkStore } from '../shared/storage/tenants/work-store.ts';
-import { withStores } from './open-stores.ts';
-import { CommandError, check, runCommand, say, withJson } from './run-command.ts';
-import { tableText } from './table.ts';
+import { withStores } from './command/open-stores.ts';
+import { CommandError, check, runCommand, say, withJson } from './command/run-command.ts';
+import { tableText } from './command/table.ts';
 
 const PAGE = 100;
 /** What is left then, such as calls that are being aborted, a worker's upkeep ends. */

@@ -7,7 +7,7 @@ import { detectSandbox, type Environment, findsAwsCredentials, loadConfig } from
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { type Part, startProcess } from './child-process.ts';
 import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
-import { reachRedis } from './reach-redis.ts';
+import { reachRedis } from '../shared/storage/redis/reach-server.ts';
 import { describeGateway } from './welcome.ts';
 
 const root = join(import.meta.dirname, '..');

@@ -1,6 +1,6 @@
 /** The sandbox's answers: always the same text for the same request, and tokens counted from its length. */
 
-import type { Answer, Ask, Finish, Wire } from '../providers/stand-in.ts';
+import type { Answer, Ask, Finish, Wire } from '../providers/stand-in/wire.ts';
 import type { Directives } from './directives.ts';
 
 const CHARACTERS_PER_TOKEN = 4;

@@ -1,6 +1,6 @@
 /** What the sandbox was asked, for tests to compare with what the gateway says it did. */
 import { createHash } from 'node:crypto';
-import type { Wire } from '../providers/stand-in.ts';
+import type { Wire } from '../providers/stand-in/wire.ts';
 import type { Sent } from './send-reply.ts';
 
 export type SandboxCall = {

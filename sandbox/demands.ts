@@ -1,6 +1,6 @@
 /** What the real providers refuse and the stand-in would not notice: a program that works here shall work there. */
 
-import { type Ask, Refusal, type Wire } from '../providers/stand-in.ts';
+import { type Ask, Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import type { Provider } from '../shared/domain/completion.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 

@@ -23,7 +23,7 @@
  * | `finish=length` | the finish reason: `stop`, `length`, `content_filter` or `other` |
  */
 import { z } from 'zod';
-import { Refusal } from '../providers/stand-in.ts';
+import { Refusal } from '../providers/stand-in/wire.ts';
 
 export const FAILURES = [
   'quota',

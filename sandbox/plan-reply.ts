@@ -1,7 +1,7 @@
 /** Decides a call's reply from its directives. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Answer, Ask, Reply, Wire } from '../providers/stand-in.ts';
+import type { Answer, Ask, Reply, Wire } from '../providers/stand-in/wire.ts';
 import { answerTo } from './answer.ts';
 import { type Directives, type Failure, parseDirectives } from './directives.ts';
 import type { Manner, Sendable } from './send-reply.ts';

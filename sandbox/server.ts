@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
 import { openaiWire } from '../providers/openai/stand-in.ts';
-import { Refusal, type Wire } from '../providers/stand-in.ts';
+import { Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
 import { demandWhatIsReal } from './demands.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';

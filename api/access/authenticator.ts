@@ -1,7 +1,8 @@
 /** Whose request it is: keys of the configuration, which need no Redis, and keys of the registry, remembered for a moment. */
 
-import type { PlatformKeyId, TenantId } from '../../shared/domain/ids.ts';
-import { type LimitsInForce, limitsInForce, SCOPES, type Scope } from '../../shared/domain/tenant.ts';
+import type { Caller } from '../../shared/domain/caller.ts';
+import type { PlatformKeyId } from '../../shared/domain/ids.ts';
+import { type LimitsInForce, limitsInForce, SCOPES } from '../../shared/domain/tenant.ts';
 import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import type { PlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import type { KnownKey, PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
@@ -14,17 +15,6 @@ export const REMEMBERED_MS = 3_000;
 /** Found keys and unknown ids, each for themselves: a flood of unknown ids must not make us forget the keys in use. */
 const MOST_REMEMBERED = 10_000;
 const TOUCH_EVERY_MS = 60_000;
-
-export type Caller = {
-  tenant: TenantId;
-  /** The public id of the key, or the name that stands for one of the configuration. */
-  platformKey: string;
-  scopes: readonly Scope[];
-  /** Null: every model. */
-  allowedModels: readonly string[] | null;
-  disabled: boolean;
-  limits: LimitsInForce;
-};
 
 export type Authenticator = {
   /**

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { ClientAddress } from '../http/server/client-address.ts';
+import type { ClientAddress } from '../http/client-address.ts';
 
 /** Keys that authenticated, each with the network that it came from. */
 const MAX_REMEMBERED = 10_000;

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import type { RequestErrorCode } from '../../shared/domain/errors.ts';
 import type { TenantId } from '../../shared/domain/ids.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
-import type { Caller } from '../access/authenticator.ts';
+import type { Caller } from '../../shared/domain/caller.ts';
 
 export type ApiEnv = {
   Bindings: HttpBindings;

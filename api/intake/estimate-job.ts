@@ -6,7 +6,7 @@ import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import { budgetNano } from '../../shared/domain/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
-import type { Caller } from '../access/authenticator.ts';
+import type { Caller } from '../../shared/domain/caller.ts';
 
 type Of = {
   provider: Provider;

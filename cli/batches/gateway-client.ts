@@ -2,9 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../shared/domain/batch.ts';
 import type { Job, WaitReason } from '../../shared/domain/job.ts';
-import { pause } from '../../shared/domain/pause.ts';
-import { retryAfterMs } from '../../shared/domain/retry-after.ts';
-import { CommandError } from '../run-command.ts';
+import { pause } from '../../shared/domain/waits/pause.ts';
+import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
+import { CommandError } from '../command/run-command.ts';
 
 const TRIES = 6;
 const FIRST_PAUSE_MS = 500;

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseCursor } from '../../shared/domain/batch.ts';
 import { isBatchId } from '../../shared/domain/ids.ts';
-import { CommandError } from '../run-command.ts';
+import { CommandError } from '../command/run-command.ts';
 
 const LINE_FEED = 0x0a;
 

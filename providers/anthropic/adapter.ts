@@ -12,7 +12,7 @@ import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { refuseCredential } from '../call/verdict.ts';
-import type { ProviderAdapter } from '../provider.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
 import { ANTHROPIC_ERRORS } from './errors.ts';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';

@@ -1,6 +1,6 @@
 /** Messages as api.anthropic.com speaks it, in the API versions 2023-06-01 and 2026-10-21. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in.ts';
+import { Refusal, type Wire } from '../stand-in/wire.ts';
 
 /** From this version on sampling parameters are refused and the key is a bearer token. */
 const BEARER_VERSION = '2026-10-21';

@@ -23,7 +23,7 @@ import { type Dialect, makeCall } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { refuseCredential } from '../call/verdict.ts';
-import type { ProviderAdapter } from '../provider.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
 import { BEDROCK_ERRORS } from './errors.ts';
 
 /** `default_chain`: environment, profile files, container or instance, as AWS orders them. `api_key`: a Bedrock API key (`AWS_BEARER_TOKEN_BEDROCK`). */

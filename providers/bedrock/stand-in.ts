@@ -1,6 +1,6 @@
 /** Converse as bedrock-runtime speaks it. Signatures are looked at, not verified. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in.ts';
+import { Refusal, type Wire } from '../stand-in/wire.ts';
 
 const blocks = z.array(z.looseObject({ text: z.string() }).transform(({ text }) => text)).min(1);
 const requestForm = z.looseObject({

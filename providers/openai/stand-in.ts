@@ -1,6 +1,6 @@
 /** Chat Completions as api.openai.com speaks it. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in.ts';
+import { Refusal, type Wire } from '../stand-in/wire.ts';
 
 const content = z.union([
   z.string().transform((text) => [text]),

@@ -13,7 +13,7 @@ import {
   type UsageJson,
 } from './job.ts';
 import type { UsageSums } from './usage.ts';
-import { parseWebhook } from './webhooks/webhook.ts';
+import { parseWebhook } from './webhook.ts';
 
 /**
  * published ──> in_progress ──last line ends──> completed | failed (each line failed)

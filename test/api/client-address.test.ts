@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
-import { createClientAddress } from '../../api/http/server/client-address.ts';
+import { createClientAddress } from '../../api/http/client-address.ts';
 
 const client = createClientAddress({ trustedProxies: ['10.0.0.0/8', '192.0.2.7', 'fd00::/8'] });
 

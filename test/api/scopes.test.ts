@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Hono } from 'hono';
 import { beforeAll, expect, test } from 'vitest';
-import type { Caller } from '../../api/access/authenticator.ts';
+import type { Caller } from '../../shared/domain/caller.ts';
 import type { Access } from '../../api/access/demand-access.ts';
 import { type Path, ROUTES, route } from '../../api/access/route.ts';
 import type { ApiEnv } from '../../api/http/context.ts';

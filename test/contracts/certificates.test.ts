@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
-import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import { createKmsDataKeys } from '../../shared/keys/encryption/kms.ts';
 import { KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
 import { Secret } from '../../shared/keys/secret.ts';

@@ -1,6 +1,6 @@
 /** What every provider adapter guarantees, through its real SDK, against servers that speak the provider's wire format. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { ProviderAdapter, ProviderCall } from '../../providers/provider.ts';
+import type { ProviderAdapter, ProviderCall } from '../../providers/call/provider.ts';
 import { createSandbox, type Sandbox } from '../../sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import type { JobErrorCode } from '../../shared/domain/errors.ts';

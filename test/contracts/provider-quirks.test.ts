@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { type BedrockAuth, createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
-import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';

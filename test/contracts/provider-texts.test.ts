@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scrubDetail } from '../../providers/call/scrub-detail.ts';
-import { retryAfterMs } from '../../shared/domain/retry-after.ts';
+import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 
 describe('retryAfterMs', () => {

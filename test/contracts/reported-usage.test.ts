@@ -1,6 +1,6 @@
 /** What an answer says of its tokens and of the terms it was served on, through the real SDKs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { TokenUsage } from '../../shared/domain/completion.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { VENDORS } from './vendors.ts';

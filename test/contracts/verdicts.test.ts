@@ -1,7 +1,7 @@
 /** Whom a failed call is blamed on, through the real SDKs: by what providers are known to answer, and for every status in every dress. */
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { CredentialKind } from '../../shared/domain/completion.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';

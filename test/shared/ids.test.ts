@@ -17,7 +17,7 @@ import {
   stemOf,
   toBase32,
 } from '../../shared/domain/ids.ts';
-import { createBatchIds, createJobIds } from '../../shared/keys/genuine-ids.ts';
+import { createBatchIds, createJobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import { FIXED_RING, peppersOf, ringText } from './crypto/rings.ts';
 import { tenant } from './tenants.ts';
 

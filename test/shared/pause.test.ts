@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGatewayClient } from '../../cli/batches/gateway-client.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
-import { backOff, pause } from '../../shared/domain/pause.ts';
-import { retryAfterMs } from '../../shared/domain/retry-after.ts';
+import { backOff, pause } from '../../shared/domain/waits/pause.ts';
+import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { decideNext, decideWithoutKey } from '../../worker/attempts/decide-next.ts';
 import { nextDelivery } from '../../worker/deliveries/next-delivery.ts';
 

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { type BatchId, type JobId, type TenantId } from '../../shared/domain/ids.ts';
 import { parsePeppers } from '../../shared/keys/encryption/keyring.ts';
-import { createBatchIds, createJobIds } from '../../shared/keys/genuine-ids.ts';
+import { createBatchIds, createJobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../shared/storage/batches/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../shared/storage/batches/batch-store.ts';
 import { createScripts, type ScriptName } from '../../shared/storage/commands/scripts.ts';

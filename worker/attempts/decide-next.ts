@@ -1,7 +1,7 @@
 /** The one place that turns what a call came to into what becomes of its job. Pure: everything it depends on is a parameter. */
 
 import type { AttemptOutcome, Outcome } from '../../shared/domain/outcome.ts';
-import { backOff, pause } from '../../shared/domain/pause.ts';
+import { backOff, pause } from '../../shared/domain/waits/pause.ts';
 import type { OpenFailure } from '../../shared/keys/encryption/seal.ts';
 import type { NextStep } from '../../shared/storage/jobs/attempt-store.ts';
 import type { AbortReason } from './running-jobs.ts';

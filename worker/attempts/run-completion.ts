@@ -1,6 +1,6 @@
 /** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
 
-import type { ProviderAdapter } from '../../providers/provider.ts';
+import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../shared/domain/completion.ts';
 import type { FinalStatus } from '../../shared/domain/job.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
@@ -18,7 +18,7 @@ import type {
   Settlement,
 } from '../../shared/storage/jobs/attempt-store.ts';
 import { type Handoff, parseHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
-import type { WorkerMetrics } from '../metrics.ts';
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';

@@ -1,12 +1,12 @@
 /** One attempt to deliver, from hand-off to settlement: claim → read what happened → sign and send → decide → settle. Whatever happens ends in a recorded state. */
 import type { DeliveryId } from '../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
-import { buildEventBody } from '../../shared/domain/webhooks/webhook-event.ts';
+import { buildEventBody } from '../../shared/domain/webhook-event.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
-import type { WorkerMetrics } from '../metrics.ts';
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
 import { nextDelivery } from './next-delivery.ts';
 import type { ReadSubject } from './read-subject.ts';

@@ -1,5 +1,5 @@
 /** The one place that turns what an attempt came to into what becomes of its delivery. Pure: everything it depends on is a parameter. */
-import { pause } from '../../shared/domain/pause.ts';
+import { pause } from '../../shared/domain/waits/pause.ts';
 import type { DeliveryOutcome } from '../../shared/domain/webhooks/delivery-outcome.ts';
 
 export type NextDelivery =

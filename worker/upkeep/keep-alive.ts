@@ -2,7 +2,7 @@
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
 import type { RedisClock } from '../../shared/storage/redis/clock.ts';
-import { every, type Repeating, together } from './every.ts';
+import { every, type Repeating, together } from '../../shared/process/every.ts';
 
 const BEAT_MS = 1_000;
 

@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
-import type { ApiMetrics } from '../../metrics.ts';
+import type { ApiMetrics } from '../../../shared/process/metrics/api-metrics.ts';
 import type { ApiEnv } from '../context.ts';
 
 /** Counts by the route's pattern: a path, or a method that no route takes, is whatever a client writes. */

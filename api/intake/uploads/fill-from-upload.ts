@@ -1,6 +1,6 @@
 /** A batch's lines from the body of a request: cut, checked and passed on chunk by chunk. */
 import { RequestError } from '../../../shared/domain/errors.ts';
-import type { BatchOffer } from '../accept-batch.ts';
+import type { BatchOffer } from './accept-batch.ts';
 import type { BatchForm, BatchOptions } from './batch-form.ts';
 import type { LineRules } from './check-line.ts';
 import { createLineCheck, type LineCheck, MOST_ERRORS } from './check-lines.ts';

@@ -8,7 +8,7 @@ import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
 import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../../shared/domain/tenant.ts';
 import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../../shared/domain/webhooks/delivery.ts';
-import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhooks/webhook-event.ts';
+import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhook-event.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

@@ -6,7 +6,7 @@ import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobRecord, JobView, WaitReason } from '../../domain/job.ts';
 import type { LimitsInForce, StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
-import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
+import { type Webhook, webhookText } from '../../domain/webhook.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { fieldsOf } from '../records/fields.ts';

@@ -9,8 +9,8 @@ import {
   type DeliveryStatus,
   toDelivery,
 } from '../../domain/webhooks/delivery.ts';
-import { endpointOf } from '../../domain/webhooks/webhook.ts';
-import type { WebhookEventType } from '../../domain/webhooks/webhook-event.ts';
+import { endpointOf } from '../../domain/webhook.ts';
+import type { WebhookEventType } from '../../domain/webhook-event.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { fieldsOf } from '../records/fields.ts';

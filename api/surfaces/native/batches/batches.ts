@@ -9,7 +9,7 @@ import {
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../../../shared/domain/log.ts';
-import type { BatchIds } from '../../../../shared/keys/genuine-ids.ts';
+import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
 import { route } from '../../../access/route.ts';
@@ -17,7 +17,7 @@ import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import { batchGone, noBatch } from '../../../intake/accept-batch.ts';
+import { batchGone, noBatch } from '../../../intake/uploads/accept-batch.ts';
 import type { WaitingRoom } from '../../../intake/waiting-room.ts';
 import { answerState, waitQuery } from '../answer-state.ts';
 import type { TakeTurns } from '../take-turns.ts';

@@ -13,9 +13,9 @@ import { type ReadJson, readOptionalJson } from '../../../http/body/read-json.ts
 import type { ApiContext } from '../../../http/context.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import type { AcceptBatch, BatchOffer } from '../../../intake/accept-batch.ts';
+import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
-import { tellRate } from '../../../intake/rate-limit.ts';
+import { tellRate } from '../rate-headers.ts';
 import { answerAccepted } from './submit-batch.ts';
 
 const REPEATABLE = ['failed', 'expired'] as const;

@@ -13,7 +13,7 @@ import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { readQuery } from '../../../http/query/read-query.ts';
-import { batchGone } from '../../../intake/accept-batch.ts';
+import { batchGone } from '../../../intake/uploads/accept-batch.ts';
 import { ndjsonLine } from './ndjson-line.ts';
 
 /** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */

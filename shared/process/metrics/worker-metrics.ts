@@ -1,7 +1,7 @@
 /** What a worker counts: calls, what became of jobs, deliveries. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { CredentialKind, Provider } from '../shared/domain/completion.ts';
-import type { FinalStatus } from '../shared/domain/job.ts';
+import type { CredentialKind, Provider } from '../../domain/completion.ts';
+import type { FinalStatus } from '../../domain/job.ts';
 
 type Account = { provider: Provider; credential: CredentialKind };
 

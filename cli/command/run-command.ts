@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { ConfigError } from '../shared/domain/config-error.ts';
-import { describeError } from '../shared/domain/log.ts';
-import { explainIssue } from '../shared/domain/wording/explain-issue.ts';
-import { UnfitServer } from '../shared/storage/redis/server.ts';
-import { RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
+import { ConfigError } from '../../shared/domain/config-error.ts';
+import { describeError } from '../../shared/domain/log.ts';
+import { explainIssue } from '../../shared/domain/wording/explain-issue.ts';
+import { ServerUnreached } from '../../shared/storage/redis/reach-server.ts';
+import { UnfitServer } from '../../shared/storage/redis/server.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 
 /** Its message is for whoever typed the command. */
 export class CommandError extends Error {
@@ -44,7 +45,12 @@ export const runCommand = async (program: Command): Promise<void> => {
 
 const explain = (error: unknown): string => {
   if (error instanceof RedisUnavailable) return `${error.message}.`;
-  if (error instanceof CommandError || error instanceof ConfigError || error instanceof UnfitServer)
+  if (
+    error instanceof CommandError ||
+    error instanceof ConfigError ||
+    error instanceof UnfitServer ||
+    error instanceof ServerUnreached
+  )
     return error.message;
   // Node would print the whole error, and a library's error may hold a key.
   const { code, stack } = describeError(error);

@@ -1,20 +1,20 @@
 /** The gateway's stores, for a command that runs once. */
 
-import { findPrivateRedis, redisDir } from '../dev/private-redis.ts';
-import { reachRedis } from '../dev/reach-redis.ts';
-import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
-import { type AuditSeals, createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
-import { type Environment, loadConfig } from '../shared/process/config/config.ts';
-import { readAnchors } from '../shared/storage/audit/audit-anchors.ts';
-import { type AuditStore, createAuditStore } from '../shared/storage/audit/audit-store.ts';
-import type { Anchor } from '../shared/storage/audit/verify-chain.ts';
-import { createScripts } from '../shared/storage/commands/scripts.ts';
-import { createJobStore, type JobStore } from '../shared/storage/jobs/job-store.ts';
-import { verifyServer } from '../shared/storage/redis/server.ts';
-import { createPlatformKeyStore, type PlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
-import { createTenantStore, type TenantStore } from '../shared/storage/tenants/tenant-store.ts';
-import { createWorkStore, type WorkStore } from '../shared/storage/tenants/work-store.ts';
-import { createDeliveryStore, type DeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
+import { findPrivateRedis, redisDir } from '../../dev/private-redis.ts';
+import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
+import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
+import { type AuditSeals, createAuditSeals } from '../../shared/keys/signing/audit-seals.ts';
+import { type Environment, loadConfig } from '../../shared/process/config/config.ts';
+import { readAnchors } from '../../shared/storage/audit/audit-anchors.ts';
+import { type AuditStore, createAuditStore } from '../../shared/storage/audit/audit-store.ts';
+import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
+import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-store.ts';
+import { verifyServer } from '../../shared/storage/redis/server.ts';
+import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
+import { createTenantStore, type TenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
+import { createDeliveryStore, type DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import { CommandError } from './run-command.ts';
 
 type Stores = {

@@ -1,10 +1,17 @@
-import { CommandError } from '../cli/run-command.ts';
-import { connectForRequests } from '../shared/storage/redis/client.ts';
-import { classify, RedisUnavailable } from '../shared/storage/redis/unavailable.ts';
+import { connectForRequests } from './client.ts';
+import { classify, RedisUnavailable } from './unavailable.ts';
+
+/** Its message names the server and the cause that was seen, and nothing else of the URL. */
+export class ServerUnreached extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ServerUnreached';
+  }
+}
 
 const LIMIT_MS = 3_000;
 
-/** A connection that takes commands; throws where none comes about, with a sentence that names the server and nothing else of its URL. */
+/** A connection that takes commands; throws ServerUnreached if none comes about. */
 export const reachRedis = async (url: string): Promise<ReturnType<typeof connectForRequests>> => {
   const redis = connectForRequests(url);
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -26,7 +33,7 @@ export const reachRedis = async (url: string): Promise<ReturnType<typeof connect
   if (isReady) return redis;
   redis.disconnect();
   const { hostname, port } = new URL(url);
-  throw new CommandError(advise(`${hostname}:${port || 6_379}`, { refusal, isConnected }));
+  throw new ServerUnreached(advise(`${hostname}:${port || 6_379}`, { refusal, isConnected }));
 };
 
 /** Names the cause that was seen. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { deriveKey } from './derive-key.ts';
-import type { Peppers } from './encryption/keyring.ts';
+import { deriveKey } from '../derive-key.ts';
+import type { Peppers } from '../encryption/keyring.ts';
 
 /**
  * What stands for a request beside its `Idempotency-Key`: one for each pepper, the first pepper's first.

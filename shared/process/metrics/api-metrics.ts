@@ -1,8 +1,8 @@
 /** What an API process counts, and the state of the queue, which it reads at each scrape. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { RequestErrorCode } from '../shared/domain/errors.ts';
-import { describeError, type Log } from '../shared/domain/log.ts';
-import type { QueueMeasures } from '../shared/storage/jobs/scheduler-store.ts';
+import type { RequestErrorCode } from '../../domain/errors.ts';
+import { describeError, type Log } from '../../domain/log.ts';
+import type { QueueMeasures } from '../../storage/jobs/scheduler-store.ts';
 
 export type ApiMetrics = {
   /** `route` is a pattern of ours; '' where none was met. */

@@ -1,8 +1,8 @@
 /** The contract behind which each provider's SDK lives: neutral request in, outcome out. */
-import type { CompletionRequest } from '../shared/domain/completion.ts';
-import type { Outcome } from '../shared/domain/outcome.ts';
-import type { Traceparent } from '../shared/domain/traceparent.ts';
-import type { Secret } from '../shared/keys/secret.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
+import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 
 export type ProviderCall = {
   request: CompletionRequest;

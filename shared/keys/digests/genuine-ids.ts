@@ -12,9 +12,9 @@ import {
   stemOf,
   type TenantId,
   toBase32,
-} from '../domain/ids.ts';
-import { deriveKey } from './derive-key.ts';
-import type { Peppers } from './encryption/keyring.ts';
+} from '../../domain/ids.ts';
+import { deriveKey } from '../derive-key.ts';
+import type { Peppers } from '../encryption/keyring.ts';
 
 const MAC_BYTES = 5;
 
