@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { violationsOf } from '../../dev/lint/import-law.ts';
+
+const importing = (path: string, ...specifiers: string[]) => ({
+  path,
+  text: specifiers.map((each, index) => `import type { T${index} } from '${each}';`).join('\n'),
+});
+
+test.each([
+  ['runs up', [importing('shared/domain/job.ts', '../storage/redis/names.ts')], 'shared/domain/job.ts'],
+  ['runs up by an export', [{ path: 'api/http/x.ts', text: "export { a } from '../access/y.ts';" }], 'api/http/x.ts'],
+  ['runs up at run time', [{ path: 'api/http/x.ts', text: "await import('../access/y.ts');" }], 'api/http/x.ts'],
+  ['leads to another surface', [importing('api/surfaces/native/x.ts', '../admin/y.ts')], 'api/surfaces/native/x.ts'],
+  ['leads to another kind of work', [importing('worker/upkeep/x.ts', '../attempts/y.ts')], 'worker/upkeep/x.ts'],
+  ['leads from the API to the worker', [importing('api/start.ts', '../worker/queue/y.ts')], 'api/start.ts'],
+  ['leads to tests', [importing('worker/start.ts', '../test/support/until.ts')], 'worker/start.ts'],
+])('an arrow that %s is refused', (_, files, where) => {
+  expect(violationsOf(files)).toEqual([expect.objectContaining({ where })]);
+});
+
+test('arrows that run down, and those of tests, are taken', () => {
+  const files = [
+    importing('api/start.ts', './surfaces/native/jobs/jobs.ts', '../shared/domain/job.ts', '../providers/registry.ts'),
+    importing('cli/jobs.ts', '../dev/private-redis.ts', '../shared/storage/redis/client.ts'),
+    importing('test/flow/jobs.test.ts', '../../worker/start.ts', '../../api/start.ts'),
+    importing('shared/storage/jobs/a.ts', '../redis/b.ts', './c.ts', 'ioredis'),
+  ];
+  expect(violationsOf(files)).toEqual([]);
+});
+
+test('folders that stand in a circle are named, though no two of their files do', () => {
+  const files = [
+    importing('shared/storage/jobs/a.ts', '../redis/b.ts'),
+    importing('shared/storage/redis/c.ts', '../jobs/d.ts'),
+  ];
+  expect(violationsOf(files)).toEqual([
+    { where: 'shared/storage/jobs', what: expect.stringContaining('shared/storage/jobs, shared/storage/redis') },
+  ]);
+});
+
+test('a folder of sixteen files is one too many', () => {
+  const files = Array.from({ length: 16 }, (_, index) => importing(`cli/file-${index}.ts`));
+  expect(violationsOf(files)).toEqual([{ where: 'cli', what: expect.stringContaining('16') }]);
+  expect(violationsOf(files.slice(1))).toEqual([]);
+});
