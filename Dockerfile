@@ -9,8 +9,11 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --cache=/tmp/npm && rm -r
 COPY LICENSE ./
 COPY shared ./shared
 COPY api ./api
+COPY providers ./providers
 COPY worker ./worker
-COPY local ./local
+COPY sandbox ./sandbox
+COPY dev ./dev
+COPY cli ./cli
 
 # The one writable folder: keys that are generated when none are configured (never in production). A named volume takes its owner from here.
 RUN mkdir .data && chown node:node .data

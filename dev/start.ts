@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { detectSandbox, type Environment, findsAwsCredentials, loadConfig } from '../shared/process/config/config.ts';
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';
+import { reachRedis } from '../shared/storage/redis/reach-server.ts';
 import { type Part, startProcess } from './child-process.ts';
 import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
-import { reachRedis } from '../shared/storage/redis/reach-server.ts';
 import { describeGateway } from './welcome.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -97,7 +97,7 @@ const startSandbox = async ({ SANDBOX_DELAY_MS, LOG_LEVEL }: Environment): Promi
     SANDBOX_HOST: '127.0.0.1',
     SANDBOX_PORT: '0',
   };
-  const sandbox = startProcess('sandbox', join(root, 'local', 'sandbox', 'main.ts'), env);
+  const sandbox = startProcess('sandbox', join(root, 'sandbox', 'main.ts'), env);
   keep(sandbox);
   const message = await Promise.race([sandbox.firstMessage, sandbox.exited]);
   if (typeof message === 'object' && message && 'url' in message) return String(message.url);

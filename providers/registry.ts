@@ -1,8 +1,8 @@
 import type { Provider } from '../shared/domain/completion.ts';
 import { createAnthropicAdapter } from './anthropic/adapter.ts';
 import { type BedrockAuth, createBedrockAdapter } from './bedrock/adapter.ts';
-import { createOpenAIAdapter } from './openai/adapter.ts';
 import type { ProviderAdapter } from './call/provider.ts';
+import { createOpenAIAdapter } from './openai/adapter.ts';
 
 export type ProvidersConfig = {
   /** In the form of each SDK's base URL (OpenAI's ends in `/v1`); null is the vendor's own. */

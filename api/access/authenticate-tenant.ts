@@ -1,8 +1,8 @@
 import { createMiddleware } from 'hono/factory';
+import type { Caller } from '../../shared/domain/caller.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { ApiContext, ApiEnv } from '../http/context.ts';
 import type { Authenticator } from './authenticator.ts';
-import type { Caller } from '../../shared/domain/caller.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import { presentedPlatformKey } from './presented-key.ts';
 

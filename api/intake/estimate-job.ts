@@ -1,4 +1,6 @@
 /** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
+
+import type { Caller } from '../../shared/domain/caller.ts';
 import type { CompletionRequest, CredentialKind, Provider } from '../../shared/domain/completion.ts';
 import { DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
@@ -6,7 +8,6 @@ import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import { budgetNano } from '../../shared/domain/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
-import type { Caller } from '../../shared/domain/caller.ts';
 
 type Of = {
   provider: Provider;

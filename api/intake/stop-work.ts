@@ -1,9 +1,9 @@
 /** The business step behind everything that stops a tenant's work. */
 import type { TenantId } from '../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
+import type { ApiMetrics } from '../../shared/process/metrics/api-metrics.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { HANDOFFS_A_PIECE, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
-import type { ApiMetrics } from '../../shared/process/metrics/api-metrics.ts';
 
 /** So long a request ends what it stopped; upkeep does the rest. */
 const AT_ONCE_MS = 1_000;

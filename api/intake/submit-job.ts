@@ -1,4 +1,6 @@
 /** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
+
+import type { Caller } from '../../shared/domain/caller.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
@@ -6,16 +8,15 @@ import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Webhook } from '../../shared/domain/webhook.ts';
-import type { Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/digests/request-digest.ts';
+import type { Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Fingerprints } from '../../shared/keys/user/fingerprint.ts';
 import type { UserCredential } from '../../shared/keys/user/user-key.ts';
 import type { Config } from '../../shared/process/config/config.ts';
 import type { JobStore, NewJob, RateState } from '../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
-import type { Caller } from '../../shared/domain/caller.ts';
 import { canonicalJson } from '../http/body/canonical-json.ts';
 import type { Admission } from './admission.ts';
 import type { EstimateJob } from './estimate-job.ts';

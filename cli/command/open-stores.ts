@@ -1,7 +1,6 @@
 /** The gateway's stores, for a command that runs once. */
 
 import { findPrivateRedis, redisDir } from '../../dev/private-redis.ts';
-import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
 import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
 import { type AuditSeals, createAuditSeals } from '../../shared/keys/signing/audit-seals.ts';
 import { type Environment, loadConfig } from '../../shared/process/config/config.ts';
@@ -10,6 +9,7 @@ import { type AuditStore, createAuditStore } from '../../shared/storage/audit/au
 import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
 import { createScripts } from '../../shared/storage/commands/scripts.ts';
 import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-store.ts';
+import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
 import { verifyServer } from '../../shared/storage/redis/server.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/storage/tenants/tenant-store.ts';

@@ -20,11 +20,20 @@ const FLOORS: readonly Floor[] = [
   { rooms: ['api/http'], why: 'HTTP as such: it knows no tenant’s key and no job.' },
   { rooms: ['api/access'], why: 'Who asks and what they may do, whatever it is.' },
   { rooms: ['api/intake'], why: 'How work is accepted, in whichever words it came.' },
-  { rooms: ['api/surfaces/native', 'api/surfaces/admin'], why: 'One intake in different words: no surface knows another.' },
+  {
+    rooms: ['api/surfaces/native', 'api/surfaces/admin'],
+    why: 'One intake in different words: no surface knows another.',
+  },
   { rooms: ['api/operations'], why: 'What describes the surfaces and says how the process does.' },
   { rooms: ['worker/queue'], why: 'BullMQ, and nothing of what is done with a job.' },
-  { rooms: ['worker/attempts', 'worker/deliveries', 'worker/upkeep'], why: 'Three kinds of work that meet in Redis alone.' },
-  { rooms: ['api', 'worker', 'sandbox'], why: 'Processes meet in Redis and over HTTP: each starts without the others.' },
+  {
+    rooms: ['worker/attempts', 'worker/deliveries', 'worker/upkeep'],
+    why: 'Three kinds of work that meet in Redis alone.',
+  },
+  {
+    rooms: ['api', 'worker', 'sandbox'],
+    why: 'Processes meet in Redis and over HTTP: each starts without the others.',
+  },
   { rooms: ['dev'], why: 'What runs the processes on one machine.' },
   { rooms: ['cli'], why: 'Commands speak HTTP, or open stores.' },
 ];
@@ -44,14 +53,15 @@ type Arrow = { from: string; to: string };
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 const isIn = (room: string, path: string): boolean => path.startsWith(`${room}/`);
 
-const resolve = (from: string, specifier: string): string =>
-  new URL(specifier, `file:///${from}`).pathname.slice(1);
+const resolve = (from: string, specifier: string): string => new URL(specifier, `file:///${from}`).pathname.slice(1);
 
 const arrowsOf = ({ path, text }: SourceFile): Arrow[] => {
   const { module } = parseSync(path, text);
   const written = [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
-    ...module.staticExports.flatMap(({ entries }) => entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? [])),
+    ...module.staticExports.flatMap(({ entries }) =>
+      entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? []),
+    ),
     ...module.dynamicImports.map(({ moduleRequest: { start, end } }) => text.slice(start + 1, end - 1)),
   ];
   return written.filter((each) => each.startsWith('.')).map((each) => ({ from: path, to: resolve(path, each) }));
@@ -116,6 +126,9 @@ export const violationsOf = (files: readonly SourceFile[]): Violation[] => {
   const counts = Map.groupBy(product, ({ path }) => folderOf(path));
   const crowded = [...counts]
     .filter(([, inside]) => inside.length > MAX_FILES)
-    .map(([folder, inside]) => ({ where: folder, what: `holds ${inside.length} files; the limit is ${MAX_FILES}: find its rooms.` }));
+    .map(([folder, inside]) => ({
+      where: folder,
+      what: `holds ${inside.length} files; the limit is ${MAX_FILES}: find its rooms.`,
+    }));
   return [...arrows.flatMap(judge), ...circles, ...crowded];
 };

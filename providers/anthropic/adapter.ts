@@ -10,9 +10,9 @@ import {
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { refuseCredential } from '../call/verdict.ts';
-import type { ProviderAdapter } from '../call/provider.ts';
 import { ANTHROPIC_ERRORS } from './errors.ts';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';

@@ -21,9 +21,9 @@ import type { Secret } from '../../shared/keys/secret.ts';
 import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from '../call/exchange.ts';
 import { type Dialect, makeCall } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { refuseCredential } from '../call/verdict.ts';
-import type { ProviderAdapter } from '../call/provider.ts';
 import { BEDROCK_ERRORS } from './errors.ts';
 
 /** `default_chain`: environment, profile files, container or instance, as AWS orders them. `api_key`: a Bedrock API key (`AWS_BEARER_TOKEN_BEDROCK`). */

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
-import type { ProviderCall } from './provider.ts';
 import { type Exchange, isBillable, isSuccess, isTooLong, newExchange } from './exchange.ts';
+import type { ProviderCall } from './provider.ts';
 import { scrubDetail } from './scrub-detail.ts';
 import { type ErrorRow, judgeError, type ProviderError, toOutcome, type Verdict, verdictOfError } from './verdict.ts';
 

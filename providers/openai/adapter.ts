@@ -5,9 +5,9 @@ import { z } from 'zod';
 import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
 import { refuseCredential } from '../call/verdict.ts';
-import type { ProviderAdapter } from '../call/provider.ts';
 import { OPENAI_ERRORS } from './errors.ts';
 
 const DEFAULT_BASE_URL = 'https://api.openai.com/v1';

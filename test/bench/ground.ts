@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findFreePort, startPrivateRedis } from '../../dev/private-redis.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
-import { ADMIN_TOKEN } from '../support/operator.ts';
+import { ADMIN_TOKEN } from '../support/clients/operator.ts';
 import { until } from '../support/until.ts';
 import type { BareApiCalls } from './bare-api.ts';
 import { BARE_QUEUE } from './bare-queue.ts';

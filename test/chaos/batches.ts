@@ -2,21 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SandboxCall } from '../../sandbox/call-record.ts';
 import type { Batch, ResultLine } from '../../shared/domain/batch.ts';
-import { userKey } from '../support/gateway.ts';
+import { userKey } from '../support/processes/gateway.ts';
 import type { Clients } from './clients.ts';
+import type { BatchPlan, BatchStory } from './history.ts';
 import { createRandom } from './random.ts';
-import { type Stage, TENANTS, type TenantName } from './stage.ts';
-
-export type BatchPlan = {
-  number: number;
-  tenant: TenantName;
-  credential: 'platform' | 'openai' | 'anthropic';
-  lines: number;
-  /** How long after its acceptance it is cancelled; null: never. */
-  cancelAfterMs: number | null;
-};
-
-export type BatchStory = { plan: BatchPlan; batch: Batch; results: ResultLine[]; endedMs: number };
+import { type Stage, TENANTS } from './stage.ts';
 
 export const planBatch = (seed: number, number: number): BatchPlan => {
   const random = createRandom(seed, 1_000_000 + number);

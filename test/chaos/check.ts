@@ -7,14 +7,13 @@ import type { SandboxCall } from '../../sandbox/call-record.ts';
 import type { Batch } from '../../shared/domain/batch.ts';
 import type { Job } from '../../shared/domain/job.ts';
 import type { ChainFlawKind, ChainReport } from '../../shared/storage/audit/verify-chain.ts';
-import { runCommand } from '../support/command.ts';
-import type { LogLine } from '../support/process.ts';
-import { withRedis } from '../support/redis.ts';
+import { runCommand } from '../support/processes/command.ts';
+import type { LogLine } from '../support/processes/process.ts';
+import { withRedis } from '../support/redis/redis.ts';
 import { until } from '../support/until.ts';
-import type { BatchStory } from './batches.ts';
 import { type Clients, markOf } from './clients.ts';
 import type { Fault } from './faults.ts';
-import type { JobKind, JobStory } from './history.ts';
+import type { BatchStory, JobKind, JobStory } from './history.ts';
 import { type Stage, TENANTS, type TenantName } from './stage.ts';
 
 /** The final states that a job of each kind may reach. */

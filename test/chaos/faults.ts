@@ -1,9 +1,9 @@
 /** What is done to the gateway, and when. Faults on one thing follow each other; those on different things meet as they come. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { canTurnClocks, clockOff } from '../support/faketime.ts';
-import type { FaultProxy } from '../support/fault-proxy.ts';
-import type { GatewayProcess } from '../support/process.ts';
-import { withRedis } from '../support/redis.ts';
+import type { FaultProxy } from '../support/network/fault-proxy.ts';
+import { canTurnClocks, clockOff } from '../support/processes/faketime.ts';
+import type { GatewayProcess } from '../support/processes/process.ts';
+import { withRedis } from '../support/redis/redis.ts';
 import { createRandom, type Random } from './random.ts';
 import type { Stage } from './stage.ts';
 

@@ -1,7 +1,18 @@
 /** What clients asked and what they were answered: all that the checks know of the gateway's inside. */
+import type { Batch, ResultLine } from '../../shared/domain/batch.ts';
 import type { Job } from '../../shared/domain/job.ts';
-import type { BatchStory } from './batches.ts';
 import type { TenantName } from './stage.ts';
+
+export type BatchPlan = {
+  number: number;
+  tenant: TenantName;
+  credential: 'platform' | 'openai' | 'anthropic';
+  lines: number;
+  /** How long after its acceptance it is cancelled; null: never. */
+  cancelAfterMs: number | null;
+};
+
+export type BatchStory = { plan: BatchPlan; batch: Batch; results: ResultLine[]; endedMs: number };
 
 /** How a job is meant to go; see `JOB_KINDS`. */
 export type JobKind =

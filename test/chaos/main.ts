@@ -4,7 +4,7 @@
  * The seed (random, and printed) repeats the plan of a run: what clients send and which faults come when.
  */
 import { parseArgs } from 'node:util';
-import { canTurnClocks } from '../support/faketime.ts';
+import { canTurnClocks } from '../support/processes/faketime.ts';
 import { describeGrowth } from './growth.ts';
 import { type Outcome, runChaos } from './run.ts';
 

@@ -1,6 +1,6 @@
 /** One chaos run: a plan from a seed, the run itself, and what can be proved afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { expectInvariants } from '../support/invariants.ts';
+import { expectInvariants } from '../support/invariants/invariants.ts';
 import { checkBatches, planBatch, readBatchesAgain, runBatch } from './batches.ts';
 import {
   checkAudit,

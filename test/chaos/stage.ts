@@ -1,9 +1,9 @@
 /** Where the chaos takes place: a real gateway with a fault proxy on each of its ways out. */
 import { randomBytes } from 'node:crypto';
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import { KEYS, startGateway, type TestGateway } from '../support/gateway.ts';
-import { type GatewayProcess, startProcess } from '../support/process.ts';
-import { TELLS_MEMORY } from '../support/process-memory.ts';
+import { type FaultProxy, startFaultProxy } from '../support/network/fault-proxy.ts';
+import { KEYS, startGateway, type TestGateway } from '../support/processes/gateway.ts';
+import { type GatewayProcess, startProcess } from '../support/processes/process.ts';
+import { TELLS_MEMORY } from '../support/processes/process-memory.ts';
 import type { Random } from './random.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import type { Watched } from './watch.ts';

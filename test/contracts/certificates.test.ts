@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
-import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import { createKmsDataKeys } from '../../shared/keys/encryption/kms.ts';
 import { KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { createLog } from '../../shared/process/log.ts';
-import { makeCertificate } from '../support/certificate.ts';
+import { makeCertificate } from '../support/network/certificate.ts';
 
 let requests = 0;
 /** Its certificate is its own word, for the right name. */

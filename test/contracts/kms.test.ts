@@ -9,8 +9,8 @@ import { createKmsDataKeys, KEPT_MS, MOST_SEALS } from '../../shared/keys/encryp
 import { type Binding, createSealer, KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { createLog } from '../../shared/process/log.ts';
-import { tenant } from '../shared/tenants.ts';
-import { type FakeKms, startFakeKms } from '../support/fake-kms.ts';
+import { type FakeKms, startFakeKms } from '../support/network/fake-kms.ts';
+import { tenant } from '../support/redis/tenants.ts';
 import { until } from '../support/until.ts';
 
 /** What a call may take at most, with room for a busy machine; KMS is given up after 3 s. */

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
-import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
 import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 

@@ -1,6 +1,6 @@
 /** Bytes for a socket: requests that were cut, doubled, flipped or filled with noise, and noise alone. */
 import fc from 'fast-check';
-import { KEYS } from '../support/gateway.ts';
+import { KEYS } from '../support/processes/gateway.ts';
 
 const HELLO = '{"messages":[{"role":"user","content":"Hello!"}]}';
 

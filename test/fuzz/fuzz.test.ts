@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withGateway } from '../support/with-gateway.ts';
+import { withGateway } from '../support/processes/with-gateway.ts';
 import { FUZZED } from './gateway.ts';
 import { runFuzz } from './run.ts';
 

@@ -1,5 +1,5 @@
-import type { startGateway } from '../support/gateway.ts';
-import { ADMIN_TOKEN } from '../support/operator.ts';
+import { ADMIN_TOKEN } from '../support/clients/operator.ts';
+import type { startGateway } from '../support/processes/gateway.ts';
 
 /** A gateway whose limits are far away: what is drawn shall meet the rest of it. */
 export const FUZZED = {

@@ -1,6 +1,6 @@
 /** `npm run fuzz [-- --requests N --seed N]`: requests drawn from the OpenAPI document, and bytes, against a real gateway. The seed (random, and printed) draws them again. */
 import { parseArgs } from 'node:util';
-import { startGateway } from '../support/gateway.ts';
+import { startGateway } from '../support/processes/gateway.ts';
 import { FUZZED } from './gateway.ts';
 import { runFuzz } from './run.ts';
 

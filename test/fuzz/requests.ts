@@ -1,8 +1,8 @@
 /** Requests to the calls of the OpenAPI document, as it says or nearly; in many of them a secret stands where it belongs, or where it does not. */
 import fc from 'fast-check';
 import type { Document, DocumentOperation } from '../../api/operations/openapi/document.ts';
-import { KEYS } from '../support/gateway.ts';
-import { ADMIN_TOKEN } from '../support/operator.ts';
+import { ADMIN_TOKEN } from '../support/clients/operator.ts';
+import { KEYS } from '../support/processes/gateway.ts';
 import { anything, createValues, WEBHOOK_URL } from './values.ts';
 
 export type FuzzedRequest = {

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { Pool } from 'undici';
 import { createDocument } from '../../api/operations/openapi/document.ts';
 import { REQUEST_ERRORS } from '../../shared/domain/errors.ts';
-import type { TestGateway } from '../support/gateway.ts';
-import { createAnswerCheck } from '../support/openapi.ts';
+import { createAnswerCheck } from '../support/clients/openapi.ts';
+import type { TestGateway } from '../support/processes/gateway.ts';
 import { createBytes } from './bytes.ts';
 import { createRequests, drawSecret, type FuzzedRequest } from './requests.ts';
 

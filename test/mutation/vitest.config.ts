@@ -5,9 +5,10 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     include: [
-      'test/shared/crypto/*.test.ts',
-      'test/shared/{ids,platform-keys,user-key,webhook-signature}.test.ts',
-      'test/api/{authenticator,scopes}.test.ts',
+      'test/unit/keys/*.test.ts',
+      'test/unit/domain/ids.test.ts',
+      'test/unit/access/scopes.test.ts',
+      'test/redis/authenticator.test.ts',
     ],
   },
 });

@@ -9,6 +9,7 @@ import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import type { Config } from '../../shared/process/config/config.ts';
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import type {
   AttemptStore,
@@ -18,7 +19,6 @@ import type {
   Settlement,
 } from '../../shared/storage/jobs/attempt-store.ts';
 import { type Handoff, parseHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
-import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';

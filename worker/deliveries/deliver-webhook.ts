@@ -2,11 +2,11 @@
 import type { DeliveryId } from '../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import { buildEventBody } from '../../shared/domain/webhook-event.ts';
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
-import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
 import { nextDelivery } from './next-delivery.ts';
 import type { ReadSubject } from './read-subject.ts';

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import { Client, errors } from 'undici';
 import { describeError, type Log } from '../../shared/domain/log.ts';
-import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import type { DeliveryFailure, DeliveryOutcome } from '../../shared/domain/webhooks/delivery-outcome.ts';
 import { signWebhook, type WebhookSecret } from '../../shared/keys/signing/sign.ts';
 import { createEgressGuard } from './egress-guard.ts';

@@ -2,10 +2,10 @@
 import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { describeError, type Log } from '../../shared/domain/log.ts';
+import { every } from '../../shared/process/every.ts';
 import type { Handoff } from '../../shared/storage/queue/queues.ts';
 import { type QueueName, shardTag } from '../../shared/storage/redis/names.ts';
 import { answerOf, RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
-import { every } from '../../shared/process/every.ts';
 
 /** A hand-off whose worker is lost runs again within 13 seconds: the rest of its lock, then the next stall check. */
 const LOCK_MS = 10_000;

@@ -1,7 +1,8 @@
 /** Carries out stop orders that nobody carried out, and ends what is stopped, a while at a time. */
+
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { HANDOFFS_A_PIECE, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
-import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 
 /** How long of each turn: nothing else of the turn may wait longer. */
 const A_TURN_MS = 400;

@@ -1,8 +1,8 @@
 /** Once a second, for each shard by itself: tells the scheduler that this worker lives, and aborts what was cancelled. Sets the clock. */
 import { describeError, type Log } from '../../shared/domain/log.ts';
+import { every, type Repeating, together } from '../../shared/process/every.ts';
 import type { SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
 import type { RedisClock } from '../../shared/storage/redis/clock.ts';
-import { every, type Repeating, together } from '../../shared/process/every.ts';
 
 const BEAT_MS = 1_000;
 

@@ -1,11 +1,11 @@
 /** Once a second, by the worker that holds a shard's lease: stopped work, due retries, lost hand-offs, deadlines, deliveries, records' index entries, and batches that end or are erased. */
 import { describeError, type Log } from '../../shared/domain/log.ts';
+import { every, type Repeating, together } from '../../shared/process/every.ts';
+import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { SchedulerStore } from '../../shared/storage/jobs/scheduler-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
-import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { EndStoppedWork } from './end-stopped-work.ts';
-import { every, type Repeating, together } from '../../shared/process/every.ts';
 
 const TICK_MS = 1_000;
 /** Pieces of at most 64 ids that one turn handles before it lets the next tick come. */

@@ -1,7 +1,7 @@
 /** Webhook secrets have no end, so they are carried over to the first key while an older one is still there to open them. */
 import { describeError, type Log } from '../../shared/domain/log.ts';
-import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 import { every, type Repeating } from '../../shared/process/every.ts';
+import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
 
 /** Again and again, because processes that still seal under the old key may be running for a while. */
 const RESEAL_EVERY_MS = 10 * 60_000;

@@ -9,10 +9,10 @@
 
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import { type AuditSeals, BEGINNING, type Checkpoint, type Link } from '../../shared/keys/signing/audit-seals.ts';
+import { every, type Repeating, together } from '../../shared/process/every.ts';
 import type { AuditAnchors } from '../../shared/storage/audit/audit-anchors.ts';
 import type { AuditStore, Chain } from '../../shared/storage/audit/audit-store.ts';
 import { walkChain } from '../../shared/storage/audit/verify-chain.ts';
-import { every, type Repeating, together } from '../../shared/process/every.ts';
 
 const SEAL_MS = 1_000;
 const NOTE_MS = 60_000;

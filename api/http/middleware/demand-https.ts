@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import type { ApiEnv } from '../context.ts';
 import type { ClientAddress } from '../client-address.ts';
+import type { ApiEnv } from '../context.ts';
 
 /** They carry no key, and come from inside: a load balancer or an orchestrator asks the process itself. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);

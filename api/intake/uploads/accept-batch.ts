@@ -1,13 +1,14 @@
 /** The business step behind a new batch: admit, stage its lines as they come, seal, publish, hand off. What is not published leaves nothing behind. */
 import { hash } from 'node:crypto';
 import type { BatchView } from '../../../shared/domain/batch.ts';
+import type { Caller } from '../../../shared/domain/caller.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../../shared/domain/log.ts';
 import type { Traceparent } from '../../../shared/domain/traceparent.ts';
-import type { Sealer } from '../../../shared/keys/encryption/seal.ts';
 import type { BatchIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../../shared/keys/digests/request-digest.ts';
+import type { Sealer } from '../../../shared/keys/encryption/seal.ts';
 import type { Fingerprints } from '../../../shared/keys/user/fingerprint.ts';
 import type { UserCredential } from '../../../shared/keys/user/user-key.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
@@ -24,7 +25,6 @@ import type { BatchStore } from '../../../shared/storage/batches/batch-store.ts'
 import type { RateState } from '../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
-import type { Caller } from '../../../shared/domain/caller.ts';
 import type { Admission } from '../admission.ts';
 import { stoppedRequest } from '../stopped.ts';
 import { storageFull } from '../stored-bytes.ts';

@@ -7,8 +7,8 @@ import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shar
 import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
 import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../../shared/domain/tenant.ts';
-import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../../shared/domain/webhooks/delivery.ts';
 import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhook-event.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../../shared/domain/webhooks/delivery.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

@@ -6,7 +6,7 @@ import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids
 import type { StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhook.ts';
-import { type BatchIds } from '../../keys/digests/genuine-ids.ts';
+import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { IDEMPOTENCY_MS, upstreamOf } from '../records/names.ts';

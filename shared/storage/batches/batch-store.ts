@@ -5,7 +5,7 @@ import type { CompletionRequest, CompletionResult } from '../../domain/completio
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { FinalStatus, JobView } from '../../domain/job.ts';
 import type { StopReason } from '../../domain/tenant.ts';
-import { type BatchIds } from '../../keys/digests/genuine-ids.ts';
+import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from '../jobs/job-store.ts';
 import type { Handoff } from '../queue/queues.ts';

@@ -2,6 +2,8 @@
 import type { Redis } from 'ioredis';
 import type { DeliveryId, TenantId } from '../../domain/ids.ts';
 import type { LimitsInForce } from '../../domain/tenant.ts';
+import { endpointOf } from '../../domain/webhook.ts';
+import type { WebhookEventType } from '../../domain/webhook-event.ts';
 import {
   type Delivery,
   type DeliveryCode,
@@ -9,8 +11,6 @@ import {
   type DeliveryStatus,
   toDelivery,
 } from '../../domain/webhooks/delivery.ts';
-import { endpointOf } from '../../domain/webhook.ts';
-import type { WebhookEventType } from '../../domain/webhook-event.ts';
 import type { RunScript } from '../commands/scripts.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { fieldsOf } from '../records/fields.ts';

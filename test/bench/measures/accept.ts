@@ -3,7 +3,7 @@
 import { createScripts } from '../../../shared/storage/commands/scripts.ts';
 import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
-import { NO_LIMITS } from '../../support/no-limits.ts';
+import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { until } from '../../support/until.ts';
 import { BARE_QUEUE } from '../bare-queue.ts';
 import { withCpu } from '../cpu.ts';

@@ -1,7 +1,7 @@
 /** Whether tenants get of the workers' time what their weights say, however long their calls are. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../../shared/domain/batch.ts';
-import { operate } from '../../support/operator.ts';
+import { operate } from '../../support/clients/operator.ts';
 import { clockMs } from '../clock.ts';
 import type { Api } from '../ground.ts';
 import { type Bench, type Measure, row } from '../measure.ts';

@@ -2,12 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../../shared/domain/job.ts';
 import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
-import { startGateway, type TestGateway } from '../../support/gateway.ts';
-import { expectInvariants } from '../../support/invariants.ts';
-import { startProcess } from '../../support/process.ts';
-import { type Received, startReceiver } from '../../support/receiver.ts';
+import { refusedBy } from '../../support/clients/verify-webhook.ts';
+import { expectInvariants } from '../../support/invariants/invariants.ts';
+import { type Received, startReceiver } from '../../support/network/receiver.ts';
+import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import { startProcess } from '../../support/processes/process.ts';
 import { until } from '../../support/until.ts';
-import { refusedBy } from '../../support/verify-webhook.ts';
 import { createRandom } from '../random.ts';
 
 export type Plan = { seed: number; jobs: number; jobsASecond: number; workerKills: number; redisKills: number };

@@ -13,8 +13,8 @@ import { type ReadJson, readOptionalJson } from '../../../http/body/read-json.ts
 import type { ApiContext } from '../../../http/context.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
+import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
 import { tellRate } from '../rate-headers.ts';
 import { answerAccepted } from './submit-batch.ts';
 

@@ -8,12 +8,12 @@ import { declaredType, demandLength } from '../../../http/body/declared-body.ts'
 import { readUpload } from '../../../http/body/read-upload.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
-import type { AcceptBatch, AcceptedBatch } from '../../../intake/uploads/accept-batch.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
-import { tellRate } from '../rate-headers.ts';
+import type { AcceptBatch, AcceptedBatch } from '../../../intake/uploads/accept-batch.ts';
 import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
 import { fillFromUpload } from '../../../intake/uploads/fill-from-upload.ts';
 import type { UploadSlots } from '../../../intake/uploads/upload-slots.ts';
+import { tellRate } from '../rate-headers.ts';
 
 export type SubmitNeeds = {
   acceptBatch: AcceptBatch;

@@ -14,10 +14,10 @@ import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { clientGone } from '../../../http/server/client-gone.ts';
 import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
-import { tellRate } from '../rate-headers.ts';
 import type { Submission, Submitted } from '../../../intake/submit-job.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
 import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
+import { tellRate } from '../rate-headers.ts';
 
 export const completeBody = completionBody.extend({
   deadline_seconds: z

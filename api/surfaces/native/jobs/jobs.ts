@@ -5,6 +5,7 @@ import type { JobId } from '../../../../shared/domain/ids.ts';
 import { attemptsOf, isFinal, JOB_STATUSES, type JobView, statusOf, toJob } from '../../../../shared/domain/job.ts';
 import { describeError, type Log } from '../../../../shared/domain/log.ts';
 import type { BatchIds, JobIds } from '../../../../shared/keys/digests/genuine-ids.ts';
+import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
@@ -14,7 +15,6 @@ import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts'
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { batchGone, noBatch } from '../../../intake/uploads/accept-batch.ts';
 import type { WaitingRoom } from '../../../intake/waiting-room.ts';
-import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.ts';
 import { answerState, waitQuery } from '../answer-state.ts';
 import type { TakeTurns } from '../take-turns.ts';
 

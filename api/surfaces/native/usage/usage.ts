@@ -6,7 +6,7 @@ import { COUNTERS } from '../../../../shared/domain/usage.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { BudgetStore } from '../../../../shared/storage/usage/budget-store.ts';
-import { type BatchLedger, type Counts, type UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
+import type { BatchLedger, Counts, UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
 import { route } from '../../../access/route.ts';
 import type { ApiEnv } from '../../../http/context.ts';
 import { prefersCsv } from '../../../http/headers/prefers-csv.ts';

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { exchange, openConnection, request } from '../../support/network/raw.ts';
+import { KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+
+let gateway: TestGateway;
+let url: string;
+beforeAll(async () => {
+  gateway = await startGateway({ workers: 0, env: { RATE_LIMIT_RPM: '600' } });
+  url = gateway.apis[0]?.url ?? '';
+});
+afterAll(() => gateway.stop());
+
+const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0;
+
+/** Reads as another tenant, one after the other, and answers the median time of one. */
+const readAsBeta = async (times: number): Promise<number> => {
+  const took: number[] = [];
+  for (let count = 0; count < times; count++) {
+    const startedMs = performance.now();
+    expect((await gateway.call('GET', '/v1/jobs/job_0', { key: KEYS.beta })).status).toBe(404);
+    took.push(performance.now() - startedMs);
+  }
+  return median(took);
+};
+
+test('a tenant that loops over refused bodies of 1 MB is stopped, and another tenant hardly notices', async () => {
+  const body = JSON.stringify({ messages: [{ role: 'user', content: Array.from({ length: 330_000 }, () => ({})) }] });
+  const quietMs = await readAsBeta(50);
+  let over = false;
+  const statuses: number[] = [];
+  const loop = async (): Promise<void> => {
+    while (!over) statuses.push((await gateway.call('POST', '/v1/complete', { body })).status);
+  };
+  const loops = Array.from({ length: 10 }, loop);
+  const busyMs = await readAsBeta(300);
+  over = true;
+  await Promise.all(loops);
+  const parsed = statuses.filter((status) => status === 400).length;
+  expect(statuses.every((status) => status === 400 || status === 429)).toBe(true);
+  expect(parsed).toBeGreaterThan(0);
+  // 18.75 MiB in each 10 seconds, and what was under way when they were used up.
+  expect(parsed).toBeLessThan(80);
+  expect(statuses.length - parsed).toBeGreaterThan(0);
+  expect(busyMs).toBeLessThan(Math.max(50, 20 * quietMs));
+}, 60_000);
+
+test('calls that accept nothing are counted too: a loop of cancels is stopped, and told for how long', async () => {
+  const statuses: number[] = [];
+  let after = 0;
+  for (let round = 0; round < 60 && after === 0; round++) {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => gateway.call('POST', '/v1/jobs/job_0/cancel', { key: KEYS.gamma })),
+    );
+    for (const { status, headers } of answers) {
+      statuses.push(status);
+      if (status === 429) after = Number(headers.get('retry-after'));
+    }
+  }
+  expect(statuses.filter((status) => status === 404).length).toBeLessThanOrEqual(2_000);
+  expect(after).toBeGreaterThanOrEqual(1);
+  expect(after).toBeLessThanOrEqual(10);
+}, 60_000);
+
+test('a client that waits for 100 Continue is asked for its body only when that is read', async () => {
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'a' }] });
+  const expecting = (headers: readonly string[]): string =>
+    request('POST /v1/complete', [
+      ...headers,
+      'Content-Type: application/json',
+      'Expect: 100-continue',
+      `Content-Length: ${body.length}`,
+    ]);
+  const refused = openConnection(url);
+  refused.send(expecting(['X-API-Key: wrong-platform-key-0001']));
+  const { status } = await refused.answer();
+  expect([status, refused.rest()]).toEqual([401, '']);
+  refused.close();
+
+  const accepted = openConnection(url);
+  accepted.send(expecting([`X-API-Key: ${KEYS.beta}`]));
+  await expect.poll(() => accepted.rest()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  accepted.send(body);
+  expect((await accepted.answer()).status).toBe(202);
+  accepted.close();
+  // Whoever does not wait needs no leave.
+  expect(
+    (
+      await exchange(
+        url,
+        request('POST /v1/complete', [`X-API-Key: ${KEYS.beta}`, 'Content-Type: application/json'], body),
+      )
+    ).status,
+  ).toBe(202);
+});

@@ -1,0 +1,54 @@
+/** Whole numbers up to 2^53 leave the scripts as they are: `cjson` and Lua's own texts keep 14 digits. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { key, shardTag, withNames } from '../../../shared/storage/redis/names.ts';
+import type { TestRedis } from '../../support/redis/redis.ts';
+import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+
+const folder = new URL('../../../shared/storage/commands/scripts/', import.meta.url);
+const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
+const NUMBERS = [
+  0,
+  1,
+  ...Array.from({ length: 40 }, (_, power) => 2 ** (power + 13) + 1),
+  10 ** 14,
+  10 ** 15 + 7,
+  2 ** 53 - 1,
+].flatMap((number) => (number <= Number.MAX_SAFE_INTEGER ? [number, -number + 0] : []));
+
+let server: TestRedis;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startSharedRedis();
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+test('in rows of the audit log, at any depth', async () => {
+  const text = `${read('parts/base.lua')}\n${read('parts/audit.lua')}`;
+  const lua = withNames(
+    `${text}\naudit('kind', 'acme', tonumber(ARGV[1]), { tonumber(ARGV[1]) }, { limit = { tonumber(ARGV[1]) } }, cjson.null, 'a "text"', 0.5)`,
+  );
+  for (const number of NUMBERS) {
+    await redis.eval(lua, 1, shardTag(0), number);
+    const [[, [, row = '']] = ['', []]] = await redis.xrevrange(key(shardTag(0), 'AUDIT'), '+', '-', 'COUNT', 1);
+    expect(JSON.parse(row)).toEqual(['kind', 'acme', number, [number], { limit: [number] }, null, 'a "text"', 0.5]);
+  }
+});
+
+test('as arguments of commands', async () => {
+  for (const number of NUMBERS) {
+    await redis.eval("redis.call('HSET', KEYS[1], 'field', tonumber(ARGV[1]))", 1, '{s0}:numbers', number);
+    expect(await redis.hget('{s0}:numbers', 'field')).toBe(String(number));
+  }
+});
+
+test('no script turns numbers to JSON by itself', () => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
+  const encoding = files.filter((file) => /cjson\.encode|tostring\(|%\.1[0-9]g/.test(read(file)));
+  expect(encoding).toEqual(['parts/audit.lua']);
+});

@@ -1,0 +1,76 @@
+/** The check of scopes, on the real table of routes with nothing behind it. */
+import fc from 'fast-check';
+import { Hono } from 'hono';
+import { beforeAll, expect, test } from 'vitest';
+import type { Access } from '../../../api/access/demand-access.ts';
+import { type Path, ROUTES, route } from '../../../api/access/route.ts';
+import type { ApiEnv } from '../../../api/http/context.ts';
+import type { Caller } from '../../../shared/domain/caller.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import { SCOPES } from '../../../shared/domain/tenant.ts';
+import { tenant } from '../../support/redis/tenants.ts';
+
+const app = new Hono<ApiEnv>();
+let caller: Caller;
+beforeAll(() => {
+  app.use(async (c, next) => {
+    c.set('caller', caller);
+    await next();
+  });
+  app.onError((error, c) => {
+    if (!(error instanceof RequestError)) throw error;
+    return c.text(`${error.code}: ${error.message}`, error.code === 'scope_missing' ? 403 : 405);
+  });
+  for (const path of Object.keys(ROUTES) as Path[]) {
+    const handlers = Object.fromEntries(
+      Object.keys(ROUTES[path]).map((method) => [method, () => new Response('done')]),
+    );
+    // A cast because the names of the methods are lost on the way.
+    route(app, path, handlers as never);
+  }
+});
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const ask = async (scopes: readonly (typeof SCOPES)[number][], method: string, path: string) => {
+  const limits = { requests_per_minute: null, tokens_per_minute: null, max_in_flight: null, max_queued: null };
+  const budgets = { monthly_budget_usd: null, monthly_user_budget_usd: null };
+  caller = {
+    tenant: tenant('acme'),
+    platformKey: 'test',
+    scopes,
+    allowedModels: null,
+    disabled: false,
+    limits: { ...limits, ...budgets },
+  } as Caller;
+  const answer = await app.request(path.replaceAll(/:\w+/g, 'x'), { method });
+  return { status: answer.status, text: await answer.text(), allow: answer.headers.get('allow') };
+};
+
+test('a key does exactly what its scopes allow, on every route and with every combination of them', async () => {
+  const call = fc.record({
+    scopes: fc.subarray([...SCOPES]),
+    path: fc.constantFrom(...(Object.keys(ROUTES) as Path[])),
+    method: fc.constantFrom(...METHODS),
+  });
+  await fc.assert(
+    fc.asyncProperty(call, async ({ scopes, path, method }) => {
+      const row: Partial<Record<string, Access>> = ROUTES[path];
+      const access = row[method];
+      const { status, text, allow } = await ask(scopes, method, path);
+      if (access === undefined) {
+        const allowed = Object.keys(row).flatMap((each) => (each === 'GET' ? ['GET', 'HEAD'] : [each]));
+        expect({ status, allow, text }).toEqual({
+          status: 405,
+          allow: allowed.join(', '),
+          text: `method_not_allowed: This path takes ${allowed.join(', ')}.`,
+        });
+      } else if (SCOPES.some((scope) => scope === access && !scopes.includes(scope))) {
+        expect(status).toBe(403);
+        expect(text).toContain(`lacks the scope ${access};`);
+      } else {
+        expect({ status, text }).toEqual({ status: 200, text: 'done' });
+      }
+    }),
+    { numRuns: 600 },
+  );
+});

@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gateway-misspelt-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const misspelt = (environment: NodeJS.ProcessEnv) =>
+  loadConfig({ ...environment, HOME: folder, DATA_DIR: join(folder, 'data') }).misspelt;
+
+test.each([
+  ['RATE_LIMIT_RMP', 'RATE_LIMIT_RPM'],
+  ['RATE_LIMT_TPM', 'RATE_LIMIT_TPM'],
+  ['REDIS_URI', 'REDIS_URL'],
+  ['redis_url', 'REDIS_URL'],
+  ['MAX_ATTEMPT', 'MAX_ATTEMPTS'],
+  ['JOB_TIMEOUT', 'JOB_TIMEOUT_SECONDS'],
+  ['JOB_TIMEOUT_MS', 'JOB_TIMEOUT_SECONDS'],
+  ['MONTHLY_BUDGET', 'MONTHLY_BUDGET_USD'],
+  ['MAX_QUEUED_BATCH', 'MAX_BATCH_QUEUED'],
+  ['LOGLEVEL', 'LOG_LEVEL'],
+])('%s, which nothing reads, is named at start together with %s', (variable, meant) => {
+  expect(misspelt({ [variable]: '5' })).toEqual([{ variable, meant: [meant] }]);
+});
+
+test('two that are equally close are both named', () => {
+  expect(misspelt({ RATE_LIMIT_PM: '5' })).toEqual([
+    { variable: 'RATE_LIMIT_PM', meant: ['RATE_LIMIT_RPM', 'RATE_LIMIT_TPM'] },
+  ]);
+});
+
+test('every variable with two neighbouring letters swapped, one left out or one doubled is named with the right one', () => {
+  const long = VARIABLE_NAMES.filter((name) => name.length >= 8);
+  for (const meant of long) {
+    for (let at = 0; at < meant.length - 1; at++) {
+      const swapped = meant.slice(0, at) + meant.charAt(at + 1) + meant.charAt(at) + meant.slice(at + 2);
+      const variants = [swapped, meant.slice(0, at) + meant.slice(at + 1), meant.slice(0, at + 1) + meant.slice(at)];
+      for (const variable of variants) {
+        if (VARIABLE_NAMES.includes(variable) || /^(AWS|NODE|OTEL)_/.test(meant)) continue;
+        expect(misspelt({ [variable]: '5' }), variable).toEqual([{ variable, meant: expect.arrayContaining([meant]) }]);
+      }
+    }
+  }
+});
+
+test('what a shell, npm, Compose, Kubernetes and the AWS SDK set is named nowhere', () => {
+  const theirs =
+    'PATH HOME HOSTNAME USER LANG TERM PWD SHLVL TZ CI NODE_OPTIONS NODE_EXTRA_CA_CERTS npm_config_cache npm_package_name';
+  const platforms =
+    'REDIS_IMAGE PUBLISH_ADDRESS NODE_IMAGE BUILD_NETWORK SANDBOX_DELAY_MS SANDBOX_HOST SANDBOX_PORT REDIS_PORT REDIS_SERVICE_HOST KUBERNETES_PORT POD_NAME';
+  const aws = 'AWS_DEFAULT_REGION AWS_ROLE_ARN AWS_CONFIG_FILE';
+  const names = `${theirs} ${platforms} ${aws}`.split(' ');
+  expect(misspelt(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
+  expect(misspelt(Object.fromEntries(VARIABLE_NAMES.map((name) => [name, ''])))).toEqual([]);
+});
