@@ -83,7 +83,7 @@ test.skipIf(!isProcHere)(
   async () => {
     const script = `
     import { readFileSync } from 'node:fs';
-    import { takeEnvironment } from ${JSON.stringify(join(ROOT, 'shared', 'take-environment.ts'))};
+    import { takeEnvironment } from ${JSON.stringify(join(ROOT, 'shared/process/config/take-environment.ts'))};
     const taken = takeEnvironment(process.env, { forLibraries: true });
     const { PLATFORM_API_KEYS = null, AWS_SECRET_ACCESS_KEY = null, LANG = null } = process.env;
     const shown = readFileSync('/proc/self/environ', 'latin1');
