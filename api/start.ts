@@ -10,6 +10,7 @@ import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.t
 import { createPlatformKeys } from '../shared/keys/platform/platform-keys.ts';
 import { createFingerprints } from '../shared/keys/user/fingerprint.ts';
 import type { Config } from '../shared/process/config/config.ts';
+import { functionsRefused } from '../shared/process/functions-refused.ts';
 import { openDataKeys } from '../shared/process/keys/data-keys.ts';
 import { openShredding } from '../shared/process/keys/shredding.ts';
 import type { Lifecycle } from '../shared/process/lifecycle.ts';
@@ -19,7 +20,7 @@ import { serveMetrics } from '../shared/process/metrics/serve-metrics.ts';
 import { createTracer } from '../shared/process/tracing/tracer.ts';
 import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
-import { createScripts } from '../shared/storage/commands/scripts.ts';
+import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
 import { createQueues } from '../shared/storage/queue/queues.ts';
@@ -66,7 +67,7 @@ export const startApi = async (
   lifecycle.onStop('redis news', () => news.disconnect());
 
   const registry = createMetricsRegistry('api');
-  const run = timeScripts(createScripts(redis), registry);
+  const run = timeScripts(createCommands(redis, functionsRefused(log)), registry);
   const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   const usage = createUsageStore({ run, shards });
   const queues = createQueues({ redis, shards });

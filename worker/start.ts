@@ -11,6 +11,7 @@ import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.t
 import { createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
 import type { Config } from '../shared/process/config/config.ts';
 import { every } from '../shared/process/every.ts';
+import { functionsRefused } from '../shared/process/functions-refused.ts';
 import { openDataKeys } from '../shared/process/keys/data-keys.ts';
 import { openShredding } from '../shared/process/keys/shredding.ts';
 import type { Lifecycle } from '../shared/process/lifecycle.ts';
@@ -21,7 +22,8 @@ import { createTracer } from '../shared/process/tracing/tracer.ts';
 import { openAnchors } from '../shared/storage/audit/audit-anchors.ts';
 import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
-import { createScripts } from '../shared/storage/commands/scripts.ts';
+import { createLibraries } from '../shared/storage/commands/run/libraries.ts';
+import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
 import { createAttemptStore } from '../shared/storage/jobs/attempt-store.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
@@ -42,6 +44,7 @@ import { createReadSubject } from './deliveries/read-subject.ts';
 import { createSendWebhook } from './deliveries/send-webhook.ts';
 import { startQueueWorkers } from './queue/start-workers.ts';
 import { createEndStoppedWork } from './upkeep/end-stopped-work.ts';
+import { forgetLibraries } from './upkeep/forget-libraries.ts';
 import { keepAlive } from './upkeep/keep-alive.ts';
 import { keepMoving } from './upkeep/keep-moving.ts';
 import { resealSecrets } from './upkeep/reseal-secrets.ts';
@@ -98,7 +101,7 @@ export const startWorker = async (
   lifecycle.onStop('examination', examining.stop);
 
   const metrics = createWorkerMetrics(registry);
-  const run = timeScripts(createScripts(redis), registry);
+  const run = timeScripts(createCommands(redis, functionsRefused(log)), registry);
   const attempts = createAttemptStore({ run, retentionMs });
   const scheduler = createSchedulerStore({ redis, run, retentionMs, defaultLimits: config.limits });
   const deliveries = createDeliveryStore({ redis, run, shards });
@@ -150,6 +153,8 @@ export const startWorker = async (
     now: clock.now,
   });
   if (dataKeys.hasOlder) lifecycle.onStop('reseal', resealSecrets({ secrets, log }).stop);
+  const forgetting = forgetLibraries({ libraries: createLibraries({ redis, now: clock.now }), log });
+  lifecycle.onStop('libraries', forgetting.stop);
   const deliverWebhook = createDeliverWebhook({
     deliveries,
     queues,

@@ -7,7 +7,7 @@ import { type Environment, loadConfig } from '../../shared/process/config/config
 import { readAnchors } from '../../shared/storage/audit/audit-anchors.ts';
 import { type AuditStore, createAuditStore } from '../../shared/storage/audit/audit-store.ts';
 import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
-import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';
 import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-store.ts';
 import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
 import { verifyServer } from '../../shared/storage/redis/server.ts';
@@ -52,7 +52,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
     redis.disconnect();
     throw error;
   }
-  const run = createScripts(redis);
+  const run = createCommands(redis);
   return {
     stores: {
       tenants: createTenantStore({ redis, run, shards, actor: 'command' }),

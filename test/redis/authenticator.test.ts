@@ -7,7 +7,7 @@ import { type PlatformKeyId, toBase32 } from '../../shared/domain/ids.ts';
 import { type NewKey, SCOPES, type Tenant } from '../../shared/domain/tenant.ts';
 import { createPlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import { createPlatformKeys, parsePlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
-import { createScripts } from '../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';
 import { connectForRequests } from '../../shared/storage/redis/client.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import { createPlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
@@ -31,7 +31,7 @@ let tenant: Tenant;
 beforeAll(async () => {
   server = await startOwnRedis();
   redis = connectForRequests(server.url);
-  const run = createScripts(redis);
+  const run = createCommands(redis);
   store = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
   tenants = createTenantStore({ redis, run, shards: 1, actor: 'operator' });
   tenant = await until('Redis is there', () => tenants.create({ name: 'test' }));

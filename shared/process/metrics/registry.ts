@@ -1,6 +1,6 @@
 /** What a process tells Prometheus of itself. Labels are names of ours only: never a tenant, a model or anything else that a client writes. */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { RunScript } from '../../storage/commands/scripts.ts';
+import type { RunCommand } from '../../storage/commands/command.ts';
 
 /** Of its own, and not the library's global one. With the library's metrics of the process: CPU, memory, event-loop delay, garbage collection. */
 export const createMetricsRegistry = (process: 'api' | 'worker'): Registry => {
@@ -11,7 +11,7 @@ export const createMetricsRegistry = (process: 'api' | 'worker'): Registry => {
 };
 
 /** The same scripts, with the time of each round trip to Redis. */
-export const timeScripts = (run: RunScript, registry: Registry): RunScript => {
+export const timeScripts = (run: RunCommand, registry: Registry): RunCommand => {
   const seconds = new Histogram({
     name: 'gateway_redis_seconds',
     help: 'Round trips to Redis, by script.',
@@ -19,12 +19,12 @@ export const timeScripts = (run: RunScript, registry: Registry): RunScript => {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
     registers: [registry],
   });
-  return async (name, tag, args) => {
+  return async (command, tag, input) => {
     const startedMs = performance.now();
     try {
-      return await run(name, tag, args);
+      return await run(command, tag, input);
     } finally {
-      seconds.observe({ script: name }, (performance.now() - startedMs) / 1_000);
+      seconds.observe({ script: command.name }, (performance.now() - startedMs) / 1_000);
     }
   };
 };

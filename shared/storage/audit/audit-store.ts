@@ -4,7 +4,8 @@ import { type AuditRow, isRow, parseAuditRow } from '../../domain/audit/audit-ro
 import { compareStreamIds, isStreamId, streamIdAfter } from '../../domain/audit/stream-id.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { BEGINNING, type Checkpoint, type Entry, type Link, type Seal } from '../../keys/signing/audit-seals.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import { noteLogin, sealAudit, trimAudit } from '../commands/audit/commands.ts';
+import type { RunCommand } from '../commands/command.ts';
 import { type KeyName, key, REGISTRY_TAG, shardTag } from '../redis/names.ts';
 import { tenantTag } from '../redis/shards.ts';
 import { answerOf } from '../redis/unavailable.ts';
@@ -34,7 +35,7 @@ export type FoundCheckpoint = { kind: 'none' } | { kind: 'unreadable' } | { kind
 
 export type AuditStore = ReturnType<typeof createAuditStore>;
 
-export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
+export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: RunCommand; shards: number }) => {
   const chainOf = (tag: string): Chain => tag.slice(1, -1);
   const tags = [...Array.from({ length: shards }, (_, shard) => shardTag(shard)), REGISTRY_TAG];
   const tagOf = (chain: Chain): string => `{${chain}}`;
@@ -47,7 +48,7 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
 
     /** Log-ins of an operator that failed: from where, and how many in this minute. */
     noteLogin: async (network: string, count: number): Promise<void> => {
-      await run('note-login', REGISTRY_TAG, [network, count]);
+      await run(noteLogin, REGISTRY_TAG, { network, count });
     },
 
     /**
@@ -96,12 +97,12 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
 
     /** Null unless this worker holds the chain's lease. Appends a seal, if no other has taken its number, and answers the rows that are to be sealed next. */
     seal: async (chain: Chain, worker: string, seal: Seal | null) => {
-      const [role, nowMs, number, last, mac, entries] = (await run('seal-audit', tagOf(chain), [
+      const [role, nowMs, number, last, mac, entries] = await run(sealAudit, tagOf(chain), {
         worker,
-        LEASE_MS,
-        ROWS_A_SEAL,
-        ...(seal ? [seal.number, seal.last, seal.rows, seal.sealedMs, seal.pepper, seal.mac] : []),
-      ])) as ['follower'] | ['leader', nowMs: number, number: number, last: string, mac: string, Entry[]];
+        leaseMs: LEASE_MS,
+        maxRows: ROWS_A_SEAL,
+        seal: [...(seal ? [seal.number, seal.last, seal.rows, seal.sealedMs, seal.pepper, seal.mac] : [])],
+      });
       return role === 'leader' ? { nowMs, newest: { number, last, mac } satisfies Link, entries } : null;
     },
 
@@ -119,16 +120,15 @@ export const createAuditStore = ({ redis, run, shards }: { redis: Redis; run: Ru
 
     /** Makes the checkpoint the chain's beginning in the place of `before`, and forgets what it stands for. Safe to call twice. */
     trim: async (chain: Chain, before: Checkpoint | null, { number, last, mac, pepper, check }: Checkpoint) => {
-      await run('trim-audit', tagOf(chain), [
-        before?.number ?? BEGINNING.number,
+      await run(trimAudit, tagOf(chain), {
+        before: before?.number ?? BEGINNING.number,
         number,
         last,
         mac,
         pepper,
         check,
-        // Behind the very last id there is none, and nothing to keep.
-        streamIdAfter(last) ?? last,
-      ]);
+        keepFrom: streamIdAfter(last) ?? last,
+      });
     },
 
     /** The next seals after `before`, a few, each with the rows up to its last one; up to the first entry that is none. Empty at the end of the chain. */

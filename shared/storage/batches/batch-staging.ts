@@ -7,11 +7,12 @@ import type { StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhook.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import { publish, stage } from '../commands/batches/commands.ts';
+import type { RunCommand } from '../commands/command.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { IDEMPOTENCY_MS, upstreamOf } from '../records/names.ts';
 import { shardTag } from '../redis/names.ts';
-import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
+import { parseBatchView } from './batch-view.ts';
 
 /** Staging that nothing was added to for this long is taken for abandoned. */
 export const LEASE_MS = 60_000;
@@ -100,16 +101,6 @@ export class StagingStopped extends Error {
   }
 }
 
-type StageReply =
-  | ['staged' | 'lost']
-  | ['stopped', StopReason]
-  | ['too_many_stored_bytes', stored: number, own: number];
-type PublishReply =
-  | ['published', ViewBatchReply, Handoff[]]
-  | ['too_many_queued', queued: number]
-  | ['stopped', StopReason]
-  | ['lost'];
-
 export type PublishAnswer =
   | { kind: 'published'; view: BatchView; handoffs: Handoff[]; shard: number }
   /** So many lines of the tenant wait already. */
@@ -127,7 +118,7 @@ export type Staging = {
 };
 
 export const createStaging = (
-  { run, ids, shard }: { run: RunScript; ids: BatchIds; shard: number },
+  { run, ids, shard }: { run: RunCommand; ids: BatchIds; shard: number },
   batch: NewBatch,
 ): Omit<Staging, 'discard'> => {
   const tag = shardTag(shard);
@@ -142,7 +133,13 @@ export const createStaging = (
 
   const send = async (args: readonly string[]): Promise<void> => {
     const { max_stored_bytes } = batch.limits;
-    const reply = (await run('stage', tag, [stem, LEASE_MS, tenant, max_stored_bytes, ...args])) as StageReply;
+    const reply = await run(stage, tag, {
+      stem,
+      leaseMs: LEASE_MS,
+      tenant,
+      maxStoredBytes: max_stored_bytes,
+      lines: args,
+    });
     switch (reply[0]) {
       case 'staged':
         return;
@@ -215,21 +212,21 @@ export const createStaging = (
       if (lines === 0) throw new RangeError('a batch takes at least one line');
       flush();
       await settleUnderWay(0);
-      const reply = (await run('publish', tag, [
+      const reply = await run(publish, tag, {
         stem,
         tenant,
-        details.deadlineMs,
-        details.sealedKey ?? '',
-        Object.keys(details.metadata).length > 0 ? JSON.stringify(details.metadata) : '',
-        details.webhook ? webhookText(tenant, details.webhook) : '',
-        details.errors.length > 0 ? JSON.stringify(details.errors) : '',
-        details.skipped,
+        deadlineMs: details.deadlineMs,
+        sealedKey: details.sealedKey ?? null,
+        metadata: Object.keys(details.metadata).length > 0 ? JSON.stringify(details.metadata) : '',
+        webhook: details.webhook ? webhookText(tenant, details.webhook) : '',
+        errors: details.errors.length > 0 ? JSON.stringify(details.errors) : '',
+        skipped: details.skipped,
         digest,
-        IDEMPOTENCY_MS,
-        batch.limits.max_queued,
-        HANDOFFS_A_PUBLISH,
-        ...[...lanes.keys()].flatMap((model) => [model, upstreamOf(batch, model)]),
-      ])) as PublishReply;
+        idempotencyMs: IDEMPOTENCY_MS,
+        maxQueued: batch.limits.max_queued,
+        maxHandoffs: HANDOFFS_A_PUBLISH,
+        lanes: [...[...lanes.keys()].flatMap((model) => [model, upstreamOf(batch, model)])],
+      });
       switch (reply[0]) {
         case 'lost':
           throw new StagingLost();

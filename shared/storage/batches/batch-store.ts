@@ -2,19 +2,29 @@
 import type { Redis } from 'ioredis';
 import { type BatchView, type Outcome, type Place, START } from '../../domain/batch.ts';
 import type { CompletionRequest, CompletionResult } from '../../domain/completion.ts';
-import { type BatchId, type JobId, stemOf, type TenantId } from '../../domain/ids.ts';
+import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { FinalStatus, JobView } from '../../domain/job.ts';
 import type { StopReason } from '../../domain/tenant.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
-import type { RunScript } from '../commands/scripts.ts';
-import { ERASED_STUB_MS, parseView, type RateReply, type RateState, type ViewReply } from '../jobs/job-store.ts';
-import type { Handoff } from '../queue/queues.ts';
+import {
+  beginBatch,
+  cancelBatch,
+  eraseBatch,
+  type RequestRow,
+  type ResultRow,
+  readOutcomes,
+  sweepBatch,
+  viewBatches,
+  viewLines,
+} from '../commands/batches/commands.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { ERASED_STUB_MS, parseView, type RateState } from '../jobs/job-store.ts';
 import { IDEMPOTENCY_MS, idempotencyEntry } from '../records/names.ts';
 import { key } from '../redis/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
 import { createStaging, LEASE_MS, type Line, type NewBatch, type Staging } from './batch-staging.ts';
-import { parseBatchView, type ViewBatchReply } from './batch-view.ts';
+import { parseBatchView } from './batch-view.ts';
 
 const LINES_A_CALL = 64;
 const BATCHES_A_CALL = 64;
@@ -66,7 +76,7 @@ export const createBatchStore = ({
   ids,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   shards: number;
   retentionMs: number;
   ids: BatchIds;
@@ -75,22 +85,22 @@ export const createBatchStore = ({
 
   // The casts in this file: the forms of answers are those in the scripts' headers.
   const view = async (tenant: TenantId, batches: readonly BatchId[], watcher: string) => {
-    const replies = await run('view-batches', tagOf(tenant), [tenant, watcher, ...batches.map(stemOf)]);
-    return (replies as ViewBatchReply[]).map(parseBatchView);
+    const replies = await run(viewBatches, tagOf(tenant), { tenant, watcher, stems: [...batches.map(stemOf)] });
+    return replies.map(parseBatchView);
   };
 
   const erase = async (tenant: TenantId, id: BatchId, being: 'staging' | 'final', steps: number) => {
     const tag = tagOf(tenant);
     const stem = stemOf(id);
-    const answer = (await run('erase-batch', tag, [tenant, stem, being])) as 'gone' | 'conflict' | 'erased';
+    const answer = await run(eraseBatch, tag, { tenant, stem, being });
     for (let step = 0; answer === 'erased' && step < steps; step++) {
-      const [, done] = (await run('sweep-batch', tag, [0, retentionMs, ERASED_STUB_MS, stem])) as [string, string];
+      const [, done] = await run(sweepBatch, tag, { graceMs: 0, retentionMs, stubMs: ERASED_STUB_MS, stem });
       if (done !== 'erasing') break;
     }
     return answer;
   };
 
-  const readOutcomes = async function* <Row>(
+  const outcomeRows = async function* <Row extends ResultRow | RequestRow>(
     tenant: TenantId,
     id: BatchId,
     after: Place,
@@ -98,18 +108,19 @@ export const createBatchStore = ({
   ): AsyncGenerator<Row[]> {
     let { index, offset } = after;
     for (;;) {
-      const [nextIndex, nextOffset, ...rows] = (await run('read-outcomes', tagOf(tenant), [
+      const [nextIndex, nextOffset, ...rows] = await run(readOutcomes, tagOf(tenant), {
         tenant,
-        stemOf(id),
+        stem: stemOf(id),
         index,
         offset,
-        LINES_A_CALL,
-        BYTES_A_CALL,
+        maxLines: LINES_A_CALL,
+        maxBytes: BYTES_A_CALL,
         contents,
-      ])) as [number?, number?, ...Row[]];
+      });
       if (nextIndex === undefined || nextOffset === undefined) return;
       [index, offset] = [nextIndex, nextOffset];
-      yield rows;
+      // A cast because `contents` decides which of the two rows they are.
+      yield rows as Row[];
     }
   };
 
@@ -117,24 +128,24 @@ export const createBatchStore = ({
     /** Opens a batch for its lines: nothing of it is seen before it is published. An idempotency key is held from here on. */
     begin: async (batch: NewBatch, idempotency: { key: string; route: string } | null): Promise<BeginAnswer> => {
       const { id, tenant } = batch;
-      const [kind, [remaining, resetMs], detail, first] = (await run('begin-batch', tagOf(tenant), [
-        stemOf(id),
+      const [kind, [remaining, resetMs], detail, first] = await run(beginBatch, tagOf(tenant), {
+        stem: stemOf(id),
         id,
         tenant,
-        batch.provider,
-        batch.credential,
-        batch.parent ?? '',
-        batch.sandbox ? '1' : '',
-        LEASE_MS,
-        idempotency ? idempotencyEntry(tenant, idempotency) : '',
-        IDEMPOTENCY_MS,
-        batch.platformKey,
-        batch.fingerprint ?? '',
-        batch.limits.requests_per_minute,
-        batch.limits.max_queued,
-        batch.traceparent ?? '',
-        batch.limits.max_stored_bytes,
-      ])) as BeginReply;
+        provider: batch.provider,
+        credential: batch.credential,
+        parent: batch.parent ?? null,
+        sandbox: batch.sandbox,
+        leaseMs: LEASE_MS,
+        idempotencyEntry: idempotency ? idempotencyEntry(tenant, idempotency) : '',
+        idempotencyMs: IDEMPOTENCY_MS,
+        platformKey: batch.platformKey,
+        fingerprint: batch.fingerprint ?? null,
+        requestsPerMinute: batch.limits.requests_per_minute,
+        maxQueued: batch.limits.max_queued,
+        traceparent: batch.traceparent ?? null,
+        maxStoredBytes: batch.limits.max_stored_bytes,
+      });
       const rate = { remaining, resetMs };
       switch (kind) {
         case 'in_progress':
@@ -217,12 +228,12 @@ export const createBatchStore = ({
       const views: JobView[] = [];
       let last = after ?? 0;
       for (let piece = 0; piece < 2; piece++) {
-        const [total, ...rows] = (await run('view-lines', tagOf(tenant), [
+        const [total, ...rows] = await run(viewLines, tagOf(tenant), {
           tenant,
-          stemOf(batch),
-          last + 1,
-          LINES_A_CALL,
-        ])) as [number?, ...[line: number, JobId, ViewReply][]];
+          stem: stemOf(batch),
+          first: last + 1,
+          max: LINES_A_CALL,
+        });
         if (total === undefined) return null;
         for (const [line, id, reply] of rows) {
           const found = parseView(id, reply);
@@ -237,12 +248,12 @@ export const createBatchStore = ({
 
     /** What has ended, in that order, read as fast as it is taken. It is over where nothing more has ended yet; `next` of the last one goes on from there. */
     outcomes: async function* (tenant: TenantId, id: BatchId, after: Place = START): AsyncGenerator<Outcome[]> {
-      for await (const rows of readOutcomes<ResultRow>(tenant, id, after, 'result')) yield rows.map(parseOutcome);
+      for await (const rows of outcomeRows<ResultRow>(tenant, id, after, 'result')) yield rows.map(parseOutcome);
     },
 
     /** The lines that ended so, as they can be added to another batch. */
     repeatable: async function* (tenant: TenantId, id: BatchId, only: readonly FinalStatus[]): AsyncGenerator<Line[]> {
-      for await (const rows of readOutcomes<RequestRow>(tenant, id, START, 'request')) {
+      for await (const rows of outcomeRows<RequestRow>(tenant, id, START, 'request')) {
         // The request of a line that was erased is gone.
         yield rows.filter((row) => only.includes(row[4]) && row.at(-1) !== '').map(parseLine);
       }
@@ -250,10 +261,7 @@ export const createBatchStore = ({
 
     /** Lines that wait for their first turn are cancelled at once; the others end soon. */
     cancel: async (tenant: TenantId, id: BatchId) => {
-      const [answer, handoffs] = (await run('cancel-batch', tagOf(tenant), [tenant, stemOf(id), retentionMs])) as [
-        'gone' | 'final' | 'requested',
-        Handoff[],
-      ];
+      const [answer, handoffs] = await run(cancelBatch, tagOf(tenant), { tenant, stem: stemOf(id), retentionMs });
       return { answer, handoffs, shard: shardOf(tenant, shards) };
     },
 
@@ -261,29 +269,6 @@ export const createBatchStore = ({
     erase: (tenant: TenantId, id: BatchId) => erase(tenant, id, 'final', STEPS_AT_ONCE),
   };
 };
-
-type BeginReply =
-  | ['staging' | 'in_progress', RateReply]
-  | ['known', RateReply, digest: string, BatchId]
-  | ['rate_limited', RateReply, waitMs: number]
-  | ['too_many_queued', RateReply, queued: number]
-  | ['too_many_stored_bytes', RateReply, stored: number]
-  | ['stopped', RateReply, StopReason];
-
-type OutcomeHead = [
-  id: JobId,
-  index: number,
-  offset: number,
-  customId: string,
-  status: FinalStatus,
-  used: string,
-  priceVersion: string,
-  error: string,
-  providerStatus: string,
-  detail: string,
-];
-type ResultRow = [...OutcomeHead, result: string];
-type RequestRow = [...OutcomeHead, timeoutMs: string, metadata: string, request: string];
 
 const parseOutcome = (row: ResultRow): Outcome => {
   const [id, index, offset, customId, status, used, price_version, error, provider_status, detail, result] = row;

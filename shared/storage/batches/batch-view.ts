@@ -2,14 +2,12 @@
 import type { BatchView } from '../../domain/batch.ts';
 import type { BatchId } from '../../domain/ids.ts';
 import { COUNTERS, type UsageSums } from '../../domain/usage.ts';
+import type { BatchReply } from '../commands/batches/commands.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { showBatchLedger } from '../usage/usage-store.ts';
 
-/** What `view_batch` answers. */
-export type ViewBatchReply = [] | [record: string[], ledger: string[]];
-
 /** Null where the tenant has no such batch. */
-export const parseBatchView = ([flat, ledger = []]: ViewBatchReply): BatchView | null => {
+export const parseBatchView = ([flat, ledger = []]: BatchReply): BatchView | null => {
   if (!flat) return null;
   const record = fieldsOf(flat);
   // A cast because Object.fromEntries forgets the names.

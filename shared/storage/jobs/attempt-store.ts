@@ -12,7 +12,8 @@ import type { FinalStatus } from '../../domain/job.ts';
 import type { AttemptOutcome } from '../../domain/outcome.ts';
 import type { Price } from '../../domain/prices/pricing.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { type ClaimedReply, claimJob, settleJob } from '../commands/jobs/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { shardTag } from '../redis/names.ts';
 
@@ -83,13 +84,18 @@ export type SettleAnswer = {
 
 export type AttemptStore = ReturnType<typeof createAttemptStore>;
 
-export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; retentionMs: number }) => ({
+export const createAttemptStore = ({ run, retentionMs }: { run: RunCommand; retentionMs: number }) => ({
   // The casts in this file: the forms of answers are those in the scripts' headers.
   /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
   claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
-    const reply = (await run('claim', shardTag(shard), [id, handoff, claim, MAX_CRASHES, retentionMs, MAX_CLAIMS])) as
-      | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]]
-      | ClaimReply;
+    const reply = await run(claimJob, shardTag(shard), {
+      id,
+      handoff,
+      claim,
+      maxCrashes: MAX_CRASHES,
+      retentionMs,
+      maxAttempts: MAX_CLAIMS,
+    });
     if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
     return { kind: 'claimed', claim: parseClaim(reply) };
   },
@@ -98,52 +104,33 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunScript; reten
   settle: async (shard: number, settlement: Settlement): Promise<SettleAnswer> => {
     const { next, usage } = settlement;
     const failed = next.kind === 'failed' ? next : null;
-    const [became, handoffs] = (await run('settle', shardTag(shard), [
-      settlement.id,
-      settlement.attempt,
-      settlement.claim,
-      settlement.outcome,
-      settlement.providerRequestId ?? '',
-      next.kind,
-      'waitMs' in next ? next.waitMs : 0,
-      next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
-      failed?.providerStatus ?? '',
-      failed?.detail ?? '',
-      next.kind === 'completed' ? JSON.stringify(next.result) : '',
-      usage ? '1' : '',
-      usage?.inputTokens ?? '',
-      usage?.outputTokens ?? '',
-      usage?.cachedInputTokens ?? '',
-      usage?.costNano ?? '',
-      usage?.priceVersion ?? '',
-      next.kind === 'retry' && !next.unsent ? '1' : '',
+    const [became, handoffs] = await run(settleJob, shardTag(shard), {
+      id: settlement.id,
+      attempt: settlement.attempt,
+      claim: settlement.claim,
+      outcome: settlement.outcome,
+      providerRequestId: settlement.providerRequestId ?? null,
+      next: next.kind,
+      waitMs: 'waitMs' in next ? next.waitMs : 0,
+      error: next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
+      providerStatus: failed?.providerStatus ?? null,
+      detail: failed?.detail ?? null,
+      result: next.kind === 'completed' ? JSON.stringify(next.result) : '',
+      reported: usage !== null,
+      inputTokens: usage?.inputTokens ?? null,
+      outputTokens: usage?.outputTokens ?? null,
+      cachedInputTokens: usage?.cachedInputTokens ?? null,
+      costNano: usage?.costNano ?? null,
+      priceVersion: usage?.priceVersion ?? null,
+      countsAsFailure: next.kind === 'retry' && !next.unsent,
       retentionMs,
-      HANDOFFS_A_SETTLE,
-      settlement.billable ? '1' : '',
-      'parkMs' in next ? (next.parkMs ?? 0) : 0,
-    ])) as [SettleAnswer['became'], Handoff[]];
+      maxHandoffs: HANDOFFS_A_SETTLE,
+      billable: settlement.billable,
+      parkMs: 'parkMs' in next ? (next.parkMs ?? 0) : 0,
+    });
     return { became, handoffs };
   },
 });
-
-type ClaimReply = [
-  'claimed',
-  attempt: number,
-  tenant: TenantId,
-  provider: Provider,
-  model: string,
-  credential: CredentialKind,
-  deadline: string,
-  timeout: string,
-  failures: number,
-  throttles: number,
-  apart: number,
-  strikes: number,
-  request: string,
-  sealedKey: string,
-  traceparent: Traceparent | '',
-  batch: BatchId | '',
-];
 
 const parseClaim = ([
   ,
@@ -162,7 +149,7 @@ const parseClaim = ([
   sealedKey,
   traceparent,
   batch,
-]: ClaimReply): Claim => ({
+]: ClaimedReply): Claim => ({
   attempt,
   tenant,
   provider,

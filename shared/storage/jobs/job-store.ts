@@ -7,7 +7,8 @@ import type { JobRecord, JobView, WaitReason } from '../../domain/job.ts';
 import type { LimitsInForce, StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhook.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { cancelJob, eraseJob, type JobReply, submitJob, viewJobs } from '../commands/jobs/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { digest, IDEMPOTENCY_MS, idempotencyEntry, upstreamOf } from '../records/names.ts';
@@ -104,7 +105,7 @@ export const createJobStore = ({
   retentionMs,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   shards: number;
   retentionMs: number;
 }) => {
@@ -112,7 +113,7 @@ export const createJobStore = ({
 
   const view = async (tenant: TenantId, ids: readonly JobId[], watcher: string, withResult: boolean) => {
     // The casts in this file: the forms of answers are those in the scripts' headers.
-    const replies = (await run('view', tagOf(tenant), [tenant, watcher, withResult ? '1' : '', ...ids])) as ViewReply[];
+    const replies = await run(viewJobs, tagOf(tenant), { tenant, watcher, withResult, ids: ids });
     return replies.map((reply, index) => parseView(ids[index], reply));
   };
 
@@ -136,39 +137,39 @@ export const createJobStore = ({
      */
     submit: async (job: NewJob, { watcher }: { watcher: string | null }): Promise<SubmitAnswer> => {
       const { tenant, idempotency } = job;
-      const answer = (await run('submit', tagOf(tenant), [
-        job.id,
+      const answer = await run(submitJob, tagOf(tenant), {
+        id: job.id,
         tenant,
-        laneOf(job),
-        job.class,
-        upstreamOf(job, job.request.model),
-        job.provider,
-        job.request.model,
-        job.credential,
-        job.deadlineMs,
-        job.timeoutMs,
-        JSON.stringify(job.request),
-        job.sealedKey ?? '',
-        Object.keys(job.metadata).length > 0 ? JSON.stringify(job.metadata) : '',
-        job.sandbox ? '1' : '',
-        watcher ?? '',
-        HANDOFFS_A_SUBMIT,
-        idempotency ? idempotencyEntry(tenant, idempotency) : '',
-        idempotency ? idempotency.requests.map((request) => digest([request])).join(' ') : '',
-        IDEMPOTENCY_MS,
-        job.platformKey,
-        job.fingerprint ?? '',
-        job.webhook ? webhookText(tenant, job.webhook) : '',
-        job.limits.requests_per_minute,
-        job.limits.max_queued,
-        job.traceparent ?? '',
-        job.tokens,
-        job.cost?.estimateNano ?? '',
-        job.cost?.budgetNano ?? '',
-        job.refusal ? '1' : '',
+        lane: laneOf(job),
+        class: job.class,
+        upstream: upstreamOf(job, job.request.model),
+        provider: job.provider,
+        model: job.request.model,
+        credential: job.credential,
+        deadlineMs: job.deadlineMs,
+        timeoutMs: job.timeoutMs,
+        request: JSON.stringify(job.request),
+        sealedKey: job.sealedKey ?? null,
+        metadata: Object.keys(job.metadata).length > 0 ? JSON.stringify(job.metadata) : '',
+        sandbox: job.sandbox,
+        watcher: watcher ?? null,
+        maxHandoffs: HANDOFFS_A_SUBMIT,
+        idempotencyEntry: idempotency ? idempotencyEntry(tenant, idempotency) : '',
+        digests: idempotency ? idempotency.requests.map((request) => digest([request])).join(' ') : '',
+        idempotencyMs: IDEMPOTENCY_MS,
+        platformKey: job.platformKey,
+        fingerprint: job.fingerprint ?? null,
+        webhook: job.webhook ? webhookText(tenant, job.webhook) : '',
+        requestsPerMinute: job.limits.requests_per_minute,
+        maxQueued: job.limits.max_queued,
+        traceparent: job.traceparent ?? null,
+        tokens: job.tokens,
+        estimateNano: job.cost?.estimateNano ?? null,
+        budgetNano: job.cost?.budgetNano ?? null,
+        refused: job.refusal !== null,
         retentionMs,
-        job.limits.max_stored_bytes,
-      ])) as SubmitReply;
+        maxStoredBytes: job.limits.max_stored_bytes,
+      });
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };
       switch (answer[0]) {
@@ -258,31 +259,17 @@ export const createJobStore = ({
 
     /** Ends a waiting job at once; flags a running one, which its worker then aborts. */
     cancel: async (tenant: TenantId, id: JobId) => {
-      const [answer, handoffs] = (await run('cancel', tagOf(tenant), [id, tenant, retentionMs])) as [
-        'gone' | 'final' | 'cancelled' | 'requested',
-        Handoff[],
-      ];
+      const [answer, handoffs] = await run(cancelJob, tagOf(tenant), { id, tenant, retentionMs });
       return { answer, handoffs, shard: shardOf(tenant, shards) };
     },
 
     /** Forgets what a final job held. */
-    erase: async (tenant: TenantId, id: JobId) =>
-      (await run('erase', tagOf(tenant), [id, tenant, ERASED_STUB_MS])) as 'gone' | 'conflict' | 'erased',
+    erase: async (tenant: TenantId, id: JobId) => run(eraseJob, tagOf(tenant), { id, tenant, stubMs: ERASED_STUB_MS }),
   };
 };
 
 /** What it made room for, and a little more, so that a window that grew fills up without waiting for the tick. */
 const HANDOFFS_A_SUBMIT = 2;
-
-export type RateReply = [remaining: number, resetMs: number];
-type SubmitReply =
-  | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
-  | ['rate_limited', RateReply, waitMs: number]
-  | ['stopped', RateReply, StopReason]
-  | ['over_budget', RateReply, usedNano: number, reservedNano: number]
-  | ['too_many_stored_bytes', RateReply, stored: number, own: number]
-  | ['replayed', RateReply, JobId, ViewReply]
-  | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 
 /** The record as `submit` has just written it. */
 const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
@@ -297,10 +284,8 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
   ...(job.cost ? { estimate: String(job.cost.estimateNano) } : {}),
 });
 
-export type ViewReply = [] | [string[], string, number, string];
-
 /** A job as `view_job` answers it. */
-export const parseView = (id: JobId | undefined, reply: ViewReply): JobView | null => {
+export const parseView = (id: JobId | undefined, reply: JobReply): JobView | null => {
   const [flat, reason, position, result] = reply;
   if (!id || !flat) return null;
   return {

@@ -2,8 +2,10 @@
 import type { Redis } from 'ioredis';
 import type { CredentialKind } from '../../domain/completion.ts';
 import { budgetNano, type TenantLimits } from '../../domain/tenant.ts';
-import type { RunScript } from '../commands/scripts.ts';
-import type { Handoff } from '../queue/queues.ts';
+import { sweepBatch } from '../commands/batches/commands.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
+import { heartbeat, measure, reconcile, tick } from '../commands/scheduler/commands.ts';
 import { type KeyName, key, shardTag } from '../redis/names.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
 import { ERASED_STUB_MS } from './job-store.ts';
@@ -15,8 +17,6 @@ const LEASE_MS = 3_000;
 const HANDOFF_LATE_MS = 2_000;
 /** A running job's worker ends it at its deadline; past this much more, the worker is lost. */
 const DEADLINE_GRACE_MS = 2_000;
-
-type SweepBatchReply = [stem: string, step: string, lines: number, Handoff[]];
 
 type ClassMeasures = { waiting: number; oldestMs: number; handedOff: number };
 export type QueueMeasures = {
@@ -49,50 +49,47 @@ export const createSchedulerStore = ({
   defaultLimits,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   retentionMs: number;
   defaultLimits: TenantLimits;
 }) => ({
   /** Tells the scheduler how many jobs the worker holds at most (0: it leaves); answers what the ids of running jobs begin with that are to be aborted: a whole id, or that of a batch's lines. */
   heartbeat: async (shard: number, worker: string, slots: number): Promise<string[]> =>
-    (await run('heartbeat', shardTag(shard), [
+    run(heartbeat, shardTag(shard), {
       worker,
       slots,
-      ALIVE_MS,
-      defaultLimits.max_in_flight ?? '',
-      defaultLimits.tokens_per_minute ?? '',
-      budgetNano(defaultLimits, 'platform') ?? '',
-    ])) as string[],
+      aliveMs: ALIVE_MS,
+      maxInFlight: defaultLimits.max_in_flight ?? null,
+      tokensPerMinute: defaultLimits.tokens_per_minute ?? null,
+      budgetNano: budgetNano(defaultLimits, 'platform') ?? null,
+    }),
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */
   tick: async (shard: number, worker: string) => {
-    const [role, handoffs] = (await run('tick', shardTag(shard), [worker, LEASE_MS])) as [string, Handoff[]];
+    const [role, handoffs] = await run(tick, shardTag(shard), { worker, leaseMs: LEASE_MS });
     return { leads: role === 'leader', handoffs };
   },
 
   /** The hand-offs of one piece of the in-flight set that never reached BullMQ, and the cursor of the next piece ('0' when through). */
   reconcile: async (shard: number, cursor: string) => {
-    const [next, lost] = (await run('reconcile', shardTag(shard), [cursor, HANDOFF_LATE_MS])) as [string, Handoff[]];
+    const [next, lost] = await run(reconcile, shardTag(shard), { cursor, lateMs: HANDOFF_LATE_MS });
     return { next, lost };
   },
 
   /** Ends at most 64 jobs past their deadline. */
   sweep: async (shard: number) => {
-    const [expired, handoffs] = (await run('sweep', shardTag(shard), [DEADLINE_GRACE_MS, retentionMs])) as [
-      number,
-      Handoff[],
-    ];
+    const [expired, handoffs] = await run(sweepJobs, shardTag(shard), { graceMs: DEADLINE_GRACE_MS, retentionMs });
     return { expired, handoffs };
   },
 
   /** The next step of one batch that is due: past its deadline, draining, or at the end of its life. `null`: none is. */
   sweepBatch: async (shard: number) => {
-    const [stem, step, lines, handoffs] = (await run('sweep-batch', shardTag(shard), [
-      DEADLINE_GRACE_MS,
+    const [stem, step, lines, handoffs] = await run(sweepBatch, shardTag(shard), {
+      graceMs: DEADLINE_GRACE_MS,
       retentionMs,
-      ERASED_STUB_MS,
-      '',
-    ])) as SweepBatchReply;
+      stubMs: ERASED_STUB_MS,
+      stem: '',
+    });
     return stem === '' ? null : { stem, step, lines, handoffs };
   },
 
@@ -116,7 +113,7 @@ export const createSchedulerStore = ({
   /** How the queue of these shards stands, but for those that do not answer; for a scrape, not for a request. */
   measure: async (shards: number): Promise<QueueMeasures> => {
     const each = await Promise.allSettled(
-      Array.from({ length: shards }, (_, shard) => run('measure', shardTag(shard), [])),
+      Array.from({ length: shards }, (_, shard) => run(measure, shardTag(shard), {})),
     );
     // A cast because the form is that of the script's header.
     const rows = each.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value as number[]] : []));
@@ -145,7 +142,7 @@ export const createSchedulerStore = ({
       const [next, tenants] = await answerOf(redis.sscan(key(shardTag(shard), 'TENANTS'), cursor, 'COUNT', 16));
       for (const tenant of tenants) {
         for (let place = '-'; place !== ''; ) {
-          place = (await run('trim-jobs', shardTag(shard), [tenant, place, retentionMs])) as string;
+          place = await run(trimJobs, shardTag(shard), { tenant, from: place, retentionMs });
           yield;
         }
       }

@@ -26,6 +26,8 @@ const ON_KEYS = [
 ];
 const ON_TWO_KEYS = ['copy', 'rename', 'rpoplpush'];
 const SCRIPTS = ['eval', 'evalsha'];
+/** Commands run as functions if these are allowed, and as scripts, which takes longer, if not. */
+export const FUNCTION_COMMANDS = ['fcall', 'function load', 'function list', 'function delete'];
 const ON_NOTHING = ['client info', 'info', 'multi', 'exec', 'ping', 'time', 'unsubscribe'];
 
 export const NEEDED_COMMANDS = [...ON_KEYS, ...SCRIPTS, ...ON_NOTHING, 'publish', 'subscribe'];

@@ -132,6 +132,8 @@ const NAMES = {
   UPKEEP_LEASE: 'upkeep-lease',
   /** string: the number of shards of this installation (only under the first shard's tag). */
   SHARDS: 'shards',
+  /** sorted set: function libraries of the gateway's releases → when one of their workers was last there, ms (only under the first shard's tag). */
+  LIBRARIES: 'libraries',
   /** string: `sandbox` or `live`, what this installation's jobs are for (only under the first shard's tag). */
   MODE: 'mode',
 
@@ -177,16 +179,16 @@ export const EPHEMERAL_TAG = '{ephemeral}';
 export const key = (tag: string, name: KeyName, id = ''): string => `${tag}:${NAMES[name]}${id}`;
 
 const STRING_COMMENT_OR_NAME = /'[^'\n]*'|--[^\n]*|\b[A-Z][A-Z_]+\b/g;
-const isName = (text: string): text is KeyName => Object.hasOwn(NAMES, text);
+export const isKeyName = (text: string): text is KeyName => Object.hasOwn(NAMES, text);
 
-/** A Lua text in which the names stand for themselves, under the tag in `KEYS[1]`. They are fields of one local: a chunk of Lua has room for 200. */
+/** A Lua text in which the names stand for themselves, behind the function `names(tag)` that its `K` is made by. They are fields of one table: a chunk of Lua has room for 200 locals. */
 export const withNames = (text: string): string => {
   const used = new Set<KeyName>();
   const body = text.replaceAll(STRING_COMMENT_OR_NAME, (found) => {
-    if (!isName(found)) return found;
+    if (!isKeyName(found)) return found;
     used.add(found);
     return `K.${found}`;
   });
-  const fields = [...used].map((name) => `${name} = KEYS[1] .. ':${NAMES[name]}'`);
-  return `local K = { ${fields.join(', ')} }\n${body}`;
+  const fields = [...used].map((name) => `${name} = tag .. ':${NAMES[name]}'`);
+  return `local function names(tag) return { ${fields.join(', ')} } end\n${body}`;
 };

@@ -93,7 +93,7 @@ export const classify = (error: unknown): RedisUnavailable | RedisRefused => {
   }
   // Redis quotes arguments here and there: of its sentence only the code, and the script and line, are kept.
   const { message } = causes[0] ?? error;
-  const [place = ''] = /(?:user_script|script):\s?\d+/.exec(message) ?? [];
+  const [place = ''] = /(?:user_script|user_function|script):\s?\d+/.exec(message) ?? [];
   return new RedisRefused(`Redis refused a command: ${codeOf(message)} ${place}`.trimEnd());
 };
 
@@ -105,6 +105,13 @@ export const isOfReplica = (error: Error): boolean => {
 
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && codeOf(error.message) === 'NOSCRIPT';
+
+export const isUnknownFunction = (error: unknown): boolean =>
+  error instanceof Error && /^(?:ERR )?Function not found/.test(error.message);
+
+/** Whether functions themselves are refused, by the user's permissions or by what stands before Redis. */
+export const isRefusedFunction = (error: unknown): boolean =>
+  error instanceof Error && /(?:permissions to run the|unknown command) '(?:fcall|function)/i.test(error.message);
 
 /** Waits for an answer of Redis; rejects with RedisUnavailable, or with RedisRefused where our own call was wrong. */
 export const answerOf = async <T>(command: Promise<T>): Promise<T> => {

@@ -5,7 +5,8 @@ import type { PlatformKeyId, TenantId } from '../../domain/ids.ts';
 import { type NewKey, type PlatformKey, SCOPES, type Scope, type Tenant } from '../../domain/tenant.ts';
 import type { NewPlatformKey, PlatformKeySecrets, StoredDigest } from '../../keys/platform/platform-key.ts';
 import type { Secret } from '../../keys/secret.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { issueKey, lookUpKey, revokeKey, touchKey } from '../commands/platform-keys/commands.ts';
 import { fieldsOf, timeText } from '../records/fields.ts';
 import { key, REGISTRY_TAG } from '../redis/names.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
@@ -37,7 +38,7 @@ export const createPlatformKeyStore = ({
   actor,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   secrets: Pick<PlatformKeySecrets, 'issue'>;
   /** Who issues, rotates and revokes, for the audit log. */
   actor: Actor;
@@ -45,20 +46,20 @@ export const createPlatformKeyStore = ({
   type Wish = Omit<NewKey, 'name'> & { name: string; replaces: PlatformKeyId | null; overlapMs: number };
   const put = async (tenant: TenantId, wish: Wish): Promise<IssueAnswer> => {
     const made: NewPlatformKey = secrets.issue();
-    const [kind, flat] = (await run('issue-key', REGISTRY_TAG, [
+    const [kind, flat] = await run(issueKey, REGISTRY_TAG, {
       tenant,
-      made.id,
-      made.digest,
-      made.pepper,
-      wish.name,
-      wish.scopes?.join(' ') ?? '',
-      wish.expires_at ?? '',
-      wish.replaces ?? '',
-      wish.overlapMs,
-      MOST_KEYS,
-      EXPIRED_SHOWN_MS,
+      id: made.id,
+      digest: made.digest,
+      pepper: made.pepper,
+      name: wish.name,
+      scopes: wish.scopes?.join(' ') ?? null,
+      expiresMs: wish.expires_at ?? null,
+      replacedId: wish.replaces ?? null,
+      overlapMs: wish.overlapMs,
+      maxKeys: MOST_KEYS,
+      shownMs: EXPIRED_SHOWN_MS,
       actor,
-    ])) as ['issued', string[]] | ['no_tenant' | 'no_key' | 'expired' | 'full', undefined];
+    });
     if (kind !== 'issued') return { kind };
     return { kind, key: parseKey(made.id, fieldsOf(flat)), secret: made.text };
   };
@@ -74,7 +75,8 @@ export const createPlatformKeyStore = ({
 
     /** Orders that the work which the key asked for is stopped, unless it is kept: see `WorkStore`. */
     revoke: async (tenant: TenantId, id: PlatformKeyId, { keepWork = false } = {}): Promise<boolean> =>
-      (await run('revoke-key', REGISTRY_TAG, [tenant, id, actor, keepWork ? '' : 'key_revoked'])) === 'revoked',
+      (await run(revokeKey, REGISTRY_TAG, { tenant, id, actor, stopReason: keepWork ? '' : 'key_revoked' })) ===
+      'revoked',
 
     /** A page of a tenant's keys, newest first, expired ones of the last 30 days included; `next` is null at the end. */
     list: async (tenant: TenantId, { limit, after }: { limit: number; after: PlatformKeyId | null }) => {
@@ -96,7 +98,7 @@ export const createPlatformKeyStore = ({
 
     /** The key and its tenant, expired or not; null where there is none. */
     lookUp: async (id: PlatformKeyId): Promise<KnownKey | null> => {
-      const [keyReply, tenantReply] = (await run('look-up-key', REGISTRY_TAG, [id])) as [string[]?, string[]?];
+      const [keyReply, tenantReply] = await run(lookUpKey, REGISTRY_TAG, { id });
       if (!keyReply || !tenantReply || tenantReply.length === 0) return null;
       const { tenant, digest, pepper, scopes, expires } = fieldsOf(keyReply);
       if (!tenant || !digest || !pepper) return null;
@@ -113,7 +115,7 @@ export const createPlatformKeyStore = ({
 
     /** Notes that the key was used now. */
     touch: async (id: PlatformKeyId): Promise<void> => {
-      await run('touch-key', REGISTRY_TAG, [id]);
+      await run(touchKey, REGISTRY_TAG, { id });
     },
   };
 };

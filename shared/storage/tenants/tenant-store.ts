@@ -11,7 +11,8 @@ import {
   type TenantPatch,
   type WorkAtDeletion,
 } from '../../domain/tenant.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { deleteTenant, putTenant } from '../commands/tenants/commands.ts';
 import { fieldsOf, timeText } from '../records/fields.ts';
 import { key, REGISTRY_TAG } from '../redis/names.ts';
 import { tenantTag } from '../redis/shards.ts';
@@ -30,20 +31,20 @@ export const createTenantStore = ({
   actor,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   shards: number;
   /** Who makes the changes, for the audit log. */
   actor: Actor;
 }) => {
   const put = async (id: TenantId, how: 'create' | 'change', changes: TenantPatch): Promise<Tenant | null> => {
-    const flat = (await run('put-tenant', REGISTRY_TAG, [
-      id,
-      how,
+    const flat = await run(putTenant, REGISTRY_TAG, {
+      tenant: id,
+      mode: how,
       actor,
-      JSON.stringify(changes),
-      how === 'change' ? stopOf(changes) : '',
-      ...fieldsFor(changes),
-    ])) as string[];
+      wish: JSON.stringify(changes),
+      stopReason: how === 'change' ? stopOf(changes) : '',
+      fields: [...fieldsFor(changes)],
+    });
     return flat.length > 0 ? parseTenant(id, fieldsOf(flat)) : null;
   };
   /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
@@ -79,7 +80,7 @@ export const createTenantStore = ({
      * until then. What one that is gone left behind can still be erased.
      */
     remove: async (id: TenantId, work: WorkAtDeletion = 'stopped'): Promise<boolean> => {
-      const answer = await run('delete-tenant', REGISTRY_TAG, [id, actor, ORDER_AT_DELETION[work]]);
+      const answer = await run(deleteTenant, REGISTRY_TAG, { tenant: id, actor, stopReason: ORDER_AT_DELETION[work] });
       for (const name of ['TENANT', 'WEBHOOK_SECRETS'] as const) {
         await answerOf(redis.pexpire(key(tenantTag(id, shards), name, id), REMAINS_LIFE_MS));
       }

@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import type { Actor } from '../../domain/audit/audit-row.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { StopReason, TenantWork } from '../../domain/tenant.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { endWork, eraseWork, forgetStopOrder, stopWork } from '../commands/tenants/commands.ts';
 import { ERASED_STUB_MS } from '../jobs/job-store.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { timeText } from '../records/fields.ts';
@@ -37,7 +38,7 @@ export const createWorkStore = ({
   retentionMs,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   shards: number;
   retentionMs: number;
 }) => ({
@@ -53,14 +54,14 @@ export const createWorkStore = ({
       const id = tenant as TenantId;
       if (!isMeant(id)) continue;
       const [number = '', reason = '', actor = ''] = order.split(' ');
-      await run('stop-work', tenantTag(id, shards), [id, reason, platformKey, number, actor]);
-      await run('forget-stop-order', REGISTRY_TAG, [subject, order]);
+      await run(stopWork, tenantTag(id, shards), { tenant: id, reason, platformKey, order: number, actor });
+      await run(forgetStopOrder, REGISTRY_TAG, { subject, order });
     }
   },
 
   /** Stops what the tenant asked for up to now; what it asks for from here on runs. */
   cancel: async (tenant: TenantId, actor: Actor): Promise<void> => {
-    await run('stop-work', tenantTag(tenant, shards), [tenant, 'cancelled', '', '', actor]);
+    await run(stopWork, tenantTag(tenant, shards), { tenant, reason: 'cancelled', platformKey: '', order: '', actor });
   },
 
   /** Tenants of which something is stopped and has not all ended, or is to be erased. */
@@ -77,14 +78,10 @@ export const createWorkStore = ({
     const shard = shardOf(tenant, shards);
     for (let moved = true; moved; ) {
       // The casts: the forms of the answers are those in the scripts' headers.
-      const [state, jobs, handoffs] = (await run('end-work', tag, [tenant, retentionMs, mostHandoffs])) as [
-        'more' | 'erase' | 'ended',
-        number,
-        Handoff[],
-      ];
+      const [state, jobs, handoffs] = await run(endWork, tag, { tenant, retentionMs, maxHandoffs: mostHandoffs });
       yield { shard, jobs, handoffs };
       moved = state === 'more';
-      if (state === 'erase') moved = (await run('erase-work', tag, [tenant, ERASED_STUB_MS])) === 'more';
+      if (state === 'erase') moved = (await run(eraseWork, tag, { tenant, stubMs: ERASED_STUB_MS })) === 'more';
     }
   },
 

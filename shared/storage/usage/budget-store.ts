@@ -1,7 +1,8 @@
 /** How a tenant's budgets stand. Written only by the scripts that accept, claim and settle jobs. */
 import type { CredentialKind } from '../../domain/completion.ts';
 import type { TenantId } from '../../domain/ids.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { readBudget } from '../commands/usage/commands.ts';
 import { tenantTag } from '../redis/shards.ts';
 
 /** In nano-dollars. `missed`: by how much calls cost more than was estimated. */
@@ -15,15 +16,11 @@ export type BudgetState = {
 
 export type BudgetStore = ReturnType<typeof createBudgetStore>;
 
-export const createBudgetStore = ({ run, shards }: { run: RunScript; shards: number }) => ({
+export const createBudgetStore = ({ run, shards }: { run: RunCommand; shards: number }) => ({
   /** Of this month, by Redis' clock. */
   read: async (tenant: TenantId): Promise<Record<CredentialKind, BudgetState>> => {
     // The cast: the form of the answer is that in the script's header.
-    const [, platform, user] = (await run('read-budget', tenantTag(tenant, shards), [tenant])) as [
-      string,
-      string[],
-      string[],
-    ];
+    const [, platform, user] = await run(readBudget, tenantTag(tenant, shards), { tenant });
     return { platform: parseState(platform), user: parseState(user) };
   },
 });

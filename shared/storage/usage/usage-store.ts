@@ -2,7 +2,9 @@
 import type { CredentialKind, Provider } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
 import { COUNTERS } from '../../domain/usage.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import { viewBatches } from '../commands/batches/commands.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { readUsage } from '../commands/usage/commands.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { tenantTag } from '../redis/shards.ts';
 
@@ -26,12 +28,14 @@ export type UsageStore = ReturnType<typeof createUsageStore>;
 /** At most some thousand rows, so that one call never blocks Redis for more than a few milliseconds. */
 const DAYS_A_CALL = 8;
 
-export const createUsageStore = ({ run, shards }: { run: RunScript; shards: number }) => ({
+export const createUsageStore = ({ run, shards }: { run: RunCommand; shards: number }) => ({
   /** Shows `see` the rows of the given UTC days (`YYYY-MM-DD`), day by day. */
   read: async (tenant: TenantId, days: readonly string[], see: SeeUsage): Promise<void> => {
     const parts: Promise<unknown>[] = [];
     for (let from = 0; from < days.length; from += DAYS_A_CALL) {
-      parts.push(run('read-usage', tenantTag(tenant, shards), [tenant, ...days.slice(from, from + DAYS_A_CALL)]));
+      parts.push(
+        run(readUsage, tenantTag(tenant, shards), { tenant, days: [...days.slice(from, from + DAYS_A_CALL)] }),
+      );
     }
     // The cast: the form of the answer is that in the script's header.
     const texts = (await Promise.all(parts)).flat() as string[];
@@ -42,9 +46,11 @@ export const createUsageStore = ({ run, shards }: { run: RunScript; shards: numb
   /** A batch's own ledger; null where the tenant has no such batch, or none that is still stored. */
   ofBatch: async (tenant: TenantId, id: BatchId): Promise<BatchLedger | null> => {
     // The cast: as above.
-    const [[record, ledger]] = (await run('view-batches', tenantTag(tenant, shards), [tenant, '', stemOf(id)])) as [
-      [record: string[], ledger: string[]] | [],
-    ];
+    const [[record, ledger] = []] = await run(viewBatches, tenantTag(tenant, shards), {
+      tenant,
+      watcher: '',
+      stems: [stemOf(id)],
+    });
     if (!record || !ledger) return null;
     return { acceptedMs: Number(fieldsOf(record).published), show: (see) => showBatchLedger(ledger, see) };
   },

@@ -11,7 +11,8 @@ import {
   type DeliveryStatus,
   toDelivery,
 } from '../../domain/webhooks/delivery.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { claimDelivery, redeliver, settleDelivery, tend, testWebhook } from '../commands/webhooks/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { key, shardTag } from '../redis/names.ts';
@@ -54,8 +55,6 @@ type DeliverySettlement = {
     | { kind: 'hand_back' };
 };
 
-type Became = 'delivered' | 'pending' | 'failed' | 'late' | 'repeated' | 'gone';
-
 type ListQuery = {
   tenant: TenantId;
   status: DeliveryStatus | null;
@@ -72,7 +71,6 @@ type TestEvent = {
   watcher: string;
   limits: Pick<LimitsInForce, 'max_stored_bytes'>;
 };
-type TestReply = ['sent', Handoff[]] | ['too_many_stored_bytes', stored: number, own: number];
 type TestAnswer =
   | { kind: 'sent'; handoffs: Handoff[]; shard: number }
   /** What the tenant stores already, and what this event would add. */
@@ -80,7 +78,7 @@ type TestAnswer =
 
 export type DeliveryStore = ReturnType<typeof createDeliveryStore>;
 
-export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run: RunScript; shards: number }) => {
+export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run: RunCommand; shards: number }) => {
   const tagOf = (tenant: TenantId): string => tenantTag(tenant, shards);
 
   /** Null for one that is not stored, or another tenant's. */
@@ -125,14 +123,14 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
 
     /** Sends a test event to a URL, where it fits beside what the tenant stores; `watcher`: the API process to be told of its end. */
     test: async (tenant: TenantId, { id, url, watcher, limits }: TestEvent): Promise<TestAnswer> => {
-      const reply = (await run('test-webhook', tagOf(tenant), [
+      const reply = await run(testWebhook, tagOf(tenant), {
         id,
         tenant,
-        endpointOf(tenant, url),
+        endpoint: endpointOf(tenant, url),
         url,
         watcher,
-        limits.max_stored_bytes,
-      ])) as TestReply;
+        maxStoredBytes: limits.max_stored_bytes,
+      });
       return reply[0] === 'sent'
         ? { kind: 'sent', handoffs: reply[1], shard: shardOf(tenant, shards) }
         : { kind: reply[0], stored: reply[1], own: reply[2] };
@@ -140,25 +138,25 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
 
     /** Sends a delivery again. `subject_gone`: what it tells of is no longer stored; `too_soon`: it was sent again a few seconds ago. */
     redeliver: async (tenant: TenantId, id: DeliveryId) => {
-      const [answer, , , , handoffs] = (await run('redeliver', tagOf(tenant), [
+      const [answer, , , , handoffs] = await run(redeliver, tagOf(tenant), {
         tenant,
         id,
-        '',
-        '',
-        0,
-      ])) as RedeliverReply;
+        fromMs: '',
+        toMs: '',
+        skip: 0,
+      });
       return { answer, handoffs, shard: shardOf(tenant, shards) };
     },
 
     /** Sends again at most 64 of those that failed from then on. `goOn` is what to pass for the next ones; null: there are none. */
     redeliverFailed: async (tenant: TenantId, sinceMs: number, goOn: { nowMs: number; left: number } | null) => {
-      const [, sent, more, nowMs, handoffs, left] = (await run('redeliver', tagOf(tenant), [
+      const [, sent, more, nowMs, handoffs, left] = await run(redeliver, tagOf(tenant), {
         tenant,
-        '',
-        sinceMs,
-        goOn?.nowMs ?? '',
-        goOn?.left ?? 0,
-      ])) as RedeliverReply;
+        id: '',
+        fromMs: sinceMs,
+        toMs: goOn?.nowMs ?? null,
+        skip: goOn?.left ?? 0,
+      });
       const next = { nowMs: goOn?.nowMs ?? nowMs, left: (goOn?.left ?? 0) + left };
       return { sent, goOn: more === 1 ? next : null, handoffs, shard: shardOf(tenant, shards) };
     },
@@ -168,7 +166,7 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
       shard: number,
       { id, handoff, mark, mostFailures }: { id: DeliveryId; handoff: string; mark: string; mostFailures: number },
     ): Promise<{ claim: DeliveryClaim | null; handoffs: Handoff[] }> => {
-      const reply = (await run('claim-delivery', shardTag(shard), [id, handoff, mark, mostFailures])) as ClaimReply;
+      const reply = await run(claimDelivery, shardTag(shard), { id, handoff, mark, maxFailures: mostFailures });
       if (reply[0] === 'refused') return { claim: null, handoffs: reply[1] };
       const [, attempt, tenant, subject, type, url, happened, failures, secrets] = reply;
       const claim = { attempt, tenant, subject, type, url, happenedMs: Number(happened), failures };
@@ -177,47 +175,24 @@ export const createDeliveryStore = ({ redis, run, shards }: { redis: Redis; run:
 
     /** Ends an attempt. Safe to call twice. */
     settle: async (shard: number, { id, attempt, mark, code, status, ms, next }: DeliverySettlement) => {
-      const [became, handoffs] = (await run('settle-delivery', shardTag(shard), [
+      const [became, handoffs] = await run(settleDelivery, shardTag(shard), {
         id,
         attempt,
         mark,
-        next.kind,
+        next: next.kind,
         code,
-        status ?? '',
-        ms,
-        next.kind === 'retry' ? next.waitMs : 0,
-        next.kind === 'failed' ? (next.reason ?? '') : '',
-      ])) as [Became, Handoff[]];
+        status: status ?? null,
+        durationMs: ms,
+        waitMs: next.kind === 'retry' ? next.waitMs : 0,
+        reason: next.kind === 'failed' ? (next.reason ?? '') : '',
+      });
       return { became, handoffs };
     },
 
     /** Looks after what is due: retries, lost hand-offs, paused endpoints, room that grew, what is to be forgotten; a bounded number. `slots`: deliveries that a worker has under way at once on this shard. */
     tend: async (shard: number, slots: number) => {
-      const [more, handoffs] = (await run('tend', shardTag(shard), [slots])) as [number, Handoff[]];
+      const [more, handoffs] = await run(tend, shardTag(shard), { slots });
       return { more: more === 1, handoffs };
     },
   };
 };
-
-type RedeliverReply = [
-  'gone' | 'subject_gone' | 'too_soon' | 'done',
-  sent: number,
-  more: number,
-  nowMs: number,
-  Handoff[],
-  left: number,
-];
-
-type ClaimReply =
-  | ['refused', Handoff[]]
-  | [
-      'claimed',
-      attempt: number,
-      TenantId,
-      subject: string,
-      WebhookEventType,
-      url: string,
-      happened: string,
-      failures: number,
-      secrets: string[],
-    ];

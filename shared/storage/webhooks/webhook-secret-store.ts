@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import type { TenantId } from '../../domain/ids.ts';
 import { KeyServiceUnavailable, type Sealer } from '../../keys/encryption/seal.ts';
 import { drawWebhookSecret, parseWebhookSecret, type WebhookSecret } from '../../keys/signing/sign.ts';
-import type { RunScript } from '../commands/scripts.ts';
+import type { RunCommand } from '../commands/command.ts';
+import { putWebhookSecret, readWebhookSecret, resealWebhookSecret } from '../commands/webhooks/commands.ts';
 import { fieldsOf, timeText } from '../records/fields.ts';
 import { key, shardTag } from '../redis/names.ts';
 import { tenantTag } from '../redis/shards.ts';
@@ -38,7 +39,7 @@ export const createWebhookSecretStore = ({
   now,
 }: {
   redis: Redis;
-  run: RunScript;
+  run: RunCommand;
   shards: number;
   sealer: Sealer;
   now: () => number;
@@ -54,7 +55,7 @@ export const createWebhookSecretStore = ({
   const put = async (tenant: TenantId, rotation: Rotation | null): Promise<SecretFields> => {
     const sealed = await sealer.seal(drawWebhookSecret(), bindingOf(tenant));
     const { overlapMs, platformKey } = rotation ?? { overlapMs: '', platformKey: '' };
-    const flat = await run('put-webhook-secret', tenantTag(tenant, shards), [tenant, sealed, overlapMs, platformKey]);
+    const flat = await run(putWebhookSecret, tenantTag(tenant, shards), { tenant, sealed, overlapMs, platformKey });
     // A cast because the form of the answer is that in the script's header.
     return fieldsOf(flat as string[]);
   };
@@ -85,7 +86,9 @@ export const createWebhookSecretStore = ({
   /** Rejects with KeyServiceUnavailable, and where no key opens it. */
   const resealOne = async (tenant: TenantId, field: string, sealed: string): Promise<boolean> => {
     const again = await sealer.seal(await openOne(tenant, sealed), bindingOf(tenant));
-    return (await run('reseal-webhook-secret', tenantTag(tenant, shards), [tenant, field, sealed, again])) === 1;
+    return (
+      (await run(resealWebhookSecret, tenantTag(tenant, shards), { tenant, field, read: sealed, sealed: again })) === 1
+    );
   };
 
   const resealShard = async (shard: number): Promise<number> => {
@@ -129,7 +132,7 @@ export const createWebhookSecretStore = ({
 
     /** Notes in the audit log that they were shown. `platformKey`: the id of the one that asks. */
     read: async (tenant: TenantId, platformKey: string): Promise<WebhookSecrets> => {
-      const flat = await run('read-webhook-secret', tenantTag(tenant, shards), [tenant, platformKey]);
+      const flat = await run(readWebhookSecret, tenantTag(tenant, shards), { tenant, platformKey });
       // A cast because the form of the answer is that in the script's header.
       return open(tenant, fieldsOf(flat as string[]));
     },

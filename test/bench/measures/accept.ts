@@ -1,6 +1,6 @@
 /** How fast requests are accepted, and what each costs. */
 
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
@@ -27,7 +27,7 @@ const sizeOf = async ({ client }: RedisServer, name: string): Promise<number> =>
 const announceRoom = async ({ client }: RedisServer): Promise<() => void> => {
   const scheduler = createSchedulerStore({
     redis: client,
-    run: createScripts(client),
+    run: createCommands(client),
     retentionMs: 60_000,
     defaultLimits: NO_LIMITS,
   });

@@ -9,7 +9,7 @@ import { type AuditSeals, BEGINNING, createAuditSeals } from '../../../shared/ke
 import { type AuditAnchors, openAnchors } from '../../../shared/storage/audit/audit-anchors.ts';
 import { type AuditStore, createAuditStore } from '../../../shared/storage/audit/audit-store.ts';
 import { anchorText, type ChainReport, parseAnchor, verifyChain } from '../../../shared/storage/audit/verify-chain.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { sealAudit } from '../../../worker/upkeep/seal-audit.ts';
 import { runCommand } from '../../support/processes/command.ts';
@@ -32,7 +32,7 @@ const seals = createAuditSeals(peppersOf(PEPPERS));
 beforeAll(async () => {
   server = await startOwnRedis();
   redis = new Redis(server.url);
-  audit = createAuditStore({ redis, run: createScripts(redis), shards: 1 });
+  audit = createAuditStore({ redis, run: createCommands(redis), shards: 1 });
 });
 beforeEach(() => redis.flushdb());
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { BEGINNING, createAuditSeals, type Link } from '../../../shared/keys/signing/audit-seals.ts';
 import { type AuditStore, createAuditStore } from '../../../shared/storage/audit/audit-store.ts';
 import { type ChainReport, parseAnchor, verifyChain } from '../../../shared/storage/audit/verify-chain.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { runCommand } from '../../support/processes/command.ts';
 import { TAG } from '../../support/redis/engine.ts';
@@ -26,7 +26,7 @@ let audit: AuditStore;
 beforeAll(async () => {
   server = await startOwnRedis();
   redis = new Redis(server.url);
-  audit = createAuditStore({ redis, run: createScripts(redis), shards: 1 });
+  audit = createAuditStore({ redis, run: createCommands(redis), shards: 1 });
 });
 afterAll(async () => {
   redis.disconnect();

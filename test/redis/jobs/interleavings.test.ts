@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { batchStatusOf, isFinalBatch } from '../../../shared/domain/batch.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createWorkStore, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
   const { redis } = engine;
-  work = createWorkStore({ redis, run: createScripts(redis), shards: 1, retentionMs: 3_600_000 });
+  work = createWorkStore({ redis, run: createCommands(redis), shards: 1, retentionMs: 3_600_000 });
 });
 afterAll(async () => {
   engine.stop();

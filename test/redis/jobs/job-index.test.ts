@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createEngine, type Engine, TAG } from '../../support/redis/engine.ts';
@@ -35,7 +35,7 @@ const forget = (ids: readonly JobId[]): Promise<number> => engine.redis.del(ids.
 /** Once through all indexes, with records that are kept for so long. */
 const trim = async (retentionMs: number): Promise<void> => {
   const { redis } = engine;
-  const store = createSchedulerStore({ redis, run: createScripts(redis), retentionMs, defaultLimits: NO_LIMITS });
+  const store = createSchedulerStore({ redis, run: createCommands(redis), retentionMs, defaultLimits: NO_LIMITS });
   for await (const _ of store.trimIndexes(0));
 };
 

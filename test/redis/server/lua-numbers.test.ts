@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { key, shardTag, withNames } from '../../../shared/storage/redis/names.ts';
+import { composeScript } from '../../../shared/storage/commands/run/compose.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import type { TestRedis } from '../../support/redis/redis.ts';
 import { startSharedRedis } from '../../support/redis/shared-redis.ts';
 
-const folder = new URL('../../../shared/storage/commands/scripts/', import.meta.url);
+const folder = new URL('../../../shared/storage/commands/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 const NUMBERS = [
   0,
@@ -29,10 +30,12 @@ afterAll(async () => {
 });
 
 test('in rows of the audit log, at any depth', async () => {
-  const text = `${read('parts/base.lua')}\n${read('parts/audit.lua')}`;
-  const lua = withNames(
-    `${text}\naudit('kind', 'acme', tonumber(ARGV[1]), { tonumber(ARGV[1]) }, { limit = { tonumber(ARGV[1]) } }, cjson.null, 'a "text"', 0.5)`,
-  );
+  const { text: lua } = composeScript({
+    text: `local n = input.number
+      Audit.append('kind', 'acme', n, { n }, { limit = { n } }, cjson.null, 'a "text"', 0.5)`,
+    inputs: { number: 'whole' },
+    flags: [],
+  });
   for (const number of NUMBERS) {
     await redis.eval(lua, 1, shardTag(0), number);
     const [[, [, row = '']] = ['', []]] = await redis.xrevrange(key(shardTag(0), 'AUDIT'), '+', '-', 'COUNT', 1);
@@ -50,5 +53,5 @@ test('as arguments of commands', async () => {
 test('no script turns numbers to JSON by itself', () => {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
   const encoding = files.filter((file) => /cjson\.encode|tostring\(|%\.1[0-9]g/.test(read(file)));
-  expect(encoding).toEqual(['parts/audit.lua']);
+  expect(encoding).toEqual(['lib/audit.lua']);
 });

@@ -1,7 +1,7 @@
 /** Which servers the gateway runs on, and what it says to the others. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { NEEDED_COMMANDS } from '../../../shared/storage/redis/commands.ts';
+import { FUNCTION_COMMANDS, NEEDED_COMMANDS } from '../../../shared/storage/redis/commands.ts';
 import { flawOf, verifyServer } from '../../../shared/storage/redis/server.ts';
 import { startProcess } from '../../support/processes/process.ts';
 import { withGateway } from '../../support/processes/with-gateway.ts';
@@ -102,7 +102,7 @@ describe('the list of needed commands is complete', { timeout: 60_000 }, () => {
   const listed = new Set(NEEDED_COMMANDS);
 
   test('for the scripts', () => {
-    const folder = new URL('../../../shared/storage/commands/scripts/', import.meta.url);
+    const folder = new URL('../../../shared/storage/commands/', import.meta.url);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
     const called = files.flatMap((file) =>
       [...readFileSync(new URL(file, folder), 'utf8').matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = '']) =>
@@ -112,24 +112,32 @@ describe('the list of needed commands is complete', { timeout: 60_000 }, () => {
     expect([...new Set(called)].filter((name) => !listed.has(name))).toEqual([]);
   });
 
-  test('for what API, worker and BullMQ send while jobs run, under a user that may do nothing else', async () => {
-    await withGateway({ apis: 0, workers: 0 }, async (gateway) => {
-      await withRedis(gateway.redis.url, async (redis) => {
-        // `hello`, `select` and `client setinfo` are ioredis' own, which goes on without them.
-        const rules = NEEDED_COMMANDS.map((name) => `+${name.replace(' ', '|')}`);
-        await redis.call('ACL', 'SETUSER', 'least', 'on', '>secret', '~*', '&*', ...rules);
-        await redis.acl('LOG', 'RESET');
-        const url = gateway.redis.url.replace('redis://', 'redis://least:secret@');
-        await gateway.addWorker({ REDIS_URL: url });
-        await gateway.addApi({ REDIS_URL: url });
-        await until('the API is ready', async () => (await gateway.call('GET', '/readyz')).status === 200);
-        const job = await gateway.finished((await gateway.submit('under the least user')).id);
-        expect(job.status).toBe('completed');
-        expect((await gateway.call('GET', '/v1/usage')).status).toBe(200);
-        const log = (await redis.acl('LOG')) as string[][];
-        const refused = log.map((entry) => entry[entry.indexOf('object') + 1]);
-        expect(refused.filter((name) => !name?.startsWith('client|'))).toEqual([]);
+  test.each([
+    ['functions', FUNCTION_COMMANDS],
+    ['scripts', []],
+  ])(
+    'for what API, worker and BullMQ send as %s while jobs run, under a user that may do nothing else',
+    async (_, functions) => {
+      await withGateway({ apis: 0, workers: 0 }, async (gateway) => {
+        await withRedis(gateway.redis.url, async (redis) => {
+          // `hello`, `select` and `client setinfo` are ioredis' own, which goes on without them.
+          const rules = [...NEEDED_COMMANDS, ...functions].map((name) => `+${name.replace(' ', '|')}`);
+          await redis.call('ACL', 'SETUSER', 'least', 'on', '>secret', '~*', '&*', ...rules);
+          await redis.acl('LOG', 'RESET');
+          const url = gateway.redis.url.replace('redis://', 'redis://least:secret@');
+          await gateway.addWorker({ REDIS_URL: url });
+          await gateway.addApi({ REDIS_URL: url });
+          await until('the API is ready', async () => (await gateway.call('GET', '/readyz')).status === 200);
+          const job = await gateway.finished((await gateway.submit('under the least user')).id);
+          expect(job.status).toBe('completed');
+          expect((await gateway.call('GET', '/v1/usage')).status).toBe(200);
+          const log = (await redis.acl('LOG')) as string[][];
+          const refused = log.map((entry) => entry[entry.indexOf('object') + 1]);
+          const others = refused.filter((name) => !name?.startsWith('client|'));
+          // Asked once by each process, and not again.
+          expect(new Set(others)).toEqual(new Set(functions.length > 0 ? [] : ['fcall', 'function|list']));
+        });
       });
-    });
-  });
+    },
+  );
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newPlatformKeyId, newTenantId } from '../../../shared/domain/ids.ts';
 import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../../shared/domain/tenant.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import {
   createPlatformKeyStore,
@@ -31,7 +31,7 @@ let work: WorkStore;
 beforeAll(async () => {
   server = await startSharedRedis();
   redis = new Redis(server.url);
-  const run = createScripts(redis);
+  const run = createCommands(redis);
   tenants = createTenantStore({ redis, run, shards: SHARDS, actor: 'operator' });
   keys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
   work = createWorkStore({ redis, run, shards: SHARDS, retentionMs: 3_600_000 });

@@ -6,7 +6,9 @@ import type { StopReason } from '../../../shared/domain/tenant.ts';
 import { parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { StagingStopped } from '../../../shared/storage/batches/batch-staging.ts';
-import { createScripts, type RunScript } from '../../../shared/storage/commands/scripts.ts';
+import type { RunCommand } from '../../../shared/storage/commands/command.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
+import { stopWork } from '../../../shared/storage/commands/tenants/commands.ts';
 import { key, REGISTRY_TAG } from '../../../shared/storage/redis/names.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
@@ -20,7 +22,7 @@ import { startSharedRedis } from '../../support/redis/shared-redis.ts';
 
 let server: TestRedis;
 let engine: Engine;
-let run: RunScript;
+let run: RunCommand;
 let tenants: TenantStore;
 let keys: PlatformKeyStore;
 let work: WorkStore;
@@ -28,7 +30,7 @@ let endStoppedWork: EndStoppedWork;
 beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
-  run = createScripts(engine.redis);
+  run = createCommands(engine.redis);
   const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
   if (!peppers.ok) throw new Error('no peppers');
   const { redis } = engine;
@@ -249,7 +251,7 @@ test('of two orders the newer one holds, in whatever order they are carried out'
   await tenants.change(acme, { disabled: false });
   await work.carryOut(() => true);
   const [number = '', reason = ''] = disable.split(' ');
-  await run('stop-work', TAG, [acme, reason, '', number, 'operator']);
+  await run(stopWork, TAG, { tenant: acme, reason, platformKey: '', order: number, actor: 'operator' });
   expect((await engine.offer(acme, { platformKey: one })).kind).toBe('accepted');
 });
 

@@ -4,7 +4,7 @@ import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
 import { type CompletionRequest, messageTexts, type TokenUsage } from '../../../shared/domain/completion.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
@@ -19,7 +19,7 @@ let budgets: BudgetStore;
 beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
-  budgets = createBudgetStore({ run: createScripts(engine.redis), shards: 1 });
+  budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
 });
 afterAll(async () => {
   engine.stop();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
@@ -15,7 +15,7 @@ let budgets: BudgetStore;
 beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
-  budgets = createBudgetStore({ run: createScripts(engine.redis), shards: 1 });
+  budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
 });
 afterAll(async () => {
   engine.stop();

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { StorageFull } from '../../../shared/storage/batches/batch-staging.ts';
+import { tend } from '../../../shared/storage/commands/webhooks/commands.ts';
 import type { NewJob } from '../../../shared/storage/jobs/job-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
@@ -128,7 +129,7 @@ describe('a job', () => {
     await engine.redis.hset(key(TAG, 'DELIVERY', id.replace('job_', 'evt_')), 'at', 'waiting');
     await engine.redis.zadd(key(TAG, 'OUTBOX'), 1, id.replace('job_', 'evt_'));
     await engine.redis.del(key(TAG, 'OUTGOING'), ...(await engine.redis.keys(key(TAG, 'ENDPOINT', '*'))));
-    await engine.run('tend', [100]);
+    await engine.run(tend, { slots: 100 });
     // A failed event can be sent again for seven days.
     expect(await ends()).toBeLessThan(7 * 86_400_000 + 20_000);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { toJob } from '../../../shared/domain/job.ts';
 import { COUNTERS } from '../../../shared/domain/usage.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createUsageStore } from '../../../shared/storage/usage/usage-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
@@ -31,7 +31,7 @@ const COST = COUNTERS.indexOf('cost_nano');
 /** Today's rows of a tenant: name → cost. */
 const costs = async (tenant: string): Promise<Map<string, number>> => {
   const found = new Map<string, number>();
-  const store = createUsageStore({ run: createScripts(engine.redis), shards: 1 });
+  const store = createUsageStore({ run: createCommands(engine.redis), shards: 1 });
   // Midnight may pass while the test runs.
   const days = [0, 86_400_000].map((ms) => new Date(Date.now() - ms).toISOString().slice(0, 10));
   await store.read(tenant as TenantId, days, (_, { provider, model, credential }, counts) => {
@@ -69,7 +69,7 @@ describe('what a provider did not report', () => {
   const recordOf = (id: string) => engine.redis.hgetall(key(TAG, 'JOB', id));
   const today = async (): Promise<Record<string, number>> => {
     const found: Record<string, number> = {};
-    const store = createUsageStore({ run: createScripts(engine.redis), shards: 1 });
+    const store = createUsageStore({ run: createCommands(engine.redis), shards: 1 });
     const days = [0, 86_400_000].map((ms) => new Date(Date.now() - ms).toISOString().slice(0, 10));
     await store.read('acme' as TenantId, days, (_, __, counts) => {
       for (const [at, name] of COUNTERS.entries()) found[name] = counts[at] ?? Number.NaN;

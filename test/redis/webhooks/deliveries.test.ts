@@ -1,7 +1,7 @@
 /** Deliveries without processes: the real scripts on a real Redis, driven step by step by a test that plays the workers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DeliveryId, type JobId, newDeliveryId, type TenantId } from '../../../shared/domain/ids.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseDeliveryHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createDeliveryStore, type DeliveryClaim } from '../../../shared/storage/webhooks/delivery-store.ts';
@@ -27,7 +27,7 @@ let slots: number;
 beforeEach(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
-  deliveries = createDeliveryStore({ redis: engine.redis, run: createScripts(engine.redis), shards: 1 });
+  deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
   handed = [];
   slots = 100;
   await engine.scheduler.heartbeat(0, 'test', 1_000);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type DeliveryId, newDeliveryId, type TenantId } from '../../../shared/domain/ids.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseDeliveryHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createDeliveryStore } from '../../../shared/storage/webhooks/delivery-store.ts';
@@ -16,7 +16,7 @@ let deliveries: ReturnType<typeof createDeliveryStore>;
 beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
-  deliveries = createDeliveryStore({ redis: engine.redis, run: createScripts(engine.redis), shards: 1 });
+  deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
 });
 afterAll(async () => {
   engine.stop();

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { localDataKeys } from '../../../shared/keys/encryption/keyring.ts';
 import { createSealer } from '../../../shared/keys/encryption/seal.ts';
-import { createScripts } from '../../../shared/storage/commands/scripts.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { createTenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
 import {
   createWebhookSecretStore,
@@ -29,7 +29,7 @@ const [oldKey, newKey] = [ringText('old'), ringText('new')];
 const storeOf = (ring: string) =>
   createWebhookSecretStore({
     redis,
-    run: createScripts(redis),
+    run: createCommands(redis),
     shards: 2,
     sealer: createSealer({
       dataKeys: localDataKeys(keyringOf(ring)),
@@ -67,7 +67,7 @@ test('a secret that no key opens stops none of the others, and is told', async (
 });
 
 test('those of a deleted tenant go when its jobs have run out', async () => {
-  const tenants = createTenantStore({ redis, run: createScripts(redis), shards: 2, actor: 'command' });
+  const tenants = createTenantStore({ redis, run: createCommands(redis), shards: 2, actor: 'command' });
   const { id } = await tenants.create({ name: 'short-lived' });
   await storeOf(oldKey).read(id, 'pk_1');
   await tenants.remove(id);

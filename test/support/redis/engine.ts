@@ -5,7 +5,8 @@ import { createBatchIds, createJobIds } from '../../../shared/keys/digests/genui
 import { parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../../shared/storage/batches/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../../shared/storage/batches/batch-store.ts';
-import { createScripts, type ScriptName } from '../../../shared/storage/commands/scripts.ts';
+import type { Command, InputOf, Inputs } from '../../../shared/storage/commands/command.ts';
+import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import {
   type Claim,
   createAttemptStore,
@@ -55,7 +56,7 @@ export type Engine = {
   /** As when so much time has passed that the records of all jobs have ended, which must be final. */
   letRecordsEnd: () => Promise<void>;
   /** Runs a script of the shard. */
-  run: (name: ScriptName, args: readonly (string | number)[]) => Promise<unknown>;
+  run: <In extends Inputs, Out>(command: Command<In, Out>, input: InputOf<In>) => Promise<Out>;
   stop: () => void;
 };
 
@@ -77,7 +78,7 @@ export const createEngine = (url: string): Engine => {
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
   const redis = new Redis(url);
-  const run = createScripts(redis);
+  const run = createCommands(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits: NO_LIMITS });
@@ -133,7 +134,7 @@ export const createEngine = (url: string): Engine => {
     },
     batches,
     redis,
-    run: (name, args) => run(name, TAG, args),
+    run: (command, input) => run(command, TAG, input),
     jobs,
     scheduler,
     handoffs,

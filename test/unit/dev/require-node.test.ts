@@ -10,7 +10,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const CHECKS_FIRST = /^node dev\/require-node\.js && /;
 /** These start tools that say themselves which Node they need, or none of ours. */
-const TOOLS = ['check', 'format', 'types', 'unused'];
+const TOOLS = ['check', 'types', 'unused'];
 
 test('every command of package.json that starts our own code checks Node before anything else', () => {
   const unchecked = Object.keys(scripts).filter((name) => !CHECKS_FIRST.test(scripts[name] ?? ''));

@@ -2,13 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { AUDIT_KINDS, parseAuditRow } from '../../../shared/domain/audit/audit-row.ts';
 
-const SCRIPTS = new URL('../../../shared/storage/commands/scripts/', import.meta.url);
+const SCRIPTS = new URL('../../../shared/storage/commands/', import.meta.url);
 
 test('the kinds of rows that the scripts append are those that readers know', () => {
   const files = readdirSync(SCRIPTS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
   const appended = files.flatMap((name) =>
     [
-      ...readFileSync(new URL(name, SCRIPTS), 'utf8').matchAll(/\baudit\w*\('(\w+)'|'(\w+)' or '(\w+)', tenant/g),
+      ...readFileSync(new URL(name, SCRIPTS), 'utf8').matchAll(
+        /\b(?:Audit\.append|audit_attempt)\(\s*'(\w+)'|'(\w+)' or '(\w+)', tenant/g,
+      ),
     ].flatMap(([, ...kinds]) => kinds.filter(Boolean)),
   );
   expect([...new Set(appended)].toSorted()).toEqual(AUDIT_KINDS.toSorted());

@@ -1,0 +1,141 @@
+/** Jobs: accepted, claimed, settled, read, ended. */
+import type { CredentialKind, Provider } from '../../../domain/completion.ts';
+import type { BatchId, JobId, TenantId } from '../../../domain/ids.ts';
+import type { FinalStatus, WaitReason } from '../../../domain/job.ts';
+import type { StopReason } from '../../../domain/tenant.ts';
+import type { Traceparent } from '../../../domain/traceparent.ts';
+import type { Handoff } from '../../queue/queues.ts';
+import { command } from '../command.ts';
+
+/** How much of the requests per minute is left, and when all of it is. */
+export type RateReply = [remaining: number, resetMs: number];
+
+/** A job as `Views.job` answers it; empty if its tenant has no such job. */
+export type JobReply = [] | [record: string[], reason: string, position: number, result: string];
+
+type SubmitReply =
+  | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
+  | ['rate_limited', RateReply, waitMs: number]
+  | ['stopped', RateReply, StopReason]
+  | ['over_budget', RateReply, usedNano: number, reservedNano: number]
+  | ['too_many_stored_bytes', RateReply, stored: number, own: number]
+  | ['replayed', RateReply, JobId, JobReply]
+  | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
+
+export type ClaimedReply = [
+  'claimed',
+  attempt: number,
+  tenant: TenantId,
+  provider: Provider,
+  model: string,
+  credential: CredentialKind,
+  deadline: string,
+  timeout: string,
+  failures: number,
+  throttles: number,
+  apart: number,
+  strikes: number,
+  request: string,
+  sealedKey: string,
+  traceparent: Traceparent | '',
+  batch: BatchId | '',
+];
+type ClaimReply = ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]] | ClaimedReply;
+
+export const submitJob = command('jobs/submit', {
+  id: 'text',
+  tenant: 'text',
+  lane: 'text',
+  class: 'text',
+  upstream: 'text',
+  provider: 'text',
+  model: 'text',
+  credential: 'text',
+  deadlineMs: 'whole',
+  timeoutMs: 'whole',
+  request: 'text',
+  sealedKey: 'text',
+  metadata: 'text',
+  sandbox: 'flag',
+  watcher: 'text',
+  maxHandoffs: 'whole',
+  idempotencyEntry: 'text',
+  digests: 'text',
+  idempotencyMs: 'whole',
+  platformKey: 'text',
+  fingerprint: 'text',
+  webhook: 'text',
+  requestsPerMinute: 'whole',
+  maxQueued: 'whole',
+  traceparent: 'text',
+  tokens: 'whole',
+  estimateNano: 'text',
+  budgetNano: 'text',
+  refused: 'flag',
+  retentionMs: 'whole',
+  maxStoredBytes: 'whole',
+}).answers<SubmitReply>();
+
+export const claimJob = command('jobs/claim', {
+  id: 'text',
+  handoff: 'text',
+  claim: 'text',
+  maxCrashes: 'whole',
+  retentionMs: 'whole',
+  maxAttempts: 'whole',
+}).answers<ClaimReply>();
+
+export const settleJob = command('jobs/settle', {
+  id: 'text',
+  attempt: 'text',
+  claim: 'text',
+  outcome: 'text',
+  providerRequestId: 'text',
+  next: 'text',
+  waitMs: 'whole',
+  error: 'text',
+  providerStatus: 'text',
+  detail: 'text',
+  result: 'text',
+  reported: 'flag',
+  inputTokens: 'text',
+  outputTokens: 'text',
+  cachedInputTokens: 'text',
+  costNano: 'text',
+  priceVersion: 'text',
+  countsAsFailure: 'flag',
+  retentionMs: 'whole',
+  maxHandoffs: 'whole',
+  billable: 'flag',
+  parkMs: 'whole',
+}).answers<[became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone', Handoff[]]>();
+
+export const cancelJob = command(
+  'jobs/cancel',
+  { id: 'text', tenant: 'text', retentionMs: 'whole' },
+  'allow-oom',
+).answers<['gone' | 'final' | 'cancelled' | 'requested', Handoff[]]>();
+
+export const eraseJob = command('jobs/erase', { id: 'text', tenant: 'text', stubMs: 'whole' }, 'allow-oom').answers<
+  'gone' | 'conflict' | 'erased'
+>();
+
+export const viewJobs = command(
+  'jobs/view',
+  { tenant: 'text', watcher: 'text', withResult: 'flag', ids: 'list' },
+  'allow-oom',
+).answers<JobReply[]>();
+
+export const sweepJobs = command('jobs/sweep', { graceMs: 'whole', retentionMs: 'whole' }, 'allow-oom').answers<
+  [expired: number, Handoff[]]
+>();
+
+export const trimJobs = command(
+  'jobs/trim-jobs',
+  { tenant: 'text', from: 'text', retentionMs: 'whole' },
+  'allow-oom',
+).answers<string>();
+
+export const takeRequest = command('jobs/take-request', { tenant: 'text', requestsPerMinute: 'whole' }).answers<
+  ['taken', RateReply, undefined] | ['rate_limited', RateReply, waitMs: number]
+>();

@@ -1,0 +1,158 @@
+-- settle: an attempt is over. Accounts what it reported and either makes the job final or puts it back; then hands off the next ids.
+--
+-- In:  id; attempt; claim; outcome: outcome of the attempt; provider_request_id ('' none);
+--      next: next: completed | failed | cancelled | expired, or retry | park | hand_back 7 ms until the job is tried again, where it is retried or was throttled;
+--      error: error code ('' none); provider_status ('' none); detail ('' none);
+--      result: result JSON ('' none); reported: usage reported; input_tokens; output_tokens;
+--      cached_input_tokens (each '' unknown); cost_nano: cost in nano-dollars ('' unpriced); price_version;
+--      counts_as_failure: counts as a failure; retention_ms; max_handoffs: most hand-offs to make;
+--      billable: the provider may bill the call;
+--      park_ms: ms that its upstream is left alone, where it was throttled
+-- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
+--
+-- A completed result of any attempt wins while the job is not final. Everything else acts only for the current attempt.
+-- Sent twice (the answer was lost) it acts once: the attempt is closed by then.
+
+local id, number_of, claim, outcome, request_id, next_step =
+  input.id, input.attempt, input.claim, input.outcome, input.provider_request_id, input.next
+local retention = input.retention_ms
+
+local job = Jobs.read(id)
+local attempt = job.status and Jobs.read_attempt(id, number_of)
+if not attempt then
+  return { 'gone', {} }
+end
+if attempt.claim ~= claim or (attempt.outcome ~= '' and attempt.outcome ~= 'unknown') then
+  return { 'repeated', {} }
+end
+Lanes.read_scheduler()
+Lanes.wake(input.max_handoffs)
+
+local current = job.status == 'in_progress' and job.attempts == number_of
+local reported = input.reported
+if FINAL[job.status] and job.webhook then
+  Jobs.keep_told(id, number_of)
+end
+-- A whole answer without usage was paid for all the same: it is accounted with everything unknown.
+if reported or (input.billable and (outcome == 'completed' or outcome == 'rejected')) then
+  Usage.add_attempt(id, job, { input.input_tokens, input.output_tokens, input.cached_input_tokens, input.cost_nano })
+end
+if reported then
+  -- What a late attempt was priced by says nothing of the result that was delivered.
+  call(FINAL[job.status] and 'HSETNX' or 'HSET', JOB .. id, 'price_version', input.price_version)
+end
+
+local was_charged = attempt.outcome == 'unknown'
+if reported or input.billable or outcome == 'unknown' then
+  -- Where something is unknown, what was taken and estimated for the call stands.
+  Jobs.charge_call(id, job, input.cost_nano, was_charged)
+  if job.taken then
+    local known = input.input_tokens ~= '' and input.output_tokens ~= ''
+    Limits.correct_tokens(id, job.tenant, job.taken, known and input.input_tokens + input.output_tokens or job.taken)
+    job.taken = false
+  end
+elseif was_charged and outcome ~= 'cancelled' then
+  -- Charged when its worker was lost, and refused by the provider all the same.
+  Jobs.charge_call(id, job, 0, true)
+end
+
+if FINAL[job.status] then
+  Jobs.close_attempt(
+    id,
+    job,
+    number_of,
+    attempt,
+    (reported or outcome == 'completed') and 'superseded' or outcome,
+    request_id,
+    'superseded',
+    input.error
+  )
+  return { 'superseded', {} }
+end
+
+local function final_fields()
+  local fields = {}
+  local optional = { 'error', input.error, 'provider_status', input.provider_status, 'detail', input.detail }
+  for i = 1, #optional, 2 do
+    if optional[i + 1] ~= '' then
+      fields[#fields + 1] = optional[i]
+      fields[#fields + 1] = optional[i + 1]
+    end
+  end
+  return fields
+end
+
+if next_step == 'completed' then
+  Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, 'completed', '')
+  if not current then
+    -- Another attempt may be running for nothing by now; whether it comes to report is open.
+    Jobs.close_lost_attempt(id, job, 'superseded')
+    call('PUBLISH', ABORTS, id)
+  end
+  if Lines.batch_of(id) then
+    call('SET', RESULT .. id, input.result)
+  else
+    call('SET', RESULT .. id, input.result, 'PX', retention)
+  end
+  local upstream = call('HGET', LANE .. job.lane, 'upstream')
+  if upstream then
+    Lanes.relieve(upstream, job.lane, id, tonumber(attempt.started))
+  end
+  local fields = {}
+  if reported then
+    fields = {
+      'used',
+      input.input_tokens .. '|' .. input.output_tokens .. '|' .. input.cached_input_tokens .. '|' .. input.cost_nano,
+    }
+  end
+  Jobs.finish(id, job, 'completed', retention, fields, #input.result)
+  return { 'completed', Feed.serve(input.max_handoffs) }
+end
+
+if not current then
+  if outcome ~= 'cancelled' then
+    Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, 'late', input.error)
+  end
+  return { 'late', {} }
+end
+
+local became = 'queued'
+if FINAL[next_step] then
+  became = next_step
+elseif call('SISMEMBER', CANCELLING, id) == 1 or Batches.stopped_as(id) == 'cancelled' or Jobs.is_stopped(id, job) then
+  became = 'cancelled'
+end
+Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, became, input.error)
+local due = now + input.wait_ms
+if outcome == 'throttled' then
+  call('HINCRBY', JOB .. id, 'throttles', 1)
+  -- The limit may hold for everyone of this lane or upstream, whatever becomes of this job.
+  local upstream = call('HGET', LANE .. job.lane, 'upstream')
+  if upstream then
+    due = Lanes.throttle(upstream, job.lane, id, input.wait_ms, input.park_ms)
+  end
+else
+  call('HDEL', JOB .. id, 'throttled')
+end
+if became == 'cancelled' then
+  Jobs.finish_cancelled(id, job, retention)
+  return { became, Feed.serve(input.max_handoffs) }
+elseif FINAL[became] then
+  Jobs.finish(id, job, became, retention, final_fields(), #input.detail)
+  return { became, Feed.serve(input.max_handoffs) }
+end
+
+if input.counts_as_failure then
+  call('HINCRBY', JOB .. id, 'failures', 1)
+end
+call('HSET', JOB .. id, 'status', 'queued')
+Lines.count_running(id, -1)
+Jobs.release(id, job)
+Limits.count_waiting(job.tenant, Jobs.class_of(job), 1)
+if next_step == 'retry' or next_step == 'park' then
+  call('ZADD', DELAYED, due, id)
+else
+  Lanes.return_to_lane(id, job.lane, job.ticket)
+end
+News.announce(id, 'queued')
+return { 'queued', Feed.serve(input.max_handoffs) }

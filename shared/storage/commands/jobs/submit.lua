@@ -1,0 +1,168 @@
+-- submit: accepts one job. Either all of it stands or nothing; called again with the same id it changes nothing.
+--
+-- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms;
+--      request: request JSON; sealed_key ('' none); metadata: metadata JSON ('' none); sandbox;
+--      watcher: API process that waits ('' none); max_handoffs: most hand-offs to make;
+--      idempotency_entry ('' none); digests: digests that stand for the request, the one to store first;
+--      idempotency_ms: ms that the entry stays; platform_key;
+--      fingerprint: fingerprint of the user's key ('' none);
+--      webhook: webhook as `record_event` takes it ('' none); requests_per_minute: most requests a minute;
+--      max_queued: most waiting jobs of the class; traceparent ('' none);
+--      tokens: tokens that a call of it may use;
+--      estimate_nano: nano-dollars that a call of it can cost at most ('' no budget);
+--      budget_nano: budget of the month; refused: whether it is refused unless it was accepted before;
+--      retention_ms; max_stored_bytes: most bytes of the tenant that may be stored
+-- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
+--      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}, {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
+--      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of `stop_of`}; `rate` as of `rate_of`
+-- Only what is accepted counts toward a limit.
+-- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
+
+local id, tenant, lane, class, upstream = input.id, input.tenant, input.lane, input.class, input.upstream
+local deadline = input.deadline_ms
+
+Lanes.read_scheduler()
+local per_minute = input.requests_per_minute
+local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class, 'stored_bytes')
+local requests = Limits.leak(used[1], used[2], per_minute)
+
+local stopped = Stops.reason_of(tenant, input.platform_key, math.huge)
+if stopped then
+  return { 'stopped', Limits.rate_of(requests, per_minute), stopped }
+end
+local first = input.idempotency_entry ~= '' and call('GET', IDEMPOTENCY .. input.idempotency_entry)
+if first then
+  local digest, first_id = first:match('^(%S+) (%S+)$')
+  if not (' ' .. input.digests .. ' '):find(' ' .. digest .. ' ', 1, true) then
+    return { 'mismatch', Limits.rate_of(requests, per_minute) }
+  end
+  return { 'replayed', Limits.rate_of(requests, per_minute), first_id, Views.job(first_id, tenant, input.watcher, true) }
+end
+if call('EXISTS', JOB .. id) == 1 then
+  return { 'replayed', Limits.rate_of(requests, per_minute), id, Views.job(id, tenant, input.watcher, true) }
+end
+
+if input.refused then
+  return { 'refused', Limits.rate_of(requests, per_minute) }
+end
+local excess = requests + Limits.UNIT - per_minute * Limits.UNIT
+if excess > 0 then
+  return { 'rate_limited', Limits.rate_of(requests, per_minute), math.ceil(excess / per_minute) }
+end
+local waiting = number(used[3], 0)
+if waiting >= input.max_queued then
+  return { 'too_many_queued', Limits.rate_of(requests, per_minute) }
+end
+local stored, bytes = number(used[4], 0), Bytes.RECORD_BYTES + #input.request + #input.metadata + #input.webhook
+if stored + bytes > input.max_stored_bytes then
+  return { 'too_many_stored_bytes', Limits.rate_of(requests, per_minute), stored, bytes }
+end
+local reservation = ''
+if input.estimate_nano ~= '' then
+  local made, spent, reserved = Budgets.reserve(
+    tenant,
+    input.credential,
+    Calendar.month_of(now),
+    tonumber(input.estimate_nano),
+    tonumber(input.budget_nano)
+  )
+  if not made then
+    return { 'over_budget', Limits.rate_of(requests, per_minute), spent, reserved }
+  end
+  reservation = made
+end
+requests = requests + Limits.UNIT
+call(
+  'HSET',
+  TENANT .. tenant,
+  'requests',
+  requests,
+  'requests_at',
+  now,
+  'waiting:' .. class,
+  waiting + 1,
+  'stored_bytes',
+  stored + bytes
+)
+call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
+
+Lanes.keep_lane(lane, tenant, class, upstream, deadline)
+local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
+local record = {
+  'tenant',
+  tenant,
+  'lane',
+  lane,
+  'provider',
+  input.provider,
+  'model',
+  input.model,
+  'credential',
+  input.credential,
+  'status',
+  'queued',
+  'created',
+  now,
+  'deadline',
+  input.deadline_ms,
+  'timeout',
+  input.timeout_ms,
+  'ticket',
+  ticket,
+  'platform_key',
+  input.platform_key,
+  'tokens',
+  input.tokens,
+  'held',
+  Bytes.enter(tenant, bytes, deadline + input.retention_ms, #input.request),
+}
+local optional = {
+  'metadata',
+  input.metadata,
+  'sandbox',
+  input.sandbox and '1' or '',
+  'fingerprint',
+  input.fingerprint,
+  'webhook',
+  input.webhook,
+  'traceparent',
+  input.traceparent,
+  'class',
+  class == 'batch' and class or '',
+  'estimate',
+  input.estimate_nano,
+  'reservation',
+  reservation,
+}
+for i = 1, #optional, 2 do
+  if optional[i + 1] ~= '' then
+    record[#record + 1] = optional[i]
+    record[#record + 1] = optional[i + 1]
+  end
+end
+call('HSET', JOB .. id, unpack(record))
+call('SET', REQUEST .. id, input.request)
+if input.sealed_key ~= '' then
+  call('SET', SEALED .. id, input.sealed_key, 'PXAT', deadline + 60000)
+end
+if input.idempotency_entry ~= '' then
+  call(
+    'SET',
+    IDEMPOTENCY .. input.idempotency_entry,
+    input.digests:match('^%S+') .. ' ' .. id,
+    'PX',
+    input.idempotency_ms
+  )
+end
+call('ZADD', DEADLINES, deadline, id)
+call('XADD', JOBS .. tenant, '*', 'id', id)
+
+call('RPUSH', LANE_NEW .. lane, id)
+Lanes.enter_lane(lane)
+
+News.watch(id, input.watcher)
+
+local handoffs = Feed.serve(input.max_handoffs)
+local reason, position = Views.place_of(id, tenant, lane, ticket, false)
+return { 'accepted', Limits.rate_of(requests, per_minute), id, now, reason, position, handoffs }

@@ -1,0 +1,23 @@
+/** What keeps every job moving: workers say that they live, and one of them looks after each shard. */
+
+import type { Handoff } from '../../queue/queues.ts';
+import { command } from '../command.ts';
+
+export const heartbeat = command('scheduler/heartbeat', {
+  worker: 'text',
+  slots: 'whole',
+  aliveMs: 'whole',
+  maxInFlight: 'text',
+  tokensPerMinute: 'text',
+  budgetNano: 'text',
+}).answers<string[]>();
+
+export const tick = command('scheduler/tick', { worker: 'text', leaseMs: 'whole' }).answers<
+  ['leader' | 'follower', Handoff[]]
+>();
+
+export const reconcile = command('scheduler/reconcile', { cursor: 'text', lateMs: 'whole' }, 'no-writes').answers<
+  [nextCursor: string, lost: Handoff[]]
+>();
+
+export const measure = command('scheduler/measure', {}, 'allow-oom').answers<number[]>();
