@@ -26,8 +26,9 @@ import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts'
 import { createQueues } from '../shared/storage/queue/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/storage/redis/client.ts';
 import { createRedisClock } from '../shared/storage/redis/clock.ts';
-import { examineServer, type UnfitServer, verifyMode, verifyServer } from '../shared/storage/redis/server.ts';
+import { examineServer, type UnfitServer, verifyMode } from '../shared/storage/redis/server.ts';
 import { subscribe } from '../shared/storage/redis/subscribe.ts';
+import { verifyStorage } from '../shared/storage/schema/verify-storage.ts';
 import { createPlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
 import { createRequestStore } from '../shared/storage/tenants/request-store.ts';
 import { createTenantStore } from '../shared/storage/tenants/tenant-store.ts';
@@ -83,7 +84,7 @@ export const startApi = async (
   const batches = createBatchStore({ redis, run, shards, retentionMs: config.jobs.retentionMs, ids: batchIds });
   const admission = createAdmission({
     verify: async () => {
-      await verifyServer(redis, { shards, production: config.production });
+      await verifyStorage(redis, { shards, production: config.production });
       await verifyMode(redis, config);
       await clock.sync();
     },

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProviders } from '../providers/registry.ts';
 import { describeError, type Log } from '../shared/domain/log.ts';
+import { ABILITIES } from '../shared/domain/needs.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds } from '../shared/keys/digests/genuine-ids.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
@@ -31,8 +32,9 @@ import { createQueues } from '../shared/storage/queue/queues.ts';
 import { awaitServer } from '../shared/storage/redis/await-server.ts';
 import { connectForNews, connectForWork } from '../shared/storage/redis/client.ts';
 import { createRedisClock } from '../shared/storage/redis/clock.ts';
-import { examineServer, UnfitServer, verifyMode, verifyServer } from '../shared/storage/redis/server.ts';
+import { examineServer, UnfitServer, verifyMode } from '../shared/storage/redis/server.ts';
 import { subscribe } from '../shared/storage/redis/subscribe.ts';
+import { verifyStorage } from '../shared/storage/schema/verify-storage.ts';
 import { createWorkStore } from '../shared/storage/tenants/work-store.ts';
 import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
@@ -81,7 +83,7 @@ export const startWorker = async (
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
   const verify = async (): Promise<void> => {
-    await verifyServer(redis, { shards, production: config.production });
+    await verifyStorage(redis, { shards, production: config.production });
     await verifyMode(redis, config);
   };
   await awaitServer(verify, { url: config.redis.url, log });
@@ -102,7 +104,7 @@ export const startWorker = async (
 
   const metrics = createWorkerMetrics(registry);
   const run = timeScripts(createCommands(redis, functionsRefused(log)), registry);
-  const attempts = createAttemptStore({ run, retentionMs });
+  const attempts = createAttemptStore({ run, retentionMs, abilities: ABILITIES });
   const scheduler = createSchedulerStore({ redis, run, retentionMs, defaultLimits: config.limits });
   const deliveries = createDeliveryStore({ redis, run, shards });
   const queues = createQueues({ redis, shards });

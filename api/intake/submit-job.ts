@@ -164,6 +164,7 @@ const newJob = async (
     webhook,
     traceparent,
     sandbox: config.sandbox,
+    needs: [],
     limits,
     idempotency:
       idempotencyKey === null

@@ -9,6 +9,7 @@ const WAITS = {
   token_limit: 'this minute’s tokens are used up',
   provider_rate_limited: 'the provider asked for a pause',
   retry_backoff: 'it failed and is tried again after a pause',
+  worker_ability: 'no worker that runs can do what it needs',
 } as const satisfies Record<WaitReason, string>;
 
 const BAR_CHARACTERS = 30;

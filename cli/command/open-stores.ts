@@ -10,7 +10,8 @@ import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
 import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';
 import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-store.ts';
 import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
-import { verifyServer } from '../../shared/storage/redis/server.ts';
+import { createSchemaStore, type SchemaStore } from '../../shared/storage/schema/schema-store.ts';
+import { verifyStorage } from '../../shared/storage/schema/verify-storage.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/storage/tenants/tenant-store.ts';
 import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
@@ -27,6 +28,7 @@ type Stores = {
   anchors: Anchor[];
   jobs: JobStore;
   deliveries: DeliveryStore;
+  schema: SchemaStore;
 };
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
@@ -47,7 +49,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
 
   const redis = await reachRedis(found.url);
   try {
-    await verifyServer(redis, { shards, production });
+    await verifyStorage(redis, { shards, production });
   } catch (error) {
     redis.disconnect();
     throw error;
@@ -63,6 +65,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
       anchors: auditAnchorFile === null ? [] : readAnchors(auditAnchorFile),
       jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
       deliveries: createDeliveryStore({ redis, run, shards }),
+      schema: createSchemaStore({ redis, shards }),
     },
     close: () => redis.disconnect(),
   };

@@ -23,6 +23,7 @@ export const WAIT_REASONS = [
   'token_limit',
   'provider_rate_limited',
   'retry_backoff',
+  'worker_ability',
 ] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
 

@@ -1,6 +1,6 @@
 /** What a tenant used. */
 
-/** What a row counts, in the order in which `account.lua` writes it. Costs are whole nano-dollars. */
+/** What a row counts. Costs are whole nano-dollars. Rows of the release before schema 2 have them in this order. */
 export const COUNTERS = [
   'requests',
   'completed',

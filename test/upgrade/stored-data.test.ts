@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/domain/job.ts';
+import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestGateway } from '../support/processes/gateway.ts';
 import { startOwnRedis } from '../support/redis/redis.ts';
 import { until } from '../support/until.ts';
 import { later, RINGS, restore, type Snapshot } from './snapshot.ts';
+
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 const FOLDER = join(import.meta.dirname, 'snapshots');
 const releases = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
@@ -63,5 +66,27 @@ describe.each(releases)('of release %s', (release) => {
       return (body as { status: string }).status === 'completed';
     });
     await expectInvariants(gateway.redis.url);
+  });
+
+  test('and the ledgers go on exactly when the operator has raised the schema', async () => {
+    const totals = async () => {
+      const { body } = await gateway.call('GET', `/v1/usage?from=${dayOf(snapshot.takenMs)}`);
+      return (body as { totals: Record<string, number> }).totals;
+    };
+    const before = await totals();
+    const redis = new Redis(gateway.redis.url);
+    await createSchemaStore({ redis, shards: 1 }).raise(Date.now());
+    redis.disconnect();
+    const job = await gateway.finished((await gateway.submit('after the raise')).id);
+    const after = await totals();
+    expect(after).toMatchObject({
+      requests: (before.requests ?? 0) + 1,
+      completed: (before.completed ?? 0) + 1,
+      failed: before.failed,
+      cancelled: before.cancelled,
+      input_tokens: (before.input_tokens ?? 0) + (job.usage?.input_tokens ?? 0),
+      output_tokens: (before.output_tokens ?? 0) + (job.usage?.output_tokens ?? 0),
+    });
+    await expectInvariants(gateway.redis.url, { allRecordsStored: false });
   });
 });

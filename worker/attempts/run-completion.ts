@@ -48,6 +48,7 @@ const isFinalState = (became: SettleAnswer['became']): became is FinalStatus =>
 /** What a refused claim has made of the job. */
 const ENDED_AT_CLAIM = {
   stale: null,
+  lacking: null,
   crashed: 'failed',
   over_budget: 'failed',
   cancelled: 'cancelled',

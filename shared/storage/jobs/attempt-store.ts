@@ -48,7 +48,11 @@ export type Claim = {
 
 export type ClaimAnswer =
   | { kind: 'claimed'; claim: Claim }
-  | { kind: 'refused'; reason: 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget'; handoffs: Handoff[] };
+  | {
+      kind: 'refused';
+      reason: 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget' | 'lacking';
+      handoffs: Handoff[];
+    };
 
 /** What becomes of a job after an attempt. */
 export type NextStep =
@@ -84,7 +88,16 @@ export type SettleAnswer = {
 
 export type AttemptStore = ReturnType<typeof createAttemptStore>;
 
-export const createAttemptStore = ({ run, retentionMs }: { run: RunCommand; retentionMs: number }) => ({
+export const createAttemptStore = ({
+  run,
+  retentionMs,
+  abilities,
+}: {
+  run: RunCommand;
+  retentionMs: number;
+  /** What this worker can do that a job may need. */
+  abilities: readonly string[];
+}) => ({
   // The casts in this file: the forms of answers are those in the scripts' headers.
   /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
   claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
@@ -95,6 +108,7 @@ export const createAttemptStore = ({ run, retentionMs }: { run: RunCommand; rete
       maxCrashes: MAX_CRASHES,
       retentionMs,
       maxAttempts: MAX_CLAIMS,
+      abilities: abilities.join(' '),
     });
     if (reply[0] === 'refused') return { kind: 'refused', reason: reply[1], handoffs: reply[2] };
     return { kind: 'claimed', claim: parseClaim(reply) };

@@ -52,6 +52,8 @@ export type NewJob = {
   tokens: number;
   /** The most that one call can cost, and the month's budget that covers it; null where there is no budget. */
   cost: { estimateNano: number; budgetNano: number } | null;
+  /** What its worker must be able to do. */
+  needs: readonly string[];
   limits: Pick<LimitsInForce, 'requests_per_minute' | 'max_queued' | 'max_stored_bytes'>;
   /** Why it is not accepted now; only a request that was accepted before is answered. Null where nothing speaks against it. */
   refusal: RequestError | null;
@@ -169,6 +171,7 @@ export const createJobStore = ({
         refused: job.refusal !== null,
         retentionMs,
         maxStoredBytes: job.limits.max_stored_bytes,
+        needs: job.needs.join(' '),
       });
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };

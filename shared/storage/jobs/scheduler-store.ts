@@ -8,6 +8,7 @@ import { sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
 import { heartbeat, measure, reconcile, tick } from '../commands/scheduler/commands.ts';
 import { type KeyName, key, shardTag } from '../redis/names.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
+import { NEWEST_SCHEMA } from '../schema/schema-store.ts';
 import { ERASED_STUB_MS } from './job-store.ts';
 
 /** A worker that was silent for this long is taken for dead. */
@@ -62,6 +63,7 @@ export const createSchedulerStore = ({
       maxInFlight: defaultLimits.max_in_flight ?? null,
       tokensPerMinute: defaultLimits.tokens_per_minute ?? null,
       budgetNano: budgetNano(defaultLimits, 'platform') ?? null,
+      schema: NEWEST_SCHEMA,
     }),
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */

@@ -134,6 +134,10 @@ const NAMES = {
   SHARDS: 'shards',
   /** sorted set: function libraries of the gateway's releases → when one of their workers was last there, ms (only under the first shard's tag). */
   LIBRARIES: 'libraries',
+  /** string: the version of what is stored, on each shard; absent before there were versions. */
+  SCHEMA: 'schema',
+  /** hash: worker → the newest version of what is stored that its release knows; as WORKERS. */
+  WORKER_SCHEMAS: 'worker-schemas',
   /** string: `sandbox` or `live`, what this installation's jobs are for (only under the first shard's tag). */
   MODE: 'mode',
 

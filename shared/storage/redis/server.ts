@@ -105,15 +105,15 @@ const REMEDIES: Partial<Record<Unavailability, string>> = {
     'The user of REDIS_URL may not run a command that the gateway needs (INFO, CLIENT INFO, EVAL, SET, GET). Allow it, on all keys and channels: ACL SETUSER <user> ~* &* +@all -@dangerous +info.',
 };
 
-/** Throws UnfitServer where the server may drop our keys, is of a kind that is not supported, refuses what we need, or holds the data of another number of shards; records the number at first boot. */
+/** Throws UnfitServer where the server may drop our keys, is of a kind that is not supported, refuses what we need, or holds the data of another number of shards; records the number at first boot. Answers whether this was the first. */
 export const verifyServer = async (
   redis: Redis,
   { shards, ...demands }: Demands & { shards: number },
-): Promise<void> => {
+): Promise<boolean> => {
   try {
     await examineServer(redis, demands);
     await verifyPermissions(redis);
-    await verifyData(redis, shards);
+    return await verifyData(redis, shards);
   } catch (error) {
     if (!(error instanceof RedisUnavailable)) throw error;
     const told = error.why === 'no_answer' ? (refusalOf(redis) ?? error) : error;
@@ -122,7 +122,8 @@ export const verifyServer = async (
   }
 };
 
-const verifyData = async (redis: Redis, shards: number): Promise<void> => {
+/** Answers whether nothing was stored here before. */
+const verifyData = async (redis: Redis, shards: number): Promise<boolean> => {
   // A SELECT that fails leaves the connection in database 0, without a word.
   const wanted = redis.options.db ?? 0;
   const [, database] = / db=(\d+)/.exec(String(await answerOf(redis.client('INFO')))) ?? [];
@@ -132,13 +133,14 @@ const verifyData = async (redis: Redis, shards: number): Promise<void> => {
     );
   }
   const shardsKey = key(shardTag(0), 'SHARDS');
-  await answerOf(redis.set(shardsKey, shards, 'NX'));
+  const isNew = (await answerOf(redis.set(shardsKey, shards, 'NX'))) === 'OK';
   const recorded = await answerOf(redis.get(shardsKey));
   if (recorded !== String(shards)) {
     throw new UnfitServer(
       `SHARDS is ${shards}, but the data in this Redis was written with SHARDS=${recorded}: tenants would lose sight of their jobs. Set it back, or use an empty Redis.`,
     );
   }
+  return isNew;
 };
 
 /** Throws UnfitServer where the data is of the sandbox and this process is not, or the other way round; records which at first boot. */

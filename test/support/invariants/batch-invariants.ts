@@ -1,6 +1,7 @@
 /** What must hold of batches, beyond what holds of every job. It reads the raw keys, and shares with the gateway only their names. */
 import type { Redis } from 'ioredis';
 import { type KeyName, key } from '../../../shared/storage/redis/names.ts';
+import { countsIn } from './usage-rows.ts';
 
 type Hash = Record<string, string>;
 
@@ -83,11 +84,9 @@ export const readBatches = async (
     const fields: Hash = {};
     for (const [field, value] of Object.entries(await redis.hgetall(at('BATCH_USAGE', stem)))) {
       const name = field.slice('YYYY-MM-DD|'.length);
-      const counts = (fields[name] ?? '').split(' ').map(Number);
-      fields[name] = value
-        .split(' ')
-        .map((count, index) => Number(count) + (counts[index] ?? 0))
-        .join(' ');
+      const sums = new Map(countsIn(fields[name] ?? ''));
+      for (const [counter, count] of countsIn(value)) sums.set(counter, (sums.get(counter) ?? 0) + count);
+      fields[name] = [...sums].map((pair) => pair.join('=')).join(' ');
     }
     found.ledgers.push({
       tenant: row.tenant ?? '',
@@ -128,7 +127,7 @@ export const readBatches = async (
       const text = (await redis.hget(at('BATCH_LINES', id.slice(4, 29)), id.slice(29, 30))) ?? '';
       const hasRequest = text.split('\n').slice(3).join('\n') !== '';
       const needed =
-        job.status !== 'completed' && job.status !== 'cancelled' && !text.split('\n')[0]?.endsWith(' erased');
+        job.status !== 'completed' && job.status !== 'cancelled' && !/ erased\b/.test(text.split('\n')[0] ?? '');
       say(hasRequest === needed, `${job.status} ${id} has ${hasRequest ? 'still its' : 'no'} request`);
     }
   }

@@ -3,12 +3,12 @@
  * It reads the raw keys, and shares with the gateway only their names.
  */
 import { Redis } from 'ioredis';
-import { COUNTERS } from '../../../shared/domain/usage.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../until.ts';
 import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
 import { findByteViolations } from './byte-invariants.ts';
 import { findDeliveryViolations } from './delivery-invariants.ts';
+import { countsIn } from './usage-rows.ts';
 
 const FINAL = new Set(['completed', 'failed', 'cancelled', 'expired']);
 
@@ -323,9 +323,7 @@ const findLedgerViolations = (
   for (const [ledger, fields] of ledgers) {
     const tenant = ledger.split(':')[0];
     for (const [row, counts] of Object.entries(fields)) {
-      for (const [index, counter] of COUNTERS.entries()) {
-        add(entries, `${tenant}|${row}|${counter}`, Number(counts.split(' ')[index]));
-      }
+      for (const [counter, count] of countsIn(counts)) add(entries, `${tenant}|${row}|${counter}`, count);
     }
   }
   for (const name of new Set([...sums.keys(), ...entries.keys()])) {

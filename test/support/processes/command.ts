@@ -9,7 +9,7 @@ export type CommandRun = { code: number | null; stdout: string; stderr: string }
 
 /** `env` is all that it finds in its environment but the path and an empty REDIS_URL, which hides one in a developer's `.env`. */
 export const runCommand = async (
-  name: 'audit' | 'job' | 'tenants',
+  name: 'audit' | 'job' | 'schema' | 'tenants',
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<CommandRun> => {

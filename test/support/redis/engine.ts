@@ -73,14 +73,14 @@ export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): N
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
 
-export const createEngine = (url: string): Engine => {
+export const createEngine = (url: string, { abilities = [] }: { abilities?: readonly string[] } = {}): Engine => {
   if (!peppers.ok) throw new Error('no peppers');
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
   const redis = new Redis(url);
   const run = createCommands(redis);
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
-  const attempts = createAttemptStore({ run, retentionMs: 3_600_000 });
+  const attempts = createAttemptStore({ run, retentionMs: 3_600_000, abilities });
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits: NO_LIMITS });
   const batches = createBatchStore({ redis, run, shards: 1, retentionMs: 3_600_000, ids: batchIds });
   const handoffs: Handoff[] = [];
@@ -164,6 +164,7 @@ export const createEngine = (url: string): Engine => {
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000 },
           idempotency: null,
           refusal: null,
+          needs: [],
           ...job,
         },
         { watcher: null },

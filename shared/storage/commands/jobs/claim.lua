@@ -2,10 +2,14 @@
 --
 -- In:  id; handoff: hand-off;
 --      claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt);
---      max_crashes; retention_ms; max_attempts: most attempts of any outcome
--- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled or stopped, expired, crashed or was tried too often, or has no budget for the call, or
+--      max_crashes; retention_ms; max_attempts: most attempts of any outcome;
+--      abilities: what jobs may need that this worker can do, names with spaces between
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled or stopped, expired, crashed or was tried too often, has no budget for the call, or needs what the worker lacks, or
 --      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
+
+-- So soon another worker may be handed what this one cannot do.
+local LACKING_AGAIN_MS = 1000
 
 local id, handoff, claim = input.id, input.handoff, input.claim
 local retention = input.retention_ms
@@ -46,9 +50,19 @@ if not (last and last.outcome == '' and last.claim == claim) then
     Jobs.finish(id, job, 'failed', retention, { 'error', 'internal_error' })
     return { 'refused', 'crashed', Feed.serve(4) }
   end
+  local lacking = Jobs.lacking(job.needs, input.abilities)
+  if lacking then
+    -- Untouched, for a worker that can.
+    call('HSET', JOB .. id, 'lacking', lacking)
+    Jobs.put_back(id, job, now + LACKING_AGAIN_MS)
+    return { 'refused', 'lacking', Feed.serve(4) }
+  end
   if not Jobs.reserve_call(id, job) then
     Jobs.finish(id, job, 'failed', retention, { 'error', 'budget_exceeded' })
     return { 'refused', 'over_budget', Feed.serve(4) }
+  end
+  if job.needs then
+    call('HDEL', JOB .. id, 'lacking')
   end
   attempt = call('HINCRBY', JOB .. id, 'attempts', 1)
   call('HSET', JOB .. id, 'attempt:' .. attempt, now .. '||||' .. claim, 'status', 'in_progress', 'slot_since', now)

@@ -40,7 +40,9 @@ export type ClaimedReply = [
   traceparent: Traceparent | '',
   batch: BatchId | '',
 ];
-type ClaimReply = ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget', Handoff[]] | ClaimedReply;
+type ClaimReply =
+  | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget' | 'lacking', Handoff[]]
+  | ClaimedReply;
 
 export const submitJob = command('jobs/submit', {
   id: 'text',
@@ -74,6 +76,7 @@ export const submitJob = command('jobs/submit', {
   refused: 'flag',
   retentionMs: 'whole',
   maxStoredBytes: 'whole',
+  needs: 'text',
 }).answers<SubmitReply>();
 
 export const claimJob = command('jobs/claim', {
@@ -83,6 +86,7 @@ export const claimJob = command('jobs/claim', {
   maxCrashes: 'whole',
   retentionMs: 'whole',
   maxAttempts: 'whole',
+  abilities: 'text',
 }).answers<ClaimReply>();
 
 export const settleJob = command('jobs/settle', {

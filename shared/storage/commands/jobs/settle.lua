@@ -145,14 +145,5 @@ end
 if input.counts_as_failure then
   call('HINCRBY', JOB .. id, 'failures', 1)
 end
-call('HSET', JOB .. id, 'status', 'queued')
-Lines.count_running(id, -1)
-Jobs.release(id, job)
-Limits.count_waiting(job.tenant, Jobs.class_of(job), 1)
-if next_step == 'retry' or next_step == 'park' then
-  call('ZADD', DELAYED, due, id)
-else
-  Lanes.return_to_lane(id, job.lane, job.ticket)
-end
-News.announce(id, 'queued')
+Jobs.put_back(id, job, (next_step == 'retry' or next_step == 'park') and due)
 return { 'queued', Feed.serve(input.max_handoffs) }

@@ -11,7 +11,8 @@
 --      tokens: tokens that a call of it may use;
 --      estimate_nano: nano-dollars that a call of it can cost at most ('' no budget);
 --      budget_nano: budget of the month; refused: whether it is refused unless it was accepted before;
---      retention_ms; max_stored_bytes: most bytes of the tenant that may be stored
+--      retention_ms; max_stored_bytes: most bytes of the tenant that may be stored;
+--      needs: what a worker must be able to do, names with spaces between ('' nothing)
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}, {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
@@ -134,6 +135,8 @@ local optional = {
   input.estimate_nano,
   'reservation',
   reservation,
+  'needs',
+  input.needs,
 }
 for i = 1, #optional, 2 do
   if optional[i + 1] ~= '' then

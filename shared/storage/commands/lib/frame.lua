@@ -5,9 +5,9 @@ local FINAL = { completed = true, failed = true, cancelled = true, expired = tru
 -- A library that is being loaded has no `redis.call`.
 local call
 
--- Of the call that runs: the names of its keys, Unix time in ms, the scheduler as `Lanes.read_scheduler` read it,
--- and the hand-offs of deliveries that it makes, which go out together with those of jobs.
-local K, now, scheduler, deliveries
+-- Of the call that runs: the names of its keys, Unix time in ms, the scheduler as `Lanes.read_scheduler` read it, the
+-- version as `Schema` read it, and the hand-offs of deliveries that it makes, which go out together with those of jobs.
+local K, now, scheduler, schema, deliveries
 
 -- Redis answers false for an absent field.
 local function number(value, default)
@@ -27,7 +27,7 @@ local function begin(tag)
   end
   local time = call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
-  scheduler, deliveries = nil, {}
+  scheduler, schema, deliveries = nil, nil, {}
 end
 
 -- The arguments from `first` on.

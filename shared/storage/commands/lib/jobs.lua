@@ -21,6 +21,7 @@ local JOB_FIELDS = {
   'estimate',
   'reservation',
   'held',
+  'needs',
 }
 -- The record's fields that follow, by name; each false if it is absent.
 function Jobs.read(id)
@@ -31,12 +32,12 @@ function Jobs.read(id)
   return record
 end
 
-function Jobs.class_of(job)
+local function class_of(job)
   return job.class or 'interactive'
 end
 
 -- Gives the job's place in the window back and corrects its tenant's charge; false where it holds none.
-function Jobs.release(id, job)
+local function release(id, job)
   if call('HDEL', INFLIGHT, id) == 0 then
     return false
   end
@@ -119,8 +120,8 @@ end
 -- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state; `stored`: bytes of the result and of long ones of them (nil none).
 function Jobs.finish(id, job, status, retention_ms, fields, stored)
   local lane = job.lane
-  if not Jobs.release(id, job) then
-    Limits.count_waiting(job.tenant, Jobs.class_of(job), -1)
+  if not release(id, job) then
+    Limits.count_waiting(job.tenant, class_of(job), -1)
   end
   if job.reservation then
     Budgets.unreserve(id, job.tenant, job.credential, job.reservation)
@@ -164,14 +165,22 @@ function Jobs.finish_cancelled(id, job, retention_ms)
   Jobs.finish(id, job, 'cancelled', retention_ms, Jobs.is_stopped(id, job) and { 'error', Stops.STOPPED } or {})
 end
 
--- An attempt's row: `started|finished|outcome|provider request id|claim`; finished and outcome are empty while it is open.
+-- An attempt's row: `started|finished|outcome|provider request id|claim`, and what later releases add behind that;
+-- finished and outcome are empty while it is open.
 function Jobs.read_attempt(id, number_of)
   local row = call('HGET', JOB .. id, 'attempt:' .. number_of)
   if not row then
     return nil
   end
-  local started, finished, outcome, request_id, claim = row:match('^(.-)|(.-)|(.-)|(.-)|(.*)$')
-  return { started = started, finished = finished, outcome = outcome, request_id = request_id, claim = claim }
+  local started, finished, outcome, request_id, claim, more = row:match('^(.-)|(.-)|(.-)|(.-)|([^|]*)(.*)$')
+  return {
+    started = started,
+    finished = finished,
+    outcome = outcome,
+    request_id = request_id,
+    claim = claim,
+    more = more,
+  }
 end
 
 function Jobs.audit_attempt(kind, id, job, number_of, decision, ...)
@@ -196,7 +205,7 @@ function Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, de
     'HSET',
     JOB .. id,
     'attempt:' .. number_of,
-    attempt.started .. '|' .. now .. '|' .. outcome .. '|' .. request_id .. '|' .. attempt.claim
+    attempt.started .. '|' .. now .. '|' .. outcome .. '|' .. request_id .. '|' .. attempt.claim .. attempt.more
   )
   Jobs.audit_attempt('attempt_ended', id, job, number_of, decision, outcome, code)
 end
@@ -210,6 +219,32 @@ function Jobs.close_lost_attempt(id, job, decision)
     return true
   end
   return false
+end
+
+-- A job whose attempt is over waits again: until `due` (ms), or at once in its place.
+function Jobs.put_back(id, job, due)
+  call('HSET', JOB .. id, 'status', 'queued')
+  if job.status == 'in_progress' then
+    Lines.count_running(id, -1)
+  end
+  release(id, job)
+  Limits.count_waiting(job.tenant, class_of(job), 1)
+  if due then
+    call('ZADD', DELAYED, due, id)
+  else
+    Lanes.return_to_lane(id, job.lane, job.ticket)
+  end
+  News.announce(id, 'queued')
+end
+
+-- The first thing that a job needs and a worker lacks; nil if there is none. Both are names with spaces between.
+function Jobs.lacking(needs, abilities)
+  for need in (needs or ''):gmatch('%S+') do
+    if not (' ' .. abilities .. ' '):find(' ' .. need .. ' ', 1, true) then
+      return need
+    end
+  end
+  return nil
 end
 
 -- An attempt that reports after the end changes the record; its event tells the same at every attempt to deliver it. What it told is kept as `told:<field>`.

@@ -46,7 +46,7 @@ function Lines.read_staged(at, field)
     return nil
   end
   local head, custom_id, metadata, request = text:match('^([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$')
-  local proof, lane, ticket, timeout, tokens, estimate, erased = head:match('^(%w+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$')
+  local proof, lane, ticket, timeout, tokens, estimate, more = head:match('^(%w+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$')
   return {
     head = head,
     custom_id = custom_id,
@@ -58,7 +58,8 @@ function Lines.read_staged(at, field)
     timeout = timeout,
     tokens = tokens,
     estimate = estimate ~= '-' and estimate,
-    erased = erased ~= '',
+    -- Words of later releases stand beside this one, and stay.
+    erased = (more .. ' '):find(' erased ', 1, true) ~= nil,
   }
 end
 

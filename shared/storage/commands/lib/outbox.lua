@@ -268,14 +268,14 @@ function Outbox.judge_endpoint(tenant, endpoint, answered)
   end
 end
 
--- An attempt's row: `started|ms|code|status|mark`; code is empty while it is open.
+-- An attempt's row: `started|ms|code|status|mark`, and what later releases add behind that; code is empty while it is open.
 function Outbox.read_delivery_attempt(id, number_of)
   local row = call('HGET', DELIVERY .. id, 'attempt:' .. number_of)
   if not row then
     return nil
   end
-  local started, code, mark = row:match('^(%d+)|%d*|(.-)|%d*|(.*)$')
-  return { started = started, code = code, mark = mark }
+  local started, code, mark, more = row:match('^(%d+)|%d*|(.-)|%d*|([^|]*)(.*)$')
+  return { started = started, code = code, mark = mark, more = more }
 end
 
 function Outbox.close_delivery_attempt(id, number_of, attempt, ms, code, status)
@@ -283,7 +283,7 @@ function Outbox.close_delivery_attempt(id, number_of, attempt, ms, code, status)
     'HSET',
     DELIVERY .. id,
     'attempt:' .. number_of,
-    attempt.started .. '|' .. ms .. '|' .. code .. '|' .. status .. '|' .. attempt.mark
+    attempt.started .. '|' .. ms .. '|' .. code .. '|' .. status .. '|' .. attempt.mark .. attempt.more
   )
 end
 

@@ -6,7 +6,9 @@ local Usage = {}
 local ROWS_A_DAY = 200
 local USAGE_LIFE_MS = 400 * 24 * 3600 * 1000
 
--- A ledger's row: these whole numbers in this order (that of `usage-store.ts`), with spaces between. They are exact below 2^53, which is 9 million dollars.
+-- A ledger's row: whole numbers by name, `requests=3 cost_nano=1500`; one that is not there is 0, and one that this
+-- release does not know stays. Before schema 2: these in this order, with spaces between. All are exact below 2^53,
+-- which is 9 million dollars.
 local COUNTERS = {
   'requests',
   'completed',
@@ -20,14 +22,46 @@ local COUNTERS = {
   'unpriced_requests',
 }
 
--- Adds amounts, by counter, to a row as it stands (false: there is none yet).
-local function add_to_row(ledger, row, counts, amounts)
-  local next_count = string.gmatch(counts or '', '%d+')
-  local sums = {}
-  for i = 1, #COUNTERS do
-    sums[i] = string.format('%.0f', number(next_count(), 0) + (amounts[COUNTERS[i]] or 0))
+local function read_row(text)
+  local counts = {}
+  if text:find('=', 1, true) then
+    for name, count in text:gmatch('([%w_]+)=(%d+)') do
+      counts[name] = tonumber(count)
+    end
+  else
+    local next_count = text:gmatch('%d+')
+    for i = 1, #COUNTERS do
+      counts[COUNTERS[i]] = tonumber(next_count() or 0)
+    end
   end
-  call('HSET', ledger, row, table.concat(sums, ' '))
+  return counts
+end
+
+local function row_text(counts)
+  local parts = {}
+  if Schema.is_at_least(2) then
+    for name, count in pairs(counts) do
+      if count ~= 0 then
+        parts[#parts + 1] = name .. string.format('=%.0f', count)
+      end
+    end
+    -- As a row says the same, it is the same.
+    table.sort(parts)
+  else
+    for i = 1, #COUNTERS do
+      parts[i] = string.format('%.0f', counts[COUNTERS[i]] or 0)
+    end
+  end
+  return table.concat(parts, ' ')
+end
+
+-- Adds amounts, by counter, to a row as it stands (false: there is none yet).
+local function add_to_row(ledger, row, text, amounts)
+  local counts = read_row(text or '')
+  for name, amount in pairs(amounts) do
+    counts[name] = (counts[name] or 0) + amount
+  end
+  call('HSET', ledger, row, row_text(counts))
 end
 
 -- Adds amounts to today's row of a job, and of the batch that it is a line of (`stem`; nil none); `job`: tenant, provider, model and credential.

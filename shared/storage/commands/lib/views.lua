@@ -22,15 +22,16 @@ end
 
 -- A job as it stands, with its place in the queue.
 
--- `tried`: whether the job had a turn before; only then can it be in back-off. `throttled`: whether a throttle ended its last call.
-function Views.place_of(id, tenant, lane_id, ticket, tried, throttled)
+-- `tried`: whether the job had a turn before; only then can it be in back-off. `throttled`: whether a throttle ended its last
+-- call; `lacking`: what the last worker that it was handed to cannot do.
+function Views.place_of(id, tenant, lane_id, ticket, tried, throttled, lacking)
   if call('HEXISTS', INFLIGHT, id) == 1 then
     return 'starting', 1
   end
   local lane = call('HMGET', LANE .. lane_id, 'at', 'served')
   local position = math.max(1, number(ticket, 0) - number(lane[2], 0))
   if tried and call('ZSCORE', DELAYED, id) then
-    return throttled and 'provider_rate_limited' or 'retry_backoff', position
+    return lacking and 'worker_ability' or throttled and 'provider_rate_limited' or 'retry_backoff', position
   end
   if lane[1] == 'parked' or lane[1] == 'capped' then
     return 'provider_rate_limited', position
@@ -98,7 +99,7 @@ function Views.job(id, tenant, watcher, with_result)
   end
   local reason, position = '', 0
   if job.status == 'queued' then
-    reason, position = Views.place_of(id, tenant, job.lane, job.ticket, job.handoff, job.throttled)
+    reason, position = Views.place_of(id, tenant, job.lane, job.ticket, job.handoff, job.throttled, job.lacking)
   end
   if not FINAL[job.status] then
     News.watch(id, watcher)

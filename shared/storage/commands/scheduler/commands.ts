@@ -10,6 +10,7 @@ export const heartbeat = command('scheduler/heartbeat', {
   maxInFlight: 'text',
   tokensPerMinute: 'text',
   budgetNano: 'text',
+  schema: 'whole',
 }).answers<string[]>();
 
 export const tick = command('scheduler/tick', { worker: 'text', leaseMs: 'whole' }).answers<

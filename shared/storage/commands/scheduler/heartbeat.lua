@@ -3,13 +3,16 @@
 -- In:  worker; slots (0: it leaves); alive_ms: ms until it is taken for dead;
 --      max_in_flight: most jobs in flight;
 --      tokens_per_minute: most tokens a minute of a tenant without limits of its own ('' none);
---      budget_nano: its budget of a month on the platform's account in nano-dollars ('' none)
+--      budget_nano: its budget of a month on the platform's account in nano-dollars ('' none);
+--      schema: the newest version of what is stored that the worker knows
 -- Out: {ids whose cancellation was asked for}
 
 if input.slots == 0 then
   call('HDEL', WORKERS, input.worker)
+  call('HDEL', WORKER_SCHEMAS, input.worker)
 else
   call('HSET', WORKERS, input.worker, input.slots .. ':' .. (now + input.alive_ms))
+  call('HSET', WORKER_SCHEMAS, input.worker, input.schema)
 end
 call(
   'HSET',
