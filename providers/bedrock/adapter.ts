@@ -17,13 +17,14 @@ import {
   type TokenUsage,
 } from '../../shared/domain/completion.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import { CredentialsUnavailable, createAwsCredentials } from '../../shared/keys/aws-credentials.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from '../call/exchange.ts';
 import { type Dialect, makeCall } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
-import { refuseCredential } from '../call/verdict.ts';
+import { refuseCredential, verdictOfError } from '../call/verdict.ts';
 import { BEDROCK_ERRORS } from './errors.ts';
 
 /** `default_chain`: environment, profile files, container or instance, as AWS orders them. `api_key`: a Bedrock API key (`AWS_BEARER_TOKEN_BEDROCK`). */
@@ -40,11 +41,6 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['content_filtered', 'content_filter'],
   ['guardrail_intervened', 'content_filter'],
 ]);
-
-/** Thrown by the SDK itself, before anything is sent. */
-const CREDENTIAL_ERRORS: ReadonlySet<string> = new Set(['CredentialsProviderError', 'TokenProviderError']);
-
-const EXPIRED: ReadonlySet<string> = new Set(['ExpiredTokenException', 'ExpiredToken']);
 
 /** The SDK's name for an error whose answer says none: not one of AWS's own; and the SDK's text for one that has none. */
 const NAMELESS = 'Unknown';
@@ -139,16 +135,16 @@ const readError: Dialect['readError'] = (error) => {
       : { code: error.name, type: null, text: error.message === TEXTLESS ? '' : error.message };
   }
   // The message of any other error is the SDK's own and may quote the answer's body.
-  return error instanceof Error && CREDENTIAL_ERRORS.has(error.name)
-    ? { code: error.name, type: null, text: '' }
-    : null;
+  return error instanceof CredentialsUnavailable ? { code: error.name, type: null, text: '' } : null;
 };
 
+type AwsCredentials = ReturnType<typeof createAwsCredentials>;
+
 /** The scheme is named in every case: a bearer token in the environment would otherwise win over the credentials given here. */
-const authConfig = (auth: BedrockAuth): BedrockRuntimeClientConfig => {
+const authConfig = (auth: BedrockAuth, chain: AwsCredentials): BedrockRuntimeClientConfig => {
   switch (auth.kind) {
     case 'default_chain':
-      return { authSchemePreference: ['sigv4'] };
+      return { authSchemePreference: ['sigv4'], credentials: chain.find };
     case 'access_key':
       return {
         authSchemePreference: ['sigv4'],
@@ -223,15 +219,15 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
     // The last said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
     httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, rejectUnauthorized: true },
   });
-  const openClient = (): BedrockRuntimeClient =>
-    new BedrockRuntimeClient({
-      region,
-      ...(baseUrl !== null && { endpoint: baseUrl }),
-      ...authConfig(auth),
-      maxAttempts: 1,
-      requestHandler,
-    });
-  let client = openClient();
+  const chain = createAwsCredentials();
+  // One for good: it learns how far its clock is from AWS's.
+  const client = new BedrockRuntimeClient({
+    region,
+    ...(baseUrl !== null && { endpoint: baseUrl }),
+    ...authConfig(auth, chain),
+    maxAttempts: 1,
+    requestHandler,
+  });
   return {
     complete: async (call) => {
       if (call.userKey !== null) return refuseCredential('user');
@@ -245,13 +241,12 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
           const command = new ConverseCommand(toInput(call.request));
           watch(command, exchange);
           if (call.traceparent) addTraceparent(command, call.traceparent);
-          const used = client;
           try {
-            return await used.send(command, { abortSignal });
-          } catch (error) {
-            // A client keeps its credentials for as long as they say that they are good; a new one asks for them again.
-            if (client === used && error instanceof Error && EXPIRED.has(error.name)) client = openClient();
-            throw error;
+            return await client.send(command, { abortSignal });
+          } catch (thrown) {
+            const error = readError(thrown);
+            if (error && verdictOfError(BEDROCK_ERRORS, error) === 'credential_unavailable') chain.renew();
+            throw thrown;
           }
         },
       });

@@ -2,8 +2,9 @@
  * Bedrock's errors whose name or text says more than their status. Sources are beside the rows;
  * CONVERSE: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
  * COMMON: https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
- * SDK: `CLOCK_SKEW_ERROR_CODES` and the providers of credentials in AWS's own SDK.
+ * SDK: `CLOCK_SKEW_ERROR_CODES` in AWS's own SDK.
  */
+import { REFUSED_CREDENTIALS } from '../../shared/keys/aws-credentials.ts';
 import type { ErrorRow } from '../call/verdict.ts';
 
 export const BEDROCK_ERRORS: readonly ErrorRow[] = [
@@ -20,9 +21,7 @@ export const BEDROCK_ERRORS: readonly ErrorRow[] = [
   { code: 'OptInRequired', verdict: 'credential_refused' }, // COMMON
   { code: 'IncompleteSignature', verdict: 'credential_refused' }, // COMMON
   { code: 'IncompleteSignatureException', verdict: 'credential_refused' }, // COMMON
-  { code: 'InvalidClientTokenId', verdict: 'credential_refused' }, // COMMON
   { code: 'MissingAuthenticationToken', verdict: 'credential_refused' }, // COMMON
-  { code: 'UnrecognizedClientException', verdict: 'credential_refused' }, // COMMON
 
   // A clock that is off: from the answer's `Date` the SDK has learnt by how much.
   { code: 'InvalidSignatureException', verdict: 'credential_unavailable' }, // SDK
@@ -30,11 +29,11 @@ export const BEDROCK_ERRORS: readonly ErrorRow[] = [
   { code: 'RequestTimeTooSkewed', verdict: 'credential_unavailable' }, // SDK
   { code: 'RequestInTheFuture', verdict: 'credential_unavailable' }, // SDK
   { code: 'RequestExpired', verdict: 'credential_unavailable' }, // SDK, COMMON
-  // Credentials that another look may find renewed; the SDK's own two come before anything is sent.
-  { code: 'ExpiredTokenException', verdict: 'credential_unavailable' }, // COMMON
-  { code: 'ExpiredToken', verdict: 'credential_unavailable' }, // COMMON
-  { code: 'CredentialsProviderError', verdict: 'credential_unavailable' }, // SDK
-  { code: 'TokenProviderError', verdict: 'credential_unavailable' }, // SDK
+  // Credentials that another look may find renewed.
+  ...REFUSED_CREDENTIALS.map((code): ErrorRow => ({ code, verdict: 'credential_unavailable' })),
+  { text: /\bsecurity token included in the request is (?:expired|invalid)\b/i, verdict: 'credential_unavailable' }, // COMMON
+  // Ours: nothing was found, so nothing was sent.
+  { code: 'CredentialsUnavailable', verdict: 'credential_unavailable' },
 
   { code: 'ThrottlingException', verdict: 'rate_limited' }, // CONVERSE, COMMON
   // A 429, but the model is still being loaded: no reason to hold back the account's other calls.

@@ -67,8 +67,8 @@ test('what one process seals, another opens, and KMS sees nothing of key, tenant
   expect(opened.ok && opened.secret.reveal()).toBe(KEY);
   const EncryptionContext = { application: 'llm-gateway' };
   expect(kms.calls).toEqual([
-    { operation: 'GenerateDataKey', KeyId: kms.keyId, EncryptionContext, signedBy: 'AWS4-HMAC-SHA256' },
-    { operation: 'Decrypt', KeyId: kms.keyId, EncryptionContext, signedBy: 'AWS4-HMAC-SHA256' },
+    { operation: 'GenerateDataKey', KeyId: kms.keyId, EncryptionContext, signedBy: 'AWS4-HMAC-SHA256 test-access-key' },
+    { operation: 'Decrypt', KeyId: kms.keyId, EncryptionContext, signedBy: 'AWS4-HMAC-SHA256 test-access-key' },
   ]);
   expect(await other.open(sealed, { ...binding, subject: 'job_2' }, NOW)).toEqual({ ok: false, reason: 'corrupt' });
 });

@@ -384,7 +384,7 @@ const BEDROCK: Row[] = [
     403,
     'UnrecognizedClientException',
     'The security token included in the request is invalid.',
-    'the key or its account',
+    'the platform’s credentials, for now',
     AWS_COMMON,
   ],
   [

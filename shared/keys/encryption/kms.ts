@@ -3,6 +3,7 @@ import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Log } from '../../domain/log.ts';
+import { createAwsCredentials, REFUSED_CREDENTIALS } from '../aws-credentials.ts';
 import { type DataKeys, type IssuedDataKey, KeyServiceUnavailable, type RecoveredDataKey } from './seal.ts';
 
 /** How long a data key is used, by the clock of the process, and how many seals it makes. */
@@ -48,8 +49,10 @@ type Needs = KmsSettings & {
 };
 
 export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) => {
+  const chain = createAwsCredentials();
   const client = new KMSClient({
     region,
+    credentials: chain.find,
     ...(url !== null && { endpoint: url }),
     // A Bedrock API key in the environment would otherwise be tried here too.
     authSchemePreference: ['sigv4'],
@@ -78,6 +81,7 @@ export const createKmsDataKeys = ({ keyIds, region, url, elapsed, log }: Needs) 
       return await Promise.race([send(controller.signal), late]);
     } catch (error) {
       const failure = error instanceof KmsFailure ? error : new KmsFailure(error instanceof Error ? error.name : '');
+      if (REFUSED_CREDENTIALS.includes(failure.answer)) chain.renew();
       log.warn('key_service_failed', { operation, code: failure.answer });
       throw failure;
     } finally {

@@ -80,7 +80,9 @@ export const startFakeKms = async (): Promise<FakeKms> => {
     // The SDK is the only one that calls.
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Omit<Call, 'operation'> & { CiphertextBlob?: string };
     const operation = String(request.headers['x-amz-target']).split('.').at(-1) as Operation;
-    const [signedBy = ''] = String(request.headers.authorization).split(' ');
+    // Scheme and access key id.
+    const [, scheme, id] = /^(\S+) Credential=([^/]+)/.exec(request.headers.authorization ?? '') ?? [];
+    const signedBy = `${scheme} ${id}`;
     const call = { operation, KeyId: body.KeyId, EncryptionContext: body.EncryptionContext, signedBy };
     calls.push(call);
     const trouble = judge(call);
