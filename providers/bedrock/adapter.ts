@@ -1,5 +1,7 @@
 /** AWS Bedrock's Converse, on the platform's own account only. */
-import { pipeline, Readable, Transform } from 'node:stream';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { Readable } from 'node:stream';
 import {
   BedrockRuntimeClient,
   type BedrockRuntimeClientConfig,
@@ -8,7 +10,6 @@ import {
   type ConverseCommandInput,
 } from '@aws-sdk/client-bedrock-runtime';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { errors } from 'undici';
 import { z } from 'zod';
 import {
   type CompletionRequest,
@@ -16,10 +17,10 @@ import {
   messageTexts,
   type TokenUsage,
 } from '../../shared/domain/completion.ts';
-import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import { CredentialsUnavailable, createAwsCredentials } from '../../shared/keys/aws-credentials.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
-import { type Exchange, LONGEST_ANSWER_BYTES, overNetwork } from '../call/exchange.ts';
+import { answerBody, READ_AS_IT_IS } from '../call/answer-body.ts';
+import { type Exchange, overNetwork, watchedAgent } from '../call/exchange.ts';
 import { type Dialect, makeCall } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
@@ -164,20 +165,6 @@ const responseForm = z.object({
 /** The SDK's own object, because it is written to. */
 const requestForm = z.object({ headers: z.custom<Record<string, string>>((value) => typeof value === 'object') });
 
-/** The SDK's handler has no limit of its own. */
-const limited = (body: Readable): Readable => {
-  let bytes = 0;
-  const counter = new Transform({
-    transform: (chunk: Buffer, _encoding, pass) => {
-      bytes += chunk.length;
-      if (bytes > LONGEST_ANSWER_BYTES) pass(new errors.ResponseExceededMaxSizeError());
-      else pass(null, chunk);
-    },
-  });
-  // What breaks ends both; whoever reads the answer is told by the stream itself.
-  return pipeline(body, counter, () => {});
-};
-
 /** Has the exchange written from the raw response, next to the socket and before the SDK makes sense of it. */
 const watch = (command: ConverseCommand, exchange: Exchange): void => {
   command.middlewareStack.add(
@@ -185,20 +172,21 @@ const watch = (command: ConverseCommand, exchange: Exchange): void => {
       const output = await overNetwork(exchange, () => next(args));
       const { statusCode, headers, body } = responseForm.parse(output.response);
       exchange.response = { status: statusCode, header: (name) => headers[name] ?? null };
-      return { ...output, response: Object.assign(output.response as object, { body: limited(body) }) };
+      const readable = answerBody(body, headers['content-encoding'] ?? null);
+      return { ...output, response: Object.assign(output.response as object, { body: readable }) };
     },
     { step: 'deserialize', priority: 'low', name: 'watchExchange' },
   );
 };
 
-/** Before the request is signed, so that the header is part of what is signed. */
-const addTraceparent = (command: ConverseCommand, traceparent: Traceparent): void => {
+/** Before the request is signed, so that they are part of what is signed. */
+const addHeaders = (command: ConverseCommand, headers: Record<string, string>): void => {
   command.middlewareStack.add(
     (next) => (args) => {
-      requestForm.parse(args.request).headers.traceparent = traceparent;
+      Object.assign(requestForm.parse(args.request).headers, headers);
       return next(args);
     },
-    { step: 'build', name: 'addTraceparent' },
+    { step: 'build', name: 'addHeaders' },
   );
 };
 
@@ -215,9 +203,9 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
     connectionTimeout: 10_000,
     requestTimeout: 0,
     socketTimeout: 0,
-    httpAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY },
+    httpAgent: watchedAgent(new HttpAgent({ keepAlive: true })),
     // The last said aloud: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
-    httpsAgent: { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, rejectUnauthorized: true },
+    httpsAgent: watchedAgent(new HttpsAgent({ keepAlive: true, rejectUnauthorized: true })),
   });
   const chain = createAwsCredentials();
   // One for good: it learns how far its clock is from AWS's.
@@ -240,7 +228,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         send: async (exchange, abortSignal) => {
           const command = new ConverseCommand(toInput(call.request));
           watch(command, exchange);
-          if (call.traceparent) addTraceparent(command, call.traceparent);
+          addHeaders(command, { ...READ_AS_IT_IS, ...(call.traceparent && { traceparent: call.traceparent }) });
           try {
             return await client.send(command, { abortSignal });
           } catch (thrown) {

@@ -25,7 +25,7 @@ const STOP_REASONS = {
 
 const ERROR_NAMES: Readonly<Record<number, string>> = {
   400: 'ValidationException',
-  401: 'UnrecognizedClientException',
+  401: 'NotAuthorized',
   403: 'AccessDeniedException',
   404: 'ResourceNotFoundException',
   408: 'ModelTimeoutException',

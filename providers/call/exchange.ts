@@ -1,8 +1,7 @@
 /** What the transport itself saw of one HTTP exchange with a provider. Outcomes are decided from this, never from the wording of an SDK's error. */
-import { errors } from 'undici';
-
-/** Far more than the longest completion; an answer beyond it is not read to its end. */
-export const LONGEST_ANSWER_BYTES = 32 * 1024 * 1024;
+import type { Agent } from 'node:http';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 export type Exchange = {
   /** Whether the request was handed to the network: before that, a failure is ours and nothing was billed. */
@@ -24,27 +23,37 @@ const GAVE_UP_WAITING: ReadonlySet<number> = new Set([504, 524]);
 export const isBillable = ({ sent, unreachable, response }: Exchange): boolean =>
   sent && !unreachable && (response === null || isSuccess(response.status) || GAVE_UP_WAITING.has(response.status));
 
+/** The errors by which connections did not come about, whatever stopped them: a name, a route, a port, a certificate, TLS. */
+const connectFailures = new WeakSet<Error>();
+
+export const noteConnectFailure = (error: Error): void => {
+  connectFailures.add(error);
+};
+
+const watchConnecting = (socket: Socket): void => {
+  socket.once('error', noteConnectFailure);
+  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+    socket.off('error', noteConnectFailure);
+  });
+};
+
+/** An agent of Node's that notes its failures to connect. */
+export const watchedAgent = <A extends Agent>(agent: A): A => {
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (...given) => {
+    const socket = create(...given);
+    if (socket instanceof Socket) watchConnecting(socket);
+    return socket;
+  };
+  return agent;
+};
+
 /** The error and what caused it, outermost first. */
 const causesOf = (error: unknown): Error[] => (error instanceof Error ? [error, ...causesOf(error.cause)] : []);
 
-/** Whether a call failed because its answer is longer than `LONGEST_ANSWER_BYTES`. */
-export const isTooLong = (error: unknown): boolean =>
-  causesOf(error).some((cause) => cause instanceof errors.ResponseExceededMaxSizeError);
-
-/** What Node was doing when no connection came about. */
-const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
-/** Of a certificate that was refused: OpenSSL's names and Node's own. */
-const CERTIFICATE_CODE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
-
-/** Whether an error says that there was never a connection to send on. */
-const neverConnected = (error: unknown): boolean => {
-  if (error instanceof AggregateError) return error.errors.every(neverConnected);
-  if (!(error instanceof Error)) return false;
-  if ('syscall' in error && CONNECTING.has(error.syscall)) return true;
-  // Without a code it is Smithy's, of its connectionTimeout: the only time-out that it has here.
-  if (!('code' in error)) return error.name === 'TimeoutError';
-  return error.code === 'UND_ERR_CONNECT_TIMEOUT' || CERTIFICATE_CODE.test(String(error.code));
-};
+/** Without a code, a time-out is Smithy's, of its connectionTimeout: the only one that it has here. */
+const neverConnected = (error: Error): boolean =>
+  connectFailures.has(error) || (error.name === 'TimeoutError' && !('code' in error));
 
 /** Runs the part of a call that is next to the socket, and notes where it found nobody. */
 export const overNetwork = async <T>(exchange: Exchange, part: () => Promise<T>): Promise<T> => {
