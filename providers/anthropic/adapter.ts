@@ -12,8 +12,8 @@ import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
-import { refuseCredential } from '../call/verdict.ts';
-import { ANTHROPIC_ERRORS } from './errors.ts';
+import { type ProviderError, refuseCredential } from '../call/verdict.ts';
+import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 
@@ -54,10 +54,17 @@ const usageForm = z.object({
   }),
 });
 
+const said = z.string().nullish().catch(null);
+
 /** The second is how its edge refuses a place: https://github.com/enricoros/big-AGI/issues/485 */
 const errorForm = z.union([
-  z.object({ type: z.literal('error'), error: z.object({}) }),
-  z.object({ error: z.object({ type: z.literal('forbidden'), message: z.string() }) }),
+  z.object({
+    type: z.literal('error'),
+    error: z.object({ type: said, message: said, details: z.object({ error_code: said }).nullish().catch(null) }),
+  }),
+  z.object({
+    error: z.object({ type: z.literal('forbidden'), message: z.string(), details: z.undefined().optional() }),
+  }),
 ]);
 
 /** API version 2026-10-21 refuses sampling parameters; the older one takes them, and takes the key in a header of its own. */
@@ -115,10 +122,18 @@ const read: Dialect['read'] = (answer) => {
   };
 };
 
-const readError: Dialect['readError'] = (error) => {
-  if (!(error instanceof APIError) || !errorForm.safeParse(error.error).success) return null;
-  const { errorCode, type, apiMessage } = error;
-  return { code: errorCode, type, text: typeof apiMessage === 'string' ? apiMessage : '' };
+const toError = (body: unknown): ProviderError | null => {
+  const error = errorForm.safeParse(body).data?.error;
+  return error
+    ? { code: error.details?.error_code ?? null, type: error.type ?? null, text: error.message ?? '' }
+    : null;
+};
+
+const readError: Dialect['readError'] = (thrown) => (thrown instanceof APIError ? toError(thrown.error) : null);
+
+const readErrorInside: Dialect['readErrorInside'] = (answer) => {
+  const error = toError(answer);
+  return error && { ...error, status: ANTHROPIC_STATUSES.get(error.type ?? '') ?? 500 };
 };
 
 /** `baseUrl` has no path; null is the vendor's own. */
@@ -133,6 +148,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
         requestIdHeader: 'request-id',
         read,
         readError,
+        readErrorInside,
         errors: ANTHROPIC_ERRORS,
         send: async (exchange, signal) => {
           // Everything that the SDK would otherwise look up in the environment is said here.

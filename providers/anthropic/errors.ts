@@ -41,7 +41,15 @@ export const ANTHROPIC_ERRORS: readonly ErrorRow[] = [
 
   { code: 'ramp_limit_exceeded', verdict: 'rate_limited' }, // SDK
   { type: 'rate_limit_error', verdict: 'rate_limited' }, // SDK
+  // Of its own load, though the number says that of a limit.
+  { status: 429, type: 'overloaded_error', verdict: 'overloaded' },
   { type: 'overloaded_error', verdict: 'unavailable' }, // SDK
   { type: 'api_error', verdict: 'unavailable' }, // SDK
   { type: 'timeout_error', verdict: 'unavailable' }, // SDK
 ];
+
+/** The status that an error has of which no row knows the type, for one that comes without: https://platform.claude.com/docs/en/api/errors */
+export const ANTHROPIC_STATUSES: ReadonlyMap<string, number> = new Map([
+  ['invalid_request_error', 400],
+  ['request_too_large', 413],
+]);

@@ -224,6 +224,8 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         requestIdHeader: 'x-amzn-requestid',
         read,
         readError,
+        // The SDK passes on what an answer of Converse has, and nothing else.
+        readErrorInside: () => null,
         errors: BEDROCK_ERRORS,
         send: async (exchange, abortSignal) => {
           const command = new ConverseCommand(toInput(call.request));
@@ -233,7 +235,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
             return await client.send(command, { abortSignal });
           } catch (thrown) {
             const error = readError(thrown);
-            if (error && verdictOfError(BEDROCK_ERRORS, error) === 'credential_unavailable') chain.renew();
+            if (error && verdictOfError(BEDROCK_ERRORS, error, null) === 'credential_unavailable') chain.renew();
             throw thrown;
           }
         },

@@ -19,6 +19,8 @@ export type Dialect = {
   read(answer: unknown): { result: CompletionResult | null; usage: TokenUsage | null };
   /** What the SDK threw, if it is an error in the provider's own form or one that the SDK has of its own credentials; else null. Not yet scrubbed. */
   readError(error: unknown): ProviderError | null;
+  /** An error in the provider's own form that came inside a 200, with the status that such an error has elsewhere; else null. */
+  readErrorInside(answer: unknown): (ProviderError & { status: number }) | null;
   errors: readonly ErrorRow[];
 };
 
@@ -74,7 +76,14 @@ const parseText = (answer: unknown): unknown => {
   }
 };
 
-const retryAfterOf = ({ response }: Exchange): number | null => response && retryAfterMs(response.header, Date.now());
+/** An answer's headers that say when, and whether, to ask again. */
+const wishesOf = ({ response }: Exchange) => ({
+  retryAfterMs: response && retryAfterMs(response.header, Date.now()),
+  shouldRetry: response?.header('x-should-retry') ?? null,
+});
+
+const usedNothing = (usage: TokenUsage | null): boolean =>
+  usage === null || (!usage.inputTokens && !usage.outputTokens);
 
 const judge = (
   exchange: Exchange,
@@ -83,16 +92,11 @@ const judge = (
   rows: readonly ErrorRow[],
 ): Verdict => {
   const { sent, response } = exchange;
-  if (!sent) return (error && verdictOfError(rows, error)) ?? 'not_sent';
+  if (!sent) return (error && verdictOfError(rows, error, null)) ?? 'not_sent';
   if (response === null) return 'unavailable';
   // An answer began: one that did not come to an end is asked for again, one that is too long would be so again.
   if (isSuccess(response.status)) return isTooLong(thrown) ? 'unusable_answer' : 'bad_response';
-  return judgeError(rows, {
-    status: response.status,
-    error,
-    retryAfterMs: retryAfterOf(exchange),
-    shouldRetry: response.header('x-should-retry'),
-  });
+  return judgeError(rows, { status: response.status, error, ...wishesOf(exchange) });
 };
 
 /** Makes one call and never throws. The provider's messages and headers end here. */
@@ -104,14 +108,18 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
     const id = exchange.response?.header(dialect.requestIdHeader) ?? '';
     return REQUEST_ID.test(id) && !call.userKey?.isPartlyIn(id) ? id : null;
   };
-  const conclude = (verdict: Verdict, usage: TokenUsage | null, message: string | null): Outcome =>
+  const conclude = (
+    verdict: Verdict,
+    message: string | null,
+    { usage = null, billable = isBillable(exchange) }: { usage?: TokenUsage | null; billable?: boolean } = {},
+  ): Outcome =>
     toOutcome(verdict, {
       credential,
       usage,
-      billable: isBillable(exchange),
+      billable,
       providerRequestId: requestId(),
       providerStatus: exchange.response?.status ?? null,
-      retryAfterMs: retryAfterOf(exchange),
+      retryAfterMs: wishesOf(exchange).retryAfterMs,
       detail: message === null ? null : scrubDetail(message, call.userKey),
     });
 
@@ -122,9 +130,14 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
     const body = parseText(answer);
     const { result, usage } = dialect.read(body);
     if (result === null) {
+      const error = dialect.readErrorInside(body);
+      if (error !== null && usedNothing(usage)) {
+        const verdict = judgeError(dialect.errors, { status: error.status, error, ...wishesOf(exchange) });
+        return conclude(verdict, error.text, { usage, billable: false });
+      }
       const explanation = errorInside.safeParse(body).data?.error.message ?? null;
       // What reports usage is whole and paid for; another try would be paid for again.
-      return conclude(usage === null ? 'bad_response' : 'unusable_answer', usage, explanation);
+      return conclude(usage === null ? 'bad_response' : 'unusable_answer', explanation, { usage });
     }
     return { kind: 'completed', result, usage, billable: true, providerRequestId: requestId() };
   } catch (thrown) {
@@ -132,9 +145,9 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
     if (cause === 'cancelled') {
       return { kind: 'cancelled', usage: null, billable: isBillable(exchange), providerRequestId: requestId() };
     }
-    if (cause === 'timed_out') return conclude('timed_out', null, null);
+    if (cause === 'timed_out') return conclude('timed_out', null);
     const error = dialect.readError(thrown);
-    return conclude(judge(exchange, thrown, error, dialect.errors), null, error?.text ?? null);
+    return conclude(judge(exchange, thrown, error, dialect.errors), error?.text ?? null);
   } finally {
     bound.release();
   }

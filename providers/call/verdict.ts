@@ -27,6 +27,8 @@ const VERDICTS = {
   overloaded: { kind: 'throttled', cause: 'overload', code: always('provider_unavailable') },
   unavailable: { kind: 'unavailable', code: always('provider_unavailable') },
   bad_response: { kind: 'unavailable', code: always('provider_bad_response') },
+  /** A failure of the provider's own, of which it says that the same request would meet it again. */
+  unavailable_for_good: { kind: 'rejected', code: always('provider_unavailable') },
   /** A whole answer, which is paid for, that holds no completion: the next one would be paid for too. */
   unusable_answer: { kind: 'rejected', code: always('provider_bad_response') },
   timed_out: { kind: 'timed_out', code: always('provider_timeout') },
@@ -42,15 +44,20 @@ export type Verdict = keyof typeof VERDICTS;
 export type ProviderError = { code: string | null; type: string | null; text: string };
 
 /** A known error of a provider: all that a row names must be so. */
-export type ErrorRow = { code?: string; type?: string; text?: RegExp; verdict: Verdict };
+export type ErrorRow = { status?: number; code?: string; type?: string; text?: RegExp; verdict: Verdict };
 
 /** Texts are matched only so far, so that no pattern can be made slow. */
 const LONGEST_MATCHED = 2_000;
 
-/** The verdict of the first row that knows the error; null when none does. */
-export const verdictOfError = (rows: readonly ErrorRow[], { code, type, text }: ProviderError): Verdict | null =>
+/** The verdict of the first row that knows the error; null when none does. `status` is null for an error of ours, before there is an answer. */
+export const verdictOfError = (
+  rows: readonly ErrorRow[],
+  { code, type, text }: ProviderError,
+  status: number | null,
+): Verdict | null =>
   rows.find(
     (row) =>
+      (row.status === undefined || row.status === status) &&
       (row.code === undefined || row.code === code) &&
       (row.type === undefined || row.type === type) &&
       (row.text === undefined || row.text.test(text.slice(0, LONGEST_MATCHED))),
@@ -81,6 +88,17 @@ const verdictOfStatus = (status: number): Verdict =>
 /** By these a server that is there says that it cannot serve for now, by 429 also of a single model. */
 const MAY_NAME_A_PAUSE: ReadonlySet<number> = new Set([429, 503, 529]);
 
+/** A final status that is temporary when it names a pause (RFC 9110, 15.5.14). */
+const TEMPORARY_WITH_A_PAUSE = 413;
+
+/** What becomes of a verdict that would have the job run again when the provider says that this is of no use. An account's limit passes; one that this request alone is over does not. */
+const OF_NO_USE: Partial<Record<Verdict, Verdict>> = {
+  rate_limited: 'request_refused',
+  overloaded: 'unavailable_for_good',
+  unavailable: 'unavailable_for_good',
+  timed_out: 'unavailable_for_good',
+};
+
 type ErrorAnswer = {
   status: number;
   /** Null when the body is not an error in the provider's own form: then somebody on the way to it answered. */
@@ -92,19 +110,20 @@ type ErrorAnswer = {
 
 /**
  * Judges an answer that is no success. Nobody on the way to the provider can say that it refuses a key or a request; all can ask to be left alone.
- * What the provider itself says goes by its code, type and text, and by the status only when no row knows those.
+ * What the provider itself says goes by its code, type and text, and by the status only when no row knows those. Its `x-should-retry: true` makes
+ * a status worth another try, and no row: what a row names, such as a key, is the same the next time, and an SDK that obeys asks twice at most.
  */
 export const judgeError = (
   rows: readonly ErrorRow[],
   { status, error, retryAfterMs, shouldRetry }: ErrorAnswer,
 ): Verdict => {
-  const known = error && verdictOfError(rows, error);
+  const wish = error === null ? null : (shouldRetry?.trim().toLowerCase() ?? null);
   const byStatus = error !== null || status === 429 ? verdictOfStatus(status) : 'unavailable';
-  const verdict = known ?? byStatus;
-  if (verdict === 'unavailable' && retryAfterMs !== null && MAY_NAME_A_PAUSE.has(status)) return 'overloaded';
-  // An account's limit passes; a limit that this request alone is over does not.
-  if (verdict === 'rate_limited' && error !== null && shouldRetry === 'false') return 'request_refused';
-  return verdict;
+  const passes = wish === 'true' || (status === TEMPORARY_WITH_A_PAUSE && retryAfterMs !== null);
+  const byAnswer = passes && VERDICTS[byStatus].kind === 'rejected' ? 'unavailable' : byStatus;
+  const verdict = (error && verdictOfError(rows, error, status)) ?? byAnswer;
+  if (wish === 'false') return OF_NO_USE[verdict] ?? verdict;
+  return verdict === 'unavailable' && retryAfterMs !== null && MAY_NAME_A_PAUSE.has(status) ? 'overloaded' : verdict;
 };
 
 export type Facts = {
@@ -128,7 +147,7 @@ export const toOutcome = (verdict: Verdict, facts: Facts): Outcome => {
       return { kind: row.kind, ...refused, cause: row.cause, retryAfterMs, detail };
     case 'unavailable':
     case 'timed_out':
-      return { kind: row.kind, ...refused };
+      return { kind: row.kind, ...refused, retryAfterMs };
   }
 };
 

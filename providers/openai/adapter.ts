@@ -7,8 +7,8 @@ import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
-import { refuseCredential } from '../call/verdict.ts';
-import { OPENAI_ERRORS } from './errors.ts';
+import { type ProviderError, refuseCredential } from '../call/verdict.ts';
+import { OPENAI_ERRORS, OPENAI_STATUSES } from './errors.ts';
 
 const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
 
@@ -49,10 +49,15 @@ const usageForm = z.object({
   service_tier: term,
 });
 
-/** OpenAI's own errors have a type or a code, if only null. */
+/** OpenAI's own errors have a type or a code, if only null. A number alone is a status, by which somebody on the way speaks. */
 const errorForm = z
-  .object({ message: z.string(), code: z.string().nullish(), type: z.string().nullish() })
-  .refine((error) => error.code !== undefined || error.type !== undefined);
+  .object({
+    message: z.string().nullable(),
+    code: z.union([z.string(), z.number()]).nullish(),
+    type: z.string().nullish(),
+  })
+  .refine(({ code, type }) => type !== undefined || (code !== undefined && typeof code !== 'number'));
+const errorInsideForm = z.object({ error: errorForm });
 
 const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) =>
   ({
@@ -107,9 +112,22 @@ const read: Dialect['read'] = (answer) => {
   };
 };
 
-const readError: Dialect['readError'] = (error) => {
-  const said = error instanceof APIError ? errorForm.safeParse(error.error).data : undefined;
-  return said ? { code: said.code ?? null, type: said.type ?? null, text: said.message } : null;
+const toError = ({ message, code, type }: z.infer<typeof errorForm>): ProviderError => ({
+  code: typeof code === 'string' ? code : null,
+  type: type ?? null,
+  text: message ?? '',
+});
+
+const readError: Dialect['readError'] = (thrown) => {
+  const said = thrown instanceof APIError ? errorForm.safeParse(thrown.error).data : undefined;
+  return said ? toError(said) : null;
+};
+
+const readErrorInside: Dialect['readErrorInside'] = (answer) => {
+  const said = errorInsideForm.safeParse(answer).data?.error;
+  if (said === undefined) return null;
+  const status = typeof said.code === 'number' ? said.code : OPENAI_STATUSES.get(said.type ?? '');
+  return { ...toError(said), status: status ?? 500 };
 };
 
 /** `baseUrl` ends in `/v1`; null is the vendor's own. */
@@ -124,6 +142,7 @@ export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): Pr
         requestIdHeader: 'x-request-id',
         read,
         readError,
+        readErrorInside,
         errors: OPENAI_ERRORS,
         send: async (exchange, signal) => {
           // Everything that the SDK would otherwise look up in the environment is said here.

@@ -40,3 +40,16 @@ export const OPENAI_ERRORS: readonly ErrorRow[] = [
 
   { code: 'rate_limit_exceeded', verdict: 'rate_limited' }, // GUIDE
 ];
+
+/** The status that an error of a type has, for one that comes without. */
+export const OPENAI_STATUSES: ReadonlyMap<string, number> = new Map([
+  ['invalid_request_error', 400], // GUIDE
+  ['authentication_error', 401], // GUIDE
+  ['permission_error', 403], // GUIDE
+  ['not_found_error', 404], // GUIDE
+  ['rate_limit_error', 429], // GUIDE
+  // https://github.com/BuilderIO/micro-agent/issues/86
+  ['tokens', 429],
+  // https://github.com/aandrew-me/tgpt/issues/171
+  ['requests', 429],
+]);

@@ -26,8 +26,8 @@ export type Outcome =
    * `retryAfterMs` is its own wish, null if it named none; `detail` as of `rejected`.
    */
   | (Refused & { kind: 'throttled'; cause: 'limit' | 'overload'; retryAfterMs: number | null; detail: string | null })
-  | (Refused & { kind: 'unavailable' })
-  | (Refused & { kind: 'timed_out' })
+  /** `retryAfterMs` as of `throttled`. */
+  | (Refused & { kind: 'unavailable' | 'timed_out'; retryAfterMs: number | null })
   /** The call was aborted by its signal. */
   | (Reported & { kind: 'cancelled' });
 

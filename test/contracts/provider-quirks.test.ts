@@ -69,6 +69,24 @@ describe('openai', () => {
     },
   );
 
+  test.each([
+    [{ message: 'Bad.', code: 400, type: 'invalid_request_error' }, 'provider_rejected_request', 'Bad.'],
+    [{ message: null, code: 'invalid_api_key', type: 'invalid_request_error' }, 'user_key_rejected', null],
+    [{ message: null, code: null, type: null }, 'provider_rejected_request', null],
+    [{ message: 'Bad.', type: 'invalid_request_error' }, 'provider_rejected_request', 'Bad.'],
+  ])('%j is an error of its own', async (error, code, detail) => {
+    answer = json(400, { error });
+    expect(await askOpenAI()).toMatchObject({ kind: 'rejected', code, detail });
+  });
+
+  test.each([{ message: 'Bad.', code: 400 }, { code: 'invalid_api_key' }, { message: 7, code: 'invalid_api_key' }, {}])(
+    '%j is none',
+    async (error) => {
+      answer = json(400, { error });
+      expect(await askOpenAI()).toMatchObject({ kind: 'unavailable', code: 'provider_unavailable' });
+    },
+  );
+
   test('retry-after-ms is finer than Retry-After and goes before it', async () => {
     answer = json(429, { error: { message: 'No.' } }, { 'retry-after': '1', 'retry-after-ms': '250' });
     expect(await askOpenAI()).toMatchObject({ kind: 'throttled', retryAfterMs: 250 });

@@ -348,6 +348,14 @@ const ANTHROPIC: Row[] = [
     ANTHROPIC_SDK,
   ],
   [529, 'overloaded_error', 'Overloaded', 'the provider, for now', ANTHROPIC_GUIDE],
+  // As a 429 it asks to be left alone for a while, whether or not it says for how long.
+  [
+    429,
+    'overloaded_error',
+    'Overloaded',
+    'the provider’s load',
+    'https://github.com/anthropics/claude-code/issues/45064',
+  ],
   [
     529,
     'overloaded_error',

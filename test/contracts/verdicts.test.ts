@@ -71,8 +71,8 @@ describe.each(VENDORS)('$provider', (vendor) => {
     },
   );
 
-  // A 304 has no body, and a 101 changes the protocol.
-  const STATUSES = Array.from({ length: 300 }, (_, index) => 300 + index);
+  // A 304 has no body.
+  const STATUSES = Array.from({ length: 300 }, (_, index) => 300 + index).filter((status) => status !== 304);
   const text =
     (status: number, body: string, type: string): RequestListener =>
     (_request, response) => {
@@ -116,6 +116,57 @@ describe.each(VENDORS)('$provider', (vendor) => {
     }
   });
 
+  test('whatever its status, what is tried again is tried again no sooner than it asks for', async () => {
+    for (const status of STATUSES) {
+      const later = await ask(
+        json(status, vendor.plainErrorBody('Later.'), { ...vendor.plainErrorHeaders, 'retry-after': '30' }),
+      );
+      const plain = await ask(json(status, vendor.plainErrorBody('Later.'), vendor.plainErrorHeaders));
+      // Too large for now (RFC 9110, 15.5.14).
+      const isTemporary = status === 413 || plain.kind !== 'rejected';
+      expect([status, later.kind !== 'rejected']).toEqual([status, isTemporary]);
+      if ('retryAfterMs' in later) expect([status, later.retryAfterMs]).toEqual([status, 30_000]);
+    }
+  });
+
+  describe('x-should-retry', () => {
+    const own = (status: number, wish: string): RequestListener =>
+      json(status, vendor.plainErrorBody('Hm.'), { ...vendor.plainErrorHeaders, 'x-should-retry': wish });
+    test.each(['false', 'False', ' FALSE '])('%j ends it, whatever the status', async (wish) => {
+      for (const status of STATUSES) {
+        const { kind } = await ask(own(status, wish));
+        expect([status, kind]).toEqual([status, 'rejected']);
+      }
+      expect(await ask(own(429, wish))).toMatchObject({ code: 'provider_rejected_request', detail: 'Hm.' });
+      expect(await ask(own(500, wish))).toMatchObject({ code: 'provider_unavailable', detail: 'Hm.' });
+      const body = vendor.plainErrorBody('Hm.');
+      const headers = { ...vendor.plainErrorHeaders, 'x-should-retry': wish, 'retry-after': '20' };
+      expect(await ask(json(503, body, headers))).toMatchObject({ kind: 'rejected', code: 'provider_unavailable' });
+    });
+    test.each(['true', 'True'])('%j has what is final by its status alone tried again', async (wish) => {
+      for (const status of STATUSES) {
+        const { kind } = await ask(own(status, wish));
+        expect([status, kind]).not.toEqual([status, 'rejected']);
+      }
+    });
+    test('no page of somebody on the way can end it', async () => {
+      for (const status of STATUSES) {
+        const { kind } = await ask(json(status, {}, { 'x-should-retry': 'false' }));
+        expect([status, kind]).toEqual([status, status === 429 ? 'throttled' : 'unavailable']);
+      }
+    });
+    // All of them are known by more than their status.
+    const known = VENDOR_ANSWERS.filter(({ blamed }) => blamed === 'the account’s money');
+    test.each(known.filter(({ provider }) => provider === vendor.provider))(
+      '"true" changes nothing about an error that is known: $body',
+      async ({ status, headers = {}, body }) => {
+        const wished = await ask(json(status, body, { ...headers, 'x-should-retry': 'true' }));
+        expect(wished).toEqual(await ask(json(status, body, headers)));
+        expect(wished).toMatchObject({ kind: 'rejected' });
+      },
+    );
+  });
+
   test.each([503, 529])('a %i that names a pause is waited for, whoever sends it', async (status) => {
     const named = { 'retry-after': '20' };
     const overload = { kind: 'throttled', cause: 'overload', code: 'provider_unavailable', retryAfterMs: 20_000 };
@@ -126,6 +177,80 @@ describe.each(VENDORS)('$provider', (vendor) => {
     });
     expect(await ask(json(status, {}, named))).toMatchObject({ ...overload, detail: null });
     expect(await ask(json(status, body, vendor.plainErrorHeaders))).toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+type Inside = [body: unknown, blamed: Blamed, headers?: Record<string, string>];
+const inOpenAI = (type: string | null, code: string | number | null, blamed: Blamed): Inside => [
+  { error: { message: 'No.', type, param: null, code } },
+  blamed,
+];
+const inAnthropic = (type: string, blamed: Blamed, error_code: string | null = null): Inside => [
+  { type: 'error', error: { type, message: 'No.', details: { error_code } } },
+  blamed,
+];
+const INSIDE: Record<string, Inside[]> = {
+  openai: [
+    inOpenAI('insufficient_quota', 'insufficient_quota', 'the account’s money'),
+    inOpenAI('invalid_request_error', 'invalid_api_key', 'the key or its account'),
+    inOpenAI('invalid_request_error', 'model_not_found', 'the request'),
+    inOpenAI('invalid_request_error', null, 'the request'),
+    inOpenAI('tokens', 'rate_limit_exceeded', 'the account’s rate'),
+    inOpenAI('requests', null, 'the account’s rate'),
+    inOpenAI('server_error', null, 'the provider, for now'),
+    inOpenAI(null, null, 'the provider, for now'),
+    inOpenAI('upstream_error', 401, 'the key or its account'),
+    inOpenAI('upstream_error', 502, 'the provider, for now'),
+  ],
+  anthropic: [
+    inAnthropic('overloaded_error', 'the provider, for now'),
+    inAnthropic('rate_limit_error', 'the account’s rate'),
+    inAnthropic('invalid_request_error', 'the request'),
+    inAnthropic('request_too_large', 'the request'),
+    inAnthropic('authentication_error', 'the key or its account'),
+    inAnthropic('rate_limit_error', 'the account’s money', 'enforced_spend_limit_reached'),
+    inAnthropic('new_error', 'the provider, for now'),
+  ],
+};
+
+describe.each(VENDORS.filter(({ provider }) => INSIDE[provider]))('$provider: an error inside a 200', (vendor) => {
+  const askAt = async (how: RequestListener): Promise<Outcome> => {
+    const server = await startRawServer(how);
+    const adapter = vendor.open(server.url + vendor.basePath);
+    try {
+      return await adapter.complete({
+        request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+        userKey: vendor.userKey,
+        traceparent: null,
+        timeoutMs: 10_000,
+        signal: new AbortController().signal,
+      });
+    } finally {
+      await adapter.close();
+      await server.close();
+    }
+  };
+  test.each(INSIDE[vendor.provider] ?? [])('%j blames %s, and nothing is billed', async (body, blamed) => {
+    const { kind, ...codes } = TOLD[blamed];
+    const expected = { kind, code: codes[vendor.credential], providerStatus: 200, billable: false, usage: null };
+    expect(await askAt(json(200, body))).toMatchObject(expected);
+    const later = await askAt(json(200, body, { 'retry-after': '30' }));
+    if ('retryAfterMs' in later) expect(later.retryAfterMs).toBe(30_000);
+  });
+  test('one that used nothing was not paid for; one that used something was, and is not asked for again', async () => {
+    const [body] = INSIDE[vendor.provider]?.[0] ?? [];
+    const usageOf = (figure: number) =>
+      vendor.provider === 'openai'
+        ? { prompt_tokens: figure, completion_tokens: 0 }
+        : { input_tokens: figure, output_tokens: 0 };
+    const answerOf = (figure: number) => askAt(json(200, { ...(body as object), usage: usageOf(figure) }));
+    expect(await answerOf(0)).toMatchObject({ billable: false, usage: { inputTokens: 0 } });
+    expect(await answerOf(7)).toMatchObject({
+      kind: 'rejected',
+      code: 'provider_bad_response',
+      billable: true,
+      usage: { inputTokens: 7 },
+    });
   });
 });
 

@@ -33,9 +33,9 @@ const RETRY_LIMIT_MS = 60_000;
 const PARK_FIRST_MS = 1_000;
 const PARK_LIMIT_MS = 60 * 60_000;
 
-/** How much of a pause that the provider asks for is granted. An overload passes sooner than a limit does. */
-const ASKED_LIMIT_MS = { limit: PARK_LIMIT_MS, overload: 60_000 } as const satisfies Record<
-  Extract<Outcome, { kind: 'throttled' }>['cause'],
+/** How much of a pause that the provider asks for is granted. An overload or a failure passes sooner than a limit does. */
+const ASKED_LIMIT_MS = { limit: PARK_LIMIT_MS, overload: 60_000, failure: 60_000 } as const satisfies Record<
+  Extract<Outcome, { kind: 'throttled' }>['cause'] | 'failure',
   number
 >;
 /** So often in a row a limit that others of the account do not meet is taken for chance; then it is a refusal of this request. */
@@ -77,7 +77,8 @@ export const decideNext = (
     case 'timed_out': {
       if (nowMs >= deadlineMs) return { kind: 'expired' };
       if (failures + 1 >= policy.maxAttempts) return failed;
-      const waitMs = backOff(RETRY_FIRST_MS, RETRY_LIMIT_MS, failures, random);
+      const ownMs = backOff(RETRY_FIRST_MS, RETRY_LIMIT_MS, failures, random);
+      const waitMs = pause(ownMs, outcome.retryAfterMs, ASKED_LIMIT_MS.failure);
       return nowMs + waitMs >= deadlineMs ? failed : { kind: 'retry', waitMs };
     }
   }

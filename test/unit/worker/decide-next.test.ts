@@ -4,6 +4,7 @@ import type { NextStep } from '../../../shared/storage/jobs/attempt-store.ts';
 import { decideAborted, decideNext, decideWithoutKey } from '../../../worker/attempts/decide-next.ts';
 
 type Decided = Exclude<Outcome, { kind: 'cancelled' }>;
+type Failure = Extract<Decided, { kind: 'unavailable' | 'timed_out' }>;
 type Situation = Parameters<typeof decideNext>[2];
 
 const reported = { usage: null, billable: false, providerRequestId: null };
@@ -25,13 +26,21 @@ const throttled = (retryAfterMs: number | null, cause: 'limit' | 'overload' = 'l
   retryAfterMs,
   detail: 'Too many.',
 });
-const unavailable: Decided = {
+const unavailable: Failure = {
   kind: 'unavailable',
   ...reported,
   code: 'provider_bad_response',
   providerStatus: 200,
+  retryAfterMs: null,
 };
-const timedOut: Decided = { kind: 'timed_out', ...reported, code: 'provider_timeout', providerStatus: null };
+const timedOut: Failure = {
+  kind: 'timed_out',
+  ...reported,
+  code: 'provider_timeout',
+  providerStatus: null,
+  retryAfterMs: null,
+};
+const asking = (failure: Failure, retryAfterMs: number): Decided => ({ ...failure, retryAfterMs });
 
 /** An hour left, the first call of the job, and no jitter. */
 const calm: Situation = {
@@ -76,6 +85,13 @@ const CASES: [title: string, Decided, Partial<Situation>, Partial<NextStep>][] =
   ['at the deadline it expires even in its last attempt', timedOut, { ...left(0), failures: 3 }, { kind: 'expired' }],
   ['a retry that fits before the deadline is made', unavailable, left(1_001), retry(1_000)],
   ['one that does not fit fails at once', unavailable, left(1_000), { kind: 'failed', code: 'provider_bad_response' }],
+
+  ['a failure that names a pause is retried after it', asking(unavailable, 30_000), {}, retry(30_000)],
+  ['so is a time-out', asking(timedOut, 30_000), {}, retry(30_000)],
+  ['after a minute at most', asking(unavailable, 24 * HOUR), {}, retry(60_000)],
+  ['never sooner than by itself', asking(unavailable, 0), { failures: 1 }, retry(2_000)],
+  ['and it counts as a failure', asking(unavailable, 1), { failures: 3 }, { kind: 'failed' }],
+  ['one that lasts past the deadline fails at once', asking(unavailable, 30_000), left(30_000), { kind: 'failed' }],
 
   ['a rate limit parks for as long as the provider asks', throttled(7_000), {}, park(7_000)],
   ['but never for less than the own back-off', throttled(0), {}, park(1_000)],
