@@ -22,6 +22,7 @@ export const OPENAI_ERRORS: readonly ErrorRow[] = [
 
   // The place that the call comes from.
   { code: 'unsupported_country_region_territory', verdict: 'network_refused' }, // GUIDE
+  { text: /^Country, region, or territory not supported\b/i, verdict: 'network_refused' }, // GUIDE
   { code: 'ip_not_authorized', verdict: 'network_refused' }, // GUIDE
   { text: /\bIP (?:address )?(?:is )?not authorized\b/i, verdict: 'network_refused' }, // GUIDE
 
@@ -36,7 +37,14 @@ export const OPENAI_ERRORS: readonly ErrorRow[] = [
   { code: 'invalid_api_key', verdict: 'credential_refused' }, // GUIDE
   // https://github.com/nat/openplayground/issues/143
   { code: 'account_deactivated', verdict: 'credential_refused' },
-  { text: /\b(?:account|organization)\b.{0,60}\bdeactivated\b/i, verdict: 'credential_refused' },
+  // For good, as a 429: https://github.com/ztjhz/BetterChatGPT/issues/105
+  { code: 'access_terminated', verdict: 'credential_refused' },
+  { type: 'access_terminated', verdict: 'credential_refused' },
+  // Whatever code they come with: https://github.com/aandrew-me/tgpt/issues/171
+  {
+    text: /\b(?:access|account|organization|project|API key)\b(?: \S+){0,6} (?:is|was|been) (?:archived|banned|deactivated|disabled|suspended|terminated)\b/i,
+    verdict: 'credential_refused',
+  },
 
   { code: 'rate_limit_exceeded', verdict: 'rate_limited' }, // GUIDE
 ];

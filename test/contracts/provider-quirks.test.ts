@@ -1,4 +1,5 @@
 /** What only one provider does, and how its adapter takes it. */
+import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
@@ -66,6 +67,27 @@ describe('openai', () => {
         billable: true,
         usage: { inputTokens: 7, outputTokens: 0 },
       });
+    },
+  );
+
+  test.each([
+    'Your access was terminated due to violation of our policies.',
+    'The OpenAI account associated with this API key has been deactivated.',
+    'Your organization has been suspended. Contact support.',
+    'This project is archived.',
+    'The API key you used was disabled.',
+  ])('a key or an account that is closed is refused, whatever the number and code: %s', async (message) => {
+    for (const status of [400, 401, 403, 429]) {
+      answer = json(status, { error: { message, type: 'some_type', code: null } });
+      expect(await askOpenAI()).toMatchObject({ kind: 'rejected', code: 'user_key_rejected', detail: message });
+    }
+  });
+
+  test.each(['Logprobs are disabled for this organization.', 'Your organization has no project that may use this.'])(
+    'and no other is: %s',
+    async (message) => {
+      answer = json(400, { error: { message, type: 'invalid_request_error', code: null } });
+      expect(await askOpenAI()).toMatchObject({ code: 'provider_rejected_request' });
     },
   );
 
@@ -305,6 +327,35 @@ describe('bedrock', () => {
   ])('a %i named %s goes by its name', async (status, name, expected) => {
     answer = json(status, { message: 'No.' }, { 'x-amzn-errortype': name });
     expect(await askBedrock(keys)).toMatchObject(expected);
+  });
+
+  // The SDK exports none of them.
+  const lists = readFileSync(
+    new URL(
+      '../../node_modules/@smithy/core/dist-es/submodules/retry/service-error-classification/constants.js',
+      import.meta.url,
+    ),
+    'utf8',
+  );
+  const namesIn = (list: string): string[] => {
+    const names = new RegExp(`${list} = \\[([^\\]]*)`).exec(lists)?.[1]?.match(/(?<=")\w+(?=")/g);
+    if (!names) throw new Error(`no ${list}`);
+    return names;
+  };
+
+  test('what AWS’s SDK takes for a throttle, or for a time-out, is one, as a 400 too', async () => {
+    for (const name of namesIn('THROTTLING_ERROR_CODES')) {
+      answer = json(400, { message: 'No.' }, { 'x-amzn-errortype': name });
+      expect([name, await askBedrock(keys)]).toMatchObject([
+        name,
+        { kind: 'throttled', code: 'provider_rate_limited' },
+      ]);
+    }
+    // The first is its own, of a connection.
+    for (const name of namesIn('TRANSIENT_ERROR_CODES').slice(1)) {
+      answer = json(400, { message: 'No.' }, { 'x-amzn-errortype': name });
+      expect([name, await askBedrock(keys)]).toMatchObject([name, { kind: 'timed_out', code: 'provider_timeout' }]);
+    }
   });
 
   test('a throttle carries the provider’s wish', async () => {

@@ -90,6 +90,34 @@ const OPENAI: Row[] = [
     'https://github.com/aandrew-me/tgpt/issues/171',
   ],
   [
+    429,
+    'access_terminated',
+    'Your access was terminated due to violation of our policies, please check your email for more information.',
+    'the key or its account',
+    'https://github.com/ztjhz/BetterChatGPT/issues/105',
+  ],
+  [
+    429,
+    'access_terminated access_terminated',
+    'Your access was terminated due to violation of our policies, please check your email for more information.',
+    'the key or its account',
+    'https://github.com/binary-husky/gpt_academic/issues/985',
+  ],
+  [
+    401,
+    'invalid_request_error no_organization',
+    'You must be a member of an organization to use the API. Please contact us through our help center.',
+    'the key or its account',
+    'https://github.com/OpenHands/OpenHands/issues/2562',
+  ],
+  [
+    401,
+    'invalid_request_error mismatched_organization',
+    'OpenAI-Organization header should match organization for API key',
+    'the key or its account',
+    'https://github.com/openai/codex/issues/1000',
+  ],
+  [
     403,
     'invalid_request_error',
     'You have insufficient permissions for this operation. Missing scopes: model.request.',
@@ -403,6 +431,13 @@ const BEDROCK: Row[] = [
     'https://github.com/aws/aws-cli/issues/8717',
   ],
   [400, 'ValidationException', 'The provided model identifier is invalid.', 'the request', CONVERSE],
+  [
+    400,
+    'ValidationException',
+    'Access to Anthropic models is not allowed from unsupported countries, regions, or territories.',
+    'the gateway’s network',
+    'https://github.com/anthropics/claude-code/issues/2656',
+  ],
   [404, 'ResourceNotFoundException', 'This model version has reached the end of its life.', 'the request', CONVERSE],
   [
     400,
