@@ -97,13 +97,14 @@ const readUsage = (answer: unknown): TokenUsage | null => {
     outputTokens: reported.output_tokens,
     cachedInputTokens,
     cacheWriteTokens,
-    hourCacheWriteTokens: reported.cache_creation('ephemeral_1h_input_tokens'),
+    hourCacheWriteTokens: reported.cache_creation.of('ephemeral_1h_input_tokens'),
     webSearches: web_search_requests,
     listed:
       isListed(reported.service_tier, 'standard') &&
       // Models before Opus 4.6 have no choice of place.
       isListed(reported.inference_geo, 'global', 'not_available') &&
       isListed(reported.speed, 'standard') &&
+      reported.cache_creation.hasOnly('ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens') &&
       Object.values(otherTools).every((uses) => uses === 0),
   });
 };

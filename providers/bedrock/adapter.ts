@@ -103,6 +103,7 @@ const readUsage = (answer: unknown): TokenUsage | null => {
   if (reported === undefined) return null;
   const { inputTokens, outputTokens, cacheReadInputTokens, cacheWriteInputTokens, cacheDetails } = reported.usage;
   const forAnHour = (cacheDetails ?? []).filter(({ ttl }) => ttl === '1h');
+  const forAnotherTime = (cacheDetails ?? []).filter(({ ttl }) => ttl !== '1h' && ttl !== '5m');
   return reportedUsage({
     inputTokens: sumOf(inputTokens, cacheWriteInputTokens, cacheReadInputTokens),
     outputTokens,
@@ -111,7 +112,9 @@ const readUsage = (answer: unknown): TokenUsage | null => {
     hourCacheWriteTokens: sumOf(0, ...forAnHour.map((written) => written.inputTokens)),
     webSearches: 0,
     listed:
-      isListed(reported.serviceTier?.type, 'default') && isListed(reported.performanceConfig?.latency, 'standard'),
+      isListed(reported.serviceTier?.type, 'default') &&
+      isListed(reported.performanceConfig?.latency, 'standard') &&
+      forAnotherTime.every((written) => written.inputTokens === 0),
   });
 };
 

@@ -6,6 +6,7 @@ import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { isTooLong } from './answer-body.ts';
 import { type Exchange, isBillable, isSuccess, newExchange } from './exchange.ts';
 import type { ProviderCall } from './provider.ts';
+import { besideText } from './reported-usage.ts';
 import { scrubDetail } from './scrub-detail.ts';
 import { type ErrorRow, judgeError, type ProviderError, toOutcome, type Verdict, verdictOfError } from './verdict.ts';
 
@@ -139,7 +140,13 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
       // What reports usage is whole and paid for; another try would be paid for again.
       return conclude(usage === null ? 'bad_response' : 'unusable_answer', explanation, { usage });
     }
-    return { kind: 'completed', result, usage, billable: true, providerRequestId: requestId() };
+    return {
+      kind: 'completed',
+      result,
+      usage: besideText(usage, result.content),
+      billable: true,
+      providerRequestId: requestId(),
+    };
   } catch (thrown) {
     const cause = bound.cause();
     if (cause === 'cancelled') {

@@ -10,19 +10,23 @@ const count = z.int().min(0).max(MAX_TOKENS);
 /** A figure that every answer has. */
 export const tokenCount = count.nullable().catch(null);
 
-/** A part of another figure, or an extra, that an answer leaves out when there is none of it. */
+/** A part of another figure, or an extra, that an answer leaves out, or has as null, when there is none of it. */
 export const partCount = count
   .nullish()
-  .transform((part) => part ?? 0)
-  .nullable()
+  .transform((part): number | null => part ?? 0)
   .catch(null);
 
 /** Such parts by their names; an answer that has none of them may leave out the object that they are in. */
 export const partCounts = z
   .record(z.string(), partCount)
   .nullish()
-  .transform((parts) => (name: string) => (parts ? (parts[name] ?? (name in parts ? null : 0)) : 0))
-  .catch(() => () => null);
+  .transform((parts) => ({
+    of: (name: string): number | null => (parts ? (parts[name] ?? (name in parts ? null : 0)) : 0),
+    /** Whether there is nothing of any other name. */
+    hasOnly: (...names: readonly string[]): boolean =>
+      Object.entries(parts ?? {}).every(([name, part]) => names.includes(name) || part === 0),
+  }))
+  .catch(() => ({ of: () => null, hasOnly: () => false }));
 
 /** A term on which an answer was served, such as its tier. */
 export const term = z.string().nullish().catch('not a text');
@@ -56,4 +60,12 @@ export const reportedUsage = ({
     ...(webSearches && { webSearches }),
     ...((!listed || hourCacheWriteTokens === null || webSearches === null) && { offList: true as const }),
   };
+};
+
+/** No text is written without tokens, and none without any that were read: a zero beside one is no fact. */
+export const besideText = (usage: TokenUsage | null, text: string): TokenUsage | null => {
+  if (usage === null || text === '') return usage;
+  const { inputTokens, outputTokens } = usage;
+  if (!inputTokens && !outputTokens) return null;
+  return { ...usage, inputTokens: inputTokens || null, outputTokens: outputTokens || null };
 };

@@ -22,10 +22,12 @@ const message = z.object({
   // Left out by a filter that cut the answer off.
   content: z.string().nullish(),
   refusal: z.string().nullish(),
+  /** Whether the web was searched, for all that can be read. Nothing says how often. */
   annotations: z
-    .array(z.looseObject({ type: z.string() }))
+    .array(z.object({ type: z.string() }))
     .nullish()
-    .catch(null),
+    .transform((annotations) => annotations?.some(({ type }) => type === 'url_citation') ?? false)
+    .catch(true),
 });
 const answerForm = z.object({
   error: z.null().optional(),
@@ -70,7 +72,7 @@ const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: Compl
     ...(stop !== undefined && { stop }),
   }) satisfies ChatCompletionCreateParamsNonStreaming;
 
-const readUsage = (answer: unknown, annotations: readonly { type: string }[]): TokenUsage | null => {
+const readUsage = (answer: unknown, searched: boolean): TokenUsage | null => {
   const reported = usageForm.safeParse(answer).data;
   if (reported === undefined) return null;
   const {
@@ -82,22 +84,21 @@ const readUsage = (answer: unknown, annotations: readonly { type: string }[]): T
   return reportedUsage({
     inputTokens: prompt_tokens,
     outputTokens: completion_tokens,
-    cachedInputTokens: ofInput('cached_tokens'),
-    cacheWriteTokens: ofInput('cache_write_tokens'),
+    cachedInputTokens: ofInput.of('cached_tokens'),
+    cacheWriteTokens: ofInput.of('cache_write_tokens'),
     hourCacheWriteTokens: 0,
     webSearches: 0,
     listed:
       isListed(reported.service_tier, 'default') &&
-      ofInput('audio_tokens') === 0 &&
-      ofOutput('audio_tokens') === 0 &&
-      // The web was searched, and nothing says how often.
-      annotations.every(({ type }) => type !== 'url_citation'),
+      ofInput.of('audio_tokens') === 0 &&
+      ofOutput.of('audio_tokens') === 0 &&
+      !searched,
   });
 };
 
 const read: Dialect['read'] = (answer) => {
   const choice = answerForm.safeParse(answer).data?.choices[0];
-  const usage = readUsage(answer, choice?.message?.annotations ?? []);
+  const usage = readUsage(answer, choice?.message?.annotations ?? false);
   if (choice === undefined) return { result: null, usage };
   const content = choice.message?.content || null;
   const refusal = choice.message?.refusal || null;

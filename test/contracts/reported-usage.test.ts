@@ -14,6 +14,10 @@ const offList = { ...plain, offList: true as const };
 /** What is no figure, whoever reports it. */
 const NO_FIGURES = ['7', -1, 1.5, 2 ** 53, 1e300, true, [], {}];
 
+const annotated = (annotations: unknown): Fields => ({
+  choices: [{ finish_reason: 'stop', message: { role: 'assistant', content: 'Hi.', annotations } }],
+});
+
 const CASES: Record<string, Case[]> = {
   openai: [
     ['the default tier', {}, { service_tier: 'default' }, plain],
@@ -25,6 +29,12 @@ const CASES: Record<string, Case[]> = {
     ['sound that was spoken', { completion_tokens_details: { audio_tokens: 1 } }, {}, offList],
     ['a cached part', { prompt_tokens_details: { cached_tokens: 1 } }, {}, { ...plain, cachedInputTokens: 1 }],
     ['no parts', { prompt_tokens_details: null }, {}, plain],
+    ['a citation of the web', {}, annotated([{ type: 'url_citation' }]), offList],
+    ['another annotation', {}, annotated([{ type: 'file_citation' }]), plain],
+    ['no annotations', {}, annotated(null), plain],
+    ...[[{ type: 'file_citation' }, 'x'], [{}], 'url_citation', { type: 'url_citation' }].map(
+      (annotations): Case => [`annotations of ${JSON.stringify(annotations)}`, {}, annotated(annotations), offList],
+    ),
     [
       'parts that are a text',
       { prompt_tokens_details: 'none' },
@@ -68,6 +78,14 @@ const CASES: Record<string, Case[]> = {
       {},
       { ...plain, inputTokens: 6, cacheWriteTokens: 5 },
     ],
+    ...[5, '5', -1, null].map(
+      (written): Case => [
+        `${JSON.stringify(written)} of a cache for a day`,
+        { cache_creation_input_tokens: 5, cache_creation: { ephemeral_24h_input_tokens: written } },
+        {},
+        { ...(written === null ? plain : offList), inputTokens: 6, cacheWriteTokens: 5 },
+      ],
+    ),
     [
       'searches',
       { server_tool_use: { web_search_requests: 2, web_fetch_requests: 9 } },
@@ -77,6 +95,12 @@ const CASES: Record<string, Case[]> = {
     ['no searches', { server_tool_use: { web_search_requests: 0 } }, {}, plain],
     ['another tool', { server_tool_use: { code_execution_requests: 1 } }, {}, offList],
     ['searches without a figure', { server_tool_use: { web_search_requests: 'many' } }, {}, offList],
+    [
+      'parts that are null',
+      { cache_read_input_tokens: null, cache_creation_input_tokens: null, server_tool_use: null },
+      {},
+      plain,
+    ],
     ['a cached part', { cache_read_input_tokens: 4 }, {}, { ...plain, inputTokens: 5, cachedInputTokens: 4 }],
     ['output without a figure', { output_tokens: null }, {}, { ...plain, outputTokens: null }],
     ...NO_FIGURES.flatMap((value): Case[] => [
@@ -107,6 +131,15 @@ const CASES: Record<string, Case[]> = {
       {},
       { ...plain, inputTokens: 6, cacheWriteTokens: 5, hourCacheWriteTokens: 3 },
     ],
+    ...['24h', '1d', ''].map(
+      (ttl): Case => [
+        `a cache for ${JSON.stringify(ttl)}`,
+        { cacheWriteInputTokens: 5, cacheDetails: [{ ttl, inputTokens: 5 }] },
+        {},
+        { ...offList, inputTokens: 6, cacheWriteTokens: 5 },
+      ],
+    ),
+    ['none for a day', { cacheDetails: [{ ttl: '24h', inputTokens: 0 }] }, {}, plain],
     ['output without a figure', { outputTokens: null }, {}, { ...plain, outputTokens: null }],
     ['input of -1', { inputTokens: -1 }, {}, { ...plain, inputTokens: null }],
     ['input of 1.5', { inputTokens: 1.5 }, {}, { ...plain, inputTokens: null }],
@@ -144,6 +177,38 @@ describe.each(VENDORS)('$provider', (vendor) => {
     });
     expect(outcome).toMatchObject({ kind: 'completed', result: { content: 'Hi.' } });
     expect(outcome.usage).toEqual(expected);
+  });
+});
+
+/** Their names of input and output. */
+const FIGURES: Record<string, [string, string]> = {
+  openai: ['prompt_tokens', 'completion_tokens'],
+  anthropic: ['input_tokens', 'output_tokens'],
+  bedrock: ['inputTokens', 'outputTokens'],
+};
+
+describe.each(VENDORS)('$provider: beside a text', (vendor) => {
+  const [input = '', output = ''] = FIGURES[vendor.provider] ?? [];
+  test.each([
+    [0, 0, null],
+    [0, 2, { ...plain, inputTokens: null }],
+    [1, 0, { ...plain, outputTokens: null }],
+    [1, 2, plain],
+  ])('input of %i and output of %i are facts as far as they can be', async (read, written, expected) => {
+    const server = await startRawServer(
+      json(200, { ...vendor.answerBody('Hi.'), usage: { [input]: read, [output]: written } }),
+    );
+    const adapter = vendor.open(server.url + vendor.basePath);
+    const outcome = await adapter.complete({
+      request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+      userKey: vendor.userKey,
+      traceparent: null,
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+    });
+    expect(outcome).toMatchObject({ kind: 'completed', usage: expected });
+    await adapter.close();
+    await server.close();
   });
 });
 

@@ -18,6 +18,12 @@ const PRICE_LISTS = { openai: 'openai', anthropic: 'anthropic', bedrock: 'aws' }
   string
 >;
 
+/**
+ * Models that search the web at every call, at a fee for each search that the list has not and no answer counts
+ * (https://developers.openai.com/api/docs/pricing).
+ */
+const SEARCHES_UNASKED = /-(?:search-(?:preview|api)|deep-research)(?!\w)/;
+
 export type Price = {
   /** Whole nano-dollars, rounded once; null where no price is known for the model, or for all that was used. */
   costNano: number | null;
@@ -45,7 +51,8 @@ export const createPrices = (file: PriceFile | null): Prices => {
     if (file && own) {
       return { costNano: costNano(usage, model, asListed(model, own)), priceVersion: `price-file-${file.version}` };
     }
-    return { costNano: costNano(usage, model, { providerId: PRICE_LISTS[provider] }), priceVersion: LIST_VERSION };
+    const listed = SEARCHES_UNASKED.test(model) ? null : costNano(usage, model, { providerId: PRICE_LISTS[provider] });
+    return { costNano: listed, priceVersion: LIST_VERSION };
   };
   return {
     of,

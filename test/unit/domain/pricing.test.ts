@@ -132,6 +132,26 @@ test.each<[string, Provider, string]>([
   expect(nano(provider, model, used(1_000, 1_000))).toBeNull();
 });
 
+test.each([
+  'gpt-4o-search-preview',
+  'gpt-4o-mini-search-preview',
+  'gpt-4o-mini-search-preview-2025-03-11',
+  'gpt-5-search-api',
+  'o3-deep-research',
+])('%s searches at a fee that nothing counts: unpriced, whatever a call used, and not to be estimated', (model) => {
+  expect(nano('openai', model, used(1_000, 1_000))).toBeNull();
+  expect(createPrices(null).max('openai', model, { inputTokens: 1_000, outputTokens: 1_000 })).toBeNull();
+});
+
+test('no model of the lists that is made for searches is priced without their fee, and no other is lost', () => {
+  const models = findProvider({ providerId: 'openai' })?.models ?? [];
+  const priced = (id: string): boolean => nano('openai', id, used(1_000, 1_000)) !== null;
+  const searching = models.filter(({ id, description }) => /\bsearch/i.test(`${id} ${description ?? ''}`));
+  expect(searching.map(({ id }) => id)).toContain('gpt-4o-search-preview');
+  expect(searching.filter(({ id }) => priced(id)).map(({ id }) => id)).toEqual([]);
+  expect(['gpt-4o', 'gpt-4o-mini', 'gpt-4.1', 'gpt-5'].every(priced)).toBe(true);
+});
+
 describe('beyond tokens at the price of the list', () => {
   test.each<[string, Provider, string, TokenUsage, number | null]>([
     // 6 × 2.00 + 3 × 2.50 + 1 × 4.00
