@@ -1,6 +1,7 @@
 /** What only one provider does, and how its adapter takes it. */
 import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { type BedrockAuth, createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
@@ -331,9 +332,9 @@ describe('bedrock', () => {
 
   // The SDK exports none of them.
   const lists = readFileSync(
-    new URL(
+    join(
+      import.meta.dirname,
       '../../node_modules/@smithy/core/dist-es/submodules/retry/service-error-classification/constants.js',
-      import.meta.url,
     ),
     'utf8',
   );

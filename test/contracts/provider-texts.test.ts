@@ -41,6 +41,9 @@ describe('scrubDetail', () => {
     'このモデルはご利用のリージョンでは現在サポートされていないため、別のモデルを選択するか、リージョンを変更してからもう一度お試しください。詳しくはドキュメントをご覧ください。',
     'You need to provide your API key in an Authorization header using Bearer auth.',
     'ServiceQuotaExceededException of BedrockRuntimeServiceException: INVALID_PAYMENT_INSTRUMENT',
+    'Install sk-learn, see hf-transformers-model, fw_model: or r8-foo; pk-list and rk-table are names too.',
+    'messages.1: Unexpected role "system"; role: tool_result stands after role user.',
+    'You sent 1,234,567 tokens at 1732800000123, request 20261128120000.',
     'Use **max_tokens** … or wait… until 2026-12-01T00:00:00Z.',
   ])('leaves %j as it is', (text) => {
     expect(scrubDetail(text, null)).toBe(text);
@@ -58,6 +61,16 @@ describe('scrubDetail', () => {
     ['密钥sk-proj-abcdef无效', '密钥[removed]无效'],
     ['User: arn:aws:iam::123456789012:user/gateway is not authorized', 'User: [removed] is not authorized'],
     ['at https://me:secret@host/path', 'at https://[removed]@host/path'],
+    ['account 123456789012 or 1234-5678-9012 has none', 'account [removed] or [removed] has none'],
+    [
+      'Your account 123456789012 may not (role bedrock-prod-gateway, vpce-0a1b2c3d4e5f67890).',
+      'Your account [removed] may not (role [removed], [removed]).',
+    ],
+    ['assumed role "Gateway1" of AROAIOSFODNN7EXAMPLE:session', 'assumed role "[removed]" of [removed]:session'],
+    ['s%6B-proj-abc, &#115;k-proj-abc, \\u0073k-proj-abc', '[removed], [removed], [removed]'],
+    ['s\u200bk-pro\u2060j-abc and %2573k-ant-abc', '[removed] and [removed]'],
+    ['sk-abcdefghijklmnopqrst, gsk_abc1 and sk-aBc', '[removed], [removed] and [removed]'],
+    ['&#9999999; &#x110000; \\u{110000} \\xzz %zz %C3', '&#9999999; &#x110000; \\u{110000} \\xzz %zz %C3'],
     ['id 550e8400-e29b-41d4-a716-446655440000', 'id [removed]'],
     ['-----BEGIN PRIVATE KEY-----\nMIIEvQ', '[removed]'],
   ])('turns %j into %j', (text, expected) => {
@@ -69,6 +82,56 @@ describe('scrubDetail', () => {
     const passed = keys.filter((key) => scrubDetail(`The key ${key} is wrong.`, null)?.includes(key.slice(8, 24)));
     // One that happens to read like a name is not told from one; a user's own key is known, and never passes.
     expect(passed.length / keys.length).toBeLessThan(0.005);
+  });
+
+  test('a secret of AWS does not pass, wherever it stands', () => {
+    const secrets = Array.from({ length: 20_000 }, (_, index) =>
+      hash('sha512', `secret ${index}`, 'base64').slice(0, 40),
+    );
+    for (const secret of secrets) {
+      for (const text of [
+        `The secret ${secret} is wrong.`,
+        `SecretAccessKey=${secret}`,
+        `"${secret}",`,
+        `a/${secret}/b`,
+      ])
+        expect(scrubDetail(text, null)).not.toContain(secret.slice(8, 20));
+    }
+  });
+
+  const inEvery = (form: (character: string, code: number) => string) => (text: string) =>
+    Array.from(text)
+      .map((character) => form(character, character.charCodeAt(0)))
+      .join('');
+  const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');
+  test.each<[string, (text: string) => string]>([
+    ['as in a URL', inEvery((_, code) => `%${hex(code, 2)}`)],
+    ['as in a URL in a URL', inEvery((_, code) => `%25${hex(code, 2)}`)],
+    ['as in HTML', inEvery((_, code) => `&#${code};`)],
+    ['as in HTML, by hexadecimal numbers', inEvery((_, code) => `&#x${hex(code, 2)};`)],
+    ['as in HTML without an end', inEvery((_, code) => `&#${String(code).padStart(7, '0')}`)],
+    ['as in JSON', inEvery((_, code) => `\\u${hex(code, 4)}`)],
+    ['as in JavaScript', inEvery((_, code) => `\\u{${hex(code, 1)}}`)],
+    ['as in C', inEvery((_, code) => `\\x${hex(code, 2)}`)],
+    ['with its first character encoded', (text) => `%${hex(text.charCodeAt(0), 2)}${text.slice(1)}`],
+    ['with marks that have no width between', inEvery((character) => `${character}\u200b`)],
+    ['with soft hyphens between', inEvery((character) => `${character}\u00ad`)],
+    ['with commas between', inEvery((character) => `${character},`)],
+    ['with blanks and quotes between', inEvery((character) => `"${character}" `)],
+    ['with line breaks between', inEvery((character) => `${character}\r\n`)],
+    ['in capitals', (text) => text.toUpperCase()],
+    ['in wide letters', inEvery((character, code) => (code > 32 ? String.fromCharCode(code + 0xfee0) : character))],
+  ])('a user’s key %s does not pass', (_, disguise) => {
+    const tail = 'Qz7Lk2Vw9Xb4Tn8Rj5Hm3Pc6';
+    for (const prefix of ['sk-', 'sk-proj-', 'sk-ant-api03-', '']) {
+      const key = new Secret(prefix + tail);
+      for (const part of [prefix + tail, tail, tail.slice(0, 12), tail.slice(-10)]) {
+        const shown = scrubDetail(`Your key is ${disguise(part)} today.`, key);
+        expect(shown ?? '').not.toContain(disguise(part.slice(-8)).trim());
+        const letters = (shown ?? '').normalize('NFKC').replace(/[^A-Za-z0-9]/g, '');
+        expect(letters.toLowerCase()).not.toContain(part.slice(-8).toLowerCase());
+      }
+    }
   });
 
   test('what is cut off leaves no part of a key behind', () => {

@@ -43,6 +43,12 @@ describe('a part of it', () => {
     fc.assert(fc.property(fc.stringMatching(/^[^sk]*$/), (text) => !secret.isPartlyIn(text)));
   });
 
+  test('is eight letters and digits too, whatever stands between them and in whichever case', () => {
+    for (const text of ['p-r-o-j-q-z-7-l', 'P R O J\nQ,Z,7,L', 'ｐｒｏｊＱｚ７Ｌ', 'xprojQz 7Lx'])
+      expect(secret.isPartlyIn(text)).toBe(true);
+    expect(secret.isPartlyIn('p-r-o-j-q-z-7')).toBe(false);
+  });
+
   test('a value shorter than six characters has none', () => {
     expect(new Secret('short').isPartlyIn('short and long')).toBe(false);
     expect(new Secret('').isPartlyIn('')).toBe(false);
