@@ -46,6 +46,9 @@ export const OPENAI_ERRORS: readonly ErrorRow[] = [
     verdict: 'credential_refused',
   },
 
+  // Of its own load, though the number says that of a limit: https://github.com/AineeJames/ChatGPTerminator/issues/3
+  { status: 429, type: 'server_error', verdict: 'overloaded' },
+  { status: 429, text: /\bis currently overloaded\b/i, verdict: 'overloaded' },
   { code: 'rate_limit_exceeded', verdict: 'rate_limited' }, // GUIDE
 ];
 

@@ -244,6 +244,14 @@ const OPENAI: Row[] = [
     'the provider, for now',
     OPENAI_GUIDE,
   ],
+  [
+    429,
+    'server_error',
+    'That model is currently overloaded with other requests.',
+    'the provider’s load',
+    'https://github.com/AineeJames/ChatGPTerminator/issues/3',
+  ],
+  [429, 'requests', 'The engine is currently overloaded, please try again later.', 'the provider’s load', OPENAI_GUIDE],
   [503, 'server_error', 'Slow Down', 'the provider’s load', OPENAI_GUIDE, { 'retry-after': '20' }],
 ];
 
