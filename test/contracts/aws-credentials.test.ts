@@ -111,6 +111,7 @@ describe('what is thrown while the worker looks for credentials lets the job run
       usage: null,
       providerRequestId: null,
       providerStatus: null,
+      retryAfterMs: null,
     });
     expect(bedrock.received).toHaveLength(0);
   };
