@@ -405,8 +405,8 @@ describe('Redis runs full', { timeout: 60_000 }, () => {
 describe('a finished call is written once whatever Redis says meanwhile', { timeout: 60_000 }, () => {
   const states = {
     'a user that may run no script': {
-      enter: (redis) => redis.call('ACL', 'SETUSER', 'default', '-evalsha', '-eval'),
-      leave: (redis) => redis.call('ACL', 'SETUSER', 'default', '+evalsha', '+eval'),
+      enter: (redis) => redis.call('ACL', 'SETUSER', 'default', '-fcall', '-evalsha', '-eval'),
+      leave: (redis) => redis.call('ACL', 'SETUSER', 'default', '+fcall', '+evalsha', '+eval'),
     },
     'too few replicas': {
       enter: (redis) => redis.config('SET', 'min-replicas-to-write', '1'),
