@@ -3,15 +3,9 @@
 import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
 import type { LineError } from './errors.ts';
 import { type BatchId, type JobId, stemOf } from './ids.ts';
-import {
-  deliveredUsage,
-  errorJson,
-  type FinalStatus,
-  isoTime,
-  type JobErrorJson,
-  type JobRecord,
-  type UsageJson,
-} from './job.ts';
+import { deliveredUsage, errorJson, type FinalStatus, isoTime, type JobErrorJson, type UsageJson } from './job.ts';
+import type { BatchRecord } from './records/batch-record.ts';
+import type { JobRecord } from './records/job-record.ts';
 import type { UsageSums } from './usage.ts';
 import { parseWebhook } from './webhook.ts';
 
@@ -40,8 +34,8 @@ export const isFinalBatch = (status: string): boolean => FINAL.some((final) => f
 /** A batch uses at most this many different models: each has a lane of its own. */
 export const MODELS_A_BATCH = 64;
 
-/** What one read of a batch gives. Every value of the record is text. */
-export type BatchView = { id: BatchId; record: Readonly<Record<string, string>>; usage: UsageSums };
+/** What one read of a batch gives. */
+export type BatchView = { id: BatchId; record: BatchRecord; usage: UsageSums };
 
 export const batchStatusOf = ({ record }: BatchView): BatchStatus => record.status as BatchStatus; // Only the scripts write it.
 
@@ -81,9 +75,9 @@ export type Batch = {
 /** The object that clients see. */
 export const toBatch = (view: BatchView): Batch => {
   const { id, record, usage } = view;
-  const text = (field: string): string => record[field] ?? '';
-  const count = (field: string): number => Number(record[field] ?? 0);
-  const time = (field: string): string | null => (record[field] ? isoTime(record[field]) : null);
+  const text = (field: keyof BatchRecord): string => record[field] ?? '';
+  const count = (field: keyof BatchRecord): number => Number(record[field] ?? 0);
+  const time = (field: keyof BatchRecord): string | null => (record[field] ? isoTime(record[field]) : null);
   return {
     id,
     object: 'batch',

@@ -3,6 +3,7 @@ import type { CompletionResult, CredentialKind, Provider } from './completion.ts
 import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
 import type { BatchId, JobId } from './ids.ts';
 import type { AttemptOutcome } from './outcome.ts';
+import type { JobRecord } from './records/job-record.ts';
 
 /**
  * queued ──claim──> in_progress ──settle──> completed | failed | cancelled | expired
@@ -26,9 +27,6 @@ export const WAIT_REASONS = [
   'worker_ability',
 ] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
-
-/** A job's record as Redis keeps it: every value is text. */
-export type JobRecord = Readonly<Record<string, string>>;
 
 /** What one read of a job gives: its record, its place while it waits, and its result. */
 export type JobView = {
@@ -97,8 +95,8 @@ export const attemptsOf = ({ record }: JobView): number => Number(record.attempt
 /** The object that clients see; `withResult: false` leaves the result out, as lists do. */
 export const toJob = (view: JobView, { withResult }: { withResult: boolean }): Job => {
   const { id, record } = view;
-  const text = (field: string): string => record[field] ?? '';
-  const time = (field: string): string | null => (record[field] ? isoTime(record[field]) : null);
+  const text = (field: keyof JobRecord): string => record[field] ?? '';
+  const time = (field: keyof JobRecord): string | null => (record[field] ? isoTime(record[field]) : null);
   const attempts = listAttempts(record);
   const price = text('price_version');
   return {
@@ -176,7 +174,7 @@ const listAttempts = (record: JobRecord): AttemptJson[] =>
   Object.entries(record)
     .filter(([field]) => field.startsWith('attempt:'))
     .map(([field, row]) => {
-      const [started = '', finished, outcome, requestId] = row.split('|');
+      const [started = '', finished, outcome, requestId] = (row ?? '').split('|');
       return {
         number: Number(field.slice('attempt:'.length)),
         started_at: isoTime(started),

@@ -1,5 +1,6 @@
 /** A delivery: one event on its way to one URL, as Redis keeps it and as the API shows it. */
 import type { DeliveryId } from '../ids.ts';
+import type { DeliveryRecord } from '../records/delivery-record.ts';
 import type { WebhookEventType } from '../webhook-event.ts';
 import { DELIVERY_FAILURES } from './delivery-outcome.ts';
 
@@ -20,9 +21,6 @@ export type DeliveryReason = (typeof DELIVERY_REASONS)[number];
 /** What an attempt came to. `unknown`: the worker died or was stopped; the event may have arrived. */
 export const DELIVERY_CODES = ['delivered', ...DELIVERY_FAILURES, 'subject_gone', 'unknown'] as const;
 export type DeliveryCode = (typeof DELIVERY_CODES)[number];
-
-/** A delivery's record as Redis keeps it: every value is text. */
-export type DeliveryRecord = Readonly<Record<string, string>>;
 
 export type Delivery = {
   /** The `webhook-id` header of every attempt. */
@@ -60,7 +58,7 @@ export const toDelivery = (id: DeliveryId, record: DeliveryRecord, dueMs: string
   const attempts = Object.entries(record)
     .filter(([field]) => field.startsWith('attempt:'))
     .map(([field, row]) => {
-      const [started = '', ms, code, status] = row.split('|');
+      const [started = '', ms, code, status] = (row ?? '').split('|');
       return {
         number: Number(field.slice('attempt:'.length)),
         started_at: isoTime(started),

@@ -3,6 +3,8 @@
  * It reads the raw keys, and shares with the gateway only their names.
  */
 import { Redis } from 'ioredis';
+import { RECORDS } from '../../../shared/domain/records/all-records.ts';
+import { hasField } from '../../../shared/domain/records/record.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../until.ts';
 import { idInLane, readBatches, stemOfLine } from './batch-invariants.ts';
@@ -68,6 +70,14 @@ export const findViolations = async (
     return new Map(rows.filter(([, fields]) => Object.keys(fields).length > 0));
   };
 
+  for (const [name, fields] of Object.entries(RECORDS)) {
+    // A cast because Object.entries forgets the names.
+    for (const [id, found] of await hashes(name as keyof typeof RECORDS)) {
+      for (const field of Object.keys(found)) {
+        expect(hasField(fields, field), `${name} ${id} has a field ${field} that its record does not list`);
+      }
+    }
+  }
   const jobs = await hashes('JOB');
   const lanes = await hashes('LANE');
   const tenants = await hashes('TENANT');
