@@ -53,41 +53,20 @@ call('HSET', TENANT .. tenant, 'requests', requests, 'requests_at', now, 'stored
 if entry ~= '' then
   call('SET', IDEMPOTENCY .. entry, '- ' .. id, 'PX', input.idempotency_ms)
 end
-call(
-  'HSET',
-  BATCH .. stem,
-  'id',
-  id,
-  'tenant',
-  tenant,
-  'provider',
-  input.provider,
-  'credential',
-  input.credential,
-  'status',
-  'staging',
-  'platform_key',
-  input.platform_key,
-  'begun',
-  now
-)
-local optional = {
-  'parent',
-  input.parent,
-  'sandbox',
-  input.sandbox and '1' or '',
-  'idempotency',
-  entry,
-  'fingerprint',
-  input.fingerprint,
-  'traceparent',
-  input.traceparent,
-}
-for i = 1, #optional, 2 do
-  if optional[i + 1] ~= '' then
-    call('HSET', BATCH .. stem, optional[i], optional[i + 1])
-  end
-end
+Records.write(BATCH .. stem, {
+  id = id,
+  tenant = tenant,
+  provider = input.provider,
+  credential = input.credential,
+  status = 'staging',
+  platform_key = input.platform_key,
+  begun = now,
+  parent = input.parent,
+  sandbox = input.sandbox and 1,
+  idempotency = entry,
+  fingerprint = input.fingerprint,
+  traceparent = input.traceparent,
+})
 call('SET', STORED_BYTES .. stem .. ':' .. tenant, Bytes.RECORD_BYTES)
 call('ZADD', STORED_UNTIL, now + Bytes.BATCH_LOOK_MS, stem .. ':' .. tenant)
 call('ZADD', BATCH_DUE, lease_end, stem)

@@ -28,39 +28,27 @@ end
 
 Lanes.read_scheduler()
 local record = {
-  'status',
-  'in_progress',
-  'published',
-  now,
-  'deadline',
-  input.deadline_ms,
-  'unfinished',
-  row[3],
-  'lanes',
-  #input.lanes / 2,
-  'skipped',
-  input.skipped,
-  'entry',
-  call('XADD', BATCHES .. tenant, '*', 'id', row[2]),
+  status = 'in_progress',
+  published = now,
+  deadline = input.deadline_ms,
+  unfinished = row[3],
+  lanes = #input.lanes / 2,
+  skipped = input.skipped,
+  entry = call('XADD', BATCHES .. tenant, '*', 'id', row[2]),
+  metadata = input.metadata,
+  webhook = input.webhook,
+  errors = input.errors,
 }
-local optional = { 'metadata', input.metadata, 'webhook', input.webhook, 'errors', input.errors }
-for i = 1, #optional, 2 do
-  if optional[i + 1] ~= '' then
-    record[#record + 1] = optional[i]
-    record[#record + 1] = optional[i + 1]
-  end
-end
 for i = 1, #input.lanes, 2 do
   local n = (i - 1) / 2
   local lane = stem .. '.' .. n
-  record[#record + 1] = 'model:' .. n
-  record[#record + 1] = input.lanes[i]
+  record['model:' .. n] = input.lanes[i]
   Lanes.keep_lane(lane, tenant, 'batch', input.lanes[i + 1], deadline)
   -- Upkeep that comes late must still find all that waits: the lane goes with its batch.
   call('PERSIST', LANE .. lane)
   Lanes.enter_lane(lane)
 end
-call('HSET', BATCH .. stem, unpack(record))
+Records.write(BATCH .. stem, record)
 -- Its lines passed the limit; beside them this is little.
 Bytes.change_batch(stem, tenant, #input.metadata + #input.webhook + #input.errors)
 Limits.count_waiting(tenant, 'batch', row[3])

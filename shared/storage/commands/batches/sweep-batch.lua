@@ -55,7 +55,7 @@ local function drain()
     if job.status == 'queued' or is_late then
       Jobs.close_lost_attempt(id, job, 'lost')
       if row[2] == 'expired' then
-        Jobs.finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
+        Jobs.finish(id, job, 'expired', retention, { error = 'deadline_exceeded' })
       else
         Jobs.finish_cancelled(id, job, retention)
       end

@@ -30,7 +30,7 @@ if last and last.outcome == '' and last.claim ~= claim then
   Jobs.close_lost_attempt(id, job, 'lost')
   local crashes = call('HINCRBY', JOB .. id, 'crashes', 1)
   if crashes >= input.max_crashes then
-    Jobs.finish(id, job, 'failed', retention, { 'error', 'internal_error' })
+    Jobs.finish(id, job, 'failed', retention, { error = 'internal_error' })
     return { 'refused', 'crashed', Feed.serve(4) }
   end
 end
@@ -41,13 +41,13 @@ if call('SISMEMBER', CANCELLING, id) == 1 or batch[2] == 'cancelled' or Jobs.is_
   return { 'refused', 'cancelled', Feed.serve(4) }
 end
 if tonumber(row[1]) <= now then
-  Jobs.finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
+  Jobs.finish(id, job, 'expired', retention, { error = 'deadline_exceeded' })
   return { 'refused', 'expired', Feed.serve(4) }
 end
 
 if not (last and last.outcome == '' and last.claim == claim) then
   if attempt >= input.max_attempts then
-    Jobs.finish(id, job, 'failed', retention, { 'error', 'internal_error' })
+    Jobs.finish(id, job, 'failed', retention, { error = 'internal_error' })
     return { 'refused', 'crashed', Feed.serve(4) }
   end
   local lacking = Jobs.lacking(job.needs, input.abilities)
@@ -58,7 +58,7 @@ if not (last and last.outcome == '' and last.claim == claim) then
     return { 'refused', 'lacking', Feed.serve(4) }
   end
   if not Jobs.reserve_call(id, job) then
-    Jobs.finish(id, job, 'failed', retention, { 'error', 'budget_exceeded' })
+    Jobs.finish(id, job, 'failed', retention, { error = 'budget_exceeded' })
     return { 'refused', 'over_budget', Feed.serve(4) }
   end
   if job.needs then

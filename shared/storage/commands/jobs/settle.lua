@@ -70,18 +70,6 @@ if FINAL[job.status] then
   return { 'superseded', {} }
 end
 
-local function final_fields()
-  local fields = {}
-  local optional = { 'error', input.error, 'provider_status', input.provider_status, 'detail', input.detail }
-  for i = 1, #optional, 2 do
-    if optional[i + 1] ~= '' then
-      fields[#fields + 1] = optional[i]
-      fields[#fields + 1] = optional[i + 1]
-    end
-  end
-  return fields
-end
-
 if next_step == 'completed' then
   Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, 'completed', '')
   if not current then
@@ -98,14 +86,9 @@ if next_step == 'completed' then
   if upstream then
     Lanes.relieve(upstream, job.lane, id, tonumber(attempt.started))
   end
-  local fields = {}
-  if reported then
-    fields = {
-      'used',
-      input.input_tokens .. '|' .. input.output_tokens .. '|' .. input.cached_input_tokens .. '|' .. input.cost_nano,
-    }
-  end
-  Jobs.finish(id, job, 'completed', retention, fields, #input.result)
+  local figures = { input.input_tokens, input.output_tokens, input.cached_input_tokens, input.cost_nano }
+  local used = reported and table.concat(figures, '|')
+  Jobs.finish(id, job, 'completed', retention, { used = used }, #input.result)
   return { 'completed', Feed.serve(input.max_handoffs) }
 end
 
@@ -138,7 +121,8 @@ if became == 'cancelled' then
   Jobs.finish_cancelled(id, job, retention)
   return { became, Feed.serve(input.max_handoffs) }
 elseif FINAL[became] then
-  Jobs.finish(id, job, became, retention, final_fields(), #input.detail)
+  local fields = { error = input.error, provider_status = input.provider_status, detail = input.detail }
+  Jobs.finish(id, job, became, retention, fields, #input.detail)
   return { became, Feed.serve(input.max_handoffs) }
 end
 

@@ -74,77 +74,40 @@ if input.estimate_nano ~= '' then
   reservation = made
 end
 requests = requests + Limits.UNIT
-call(
-  'HSET',
-  TENANT .. tenant,
-  'requests',
-  requests,
-  'requests_at',
-  now,
-  'waiting:' .. class,
-  waiting + 1,
-  'stored_bytes',
-  stored + bytes
-)
+Records.write(TENANT .. tenant, {
+  requests = requests,
+  requests_at = now,
+  ['waiting:' .. class] = waiting + 1,
+  stored_bytes = stored + bytes,
+})
 call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
 
 Lanes.keep_lane(lane, tenant, class, upstream, deadline)
 local ticket = call('HINCRBY', LANE .. lane, 'tail', 1)
-local record = {
-  'tenant',
-  tenant,
-  'lane',
-  lane,
-  'provider',
-  input.provider,
-  'model',
-  input.model,
-  'credential',
-  input.credential,
-  'status',
-  'queued',
-  'created',
-  now,
-  'deadline',
-  input.deadline_ms,
-  'timeout',
-  input.timeout_ms,
-  'ticket',
-  ticket,
-  'platform_key',
-  input.platform_key,
-  'tokens',
-  input.tokens,
-  'held',
-  Bytes.enter(tenant, bytes, deadline + input.retention_ms, #input.request),
-}
-local optional = {
-  'metadata',
-  input.metadata,
-  'sandbox',
-  input.sandbox and '1' or '',
-  'fingerprint',
-  input.fingerprint,
-  'webhook',
-  input.webhook,
-  'traceparent',
-  input.traceparent,
-  'class',
-  class == 'batch' and class or '',
-  'estimate',
-  input.estimate_nano,
-  'reservation',
-  reservation,
-  'needs',
-  input.needs,
-}
-for i = 1, #optional, 2 do
-  if optional[i + 1] ~= '' then
-    record[#record + 1] = optional[i]
-    record[#record + 1] = optional[i + 1]
-  end
-end
-call('HSET', JOB .. id, unpack(record))
+Records.write(JOB .. id, {
+  tenant = tenant,
+  lane = lane,
+  provider = input.provider,
+  model = input.model,
+  credential = input.credential,
+  status = 'queued',
+  created = now,
+  deadline = input.deadline_ms,
+  timeout = input.timeout_ms,
+  ticket = ticket,
+  platform_key = input.platform_key,
+  tokens = input.tokens,
+  held = Bytes.enter(tenant, bytes, deadline + input.retention_ms, #input.request),
+  metadata = input.metadata,
+  sandbox = input.sandbox and 1,
+  fingerprint = input.fingerprint,
+  webhook = input.webhook,
+  traceparent = input.traceparent,
+  class = class == 'batch' and class,
+  estimate = input.estimate_nano,
+  reservation = reservation,
+  needs = input.needs,
+})
 call('SET', REQUEST .. id, input.request)
 if input.sealed_key ~= '' then
   call('SET', SEALED .. id, input.sealed_key, 'PXAT', deadline + 60000)

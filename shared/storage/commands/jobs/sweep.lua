@@ -15,7 +15,7 @@ for i = 1, #due, 2 do
     call('ZREM', DEADLINES, id)
   elseif job.status == 'queued' or tonumber(due[i + 1]) + input.grace_ms <= now then
     Jobs.close_lost_attempt(id, job, 'lost')
-    Jobs.finish(id, job, 'expired', retention, { 'error', 'deadline_exceeded' })
+    Jobs.finish(id, job, 'expired', retention, { error = 'deadline_exceeded' })
     expired = expired + 1
   end
 end

@@ -132,14 +132,11 @@ function Jobs.finish(id, job, status, retention_ms, fields, stored)
   local stem = Lines.batch_of(id)
   if not stem then
     local ends = now + retention_ms
-    fields[#fields + 1] = 'retained'
-    fields[#fields + 1] = ends
-    if job.held then
-      fields[#fields + 1] = 'held'
-      fields[#fields + 1] = Bytes.move(job.tenant, job.held, stored or 0, ends)
-    end
+    fields.retained = ends
+    fields.held = job.held and Bytes.move(job.tenant, job.held, stored or 0, ends)
   end
-  call('HSET', JOB .. id, 'status', status, 'finished', now, unpack(fields))
+  fields.status, fields.finished = status, now
+  Records.write(JOB .. id, fields)
   News.announce(id, status)
   Usage.count(job, stem, { requests = 1, [status] = 1 })
   if stem then
@@ -162,7 +159,7 @@ end
 
 -- Ends a job that was cancelled, by its tenant or by the operator.
 function Jobs.finish_cancelled(id, job, retention_ms)
-  Jobs.finish(id, job, 'cancelled', retention_ms, Jobs.is_stopped(id, job) and { 'error', Stops.STOPPED } or {})
+  Jobs.finish(id, job, 'cancelled', retention_ms, { error = Jobs.is_stopped(id, job) and Stops.STOPPED })
 end
 
 -- An attempt's row: `started|finished|outcome|provider request id|claim`, and what later releases add behind that;

@@ -80,7 +80,7 @@ function Lines.error_without_turn(stopped_as, stop_error)
   return stop_error or stopped_as == 'expired' and 'deadline_exceeded' or nil
 end
 
--- The record of a line that has had no turn, as field, value, …
+-- The record of a line that has had no turn.
 function Lines.waiting_record(stem, line)
   local batch = call(
     'HMGET',
@@ -96,48 +96,31 @@ function Lines.waiting_record(stem, line)
     'fingerprint',
     'traceparent'
   )
-  local record = {
-    'tenant',
-    batch[1],
-    'lane',
-    stem .. '.' .. line.lane,
-    'provider',
-    batch[2],
-    'model',
-    batch[3],
-    'credential',
-    batch[4],
-    'status',
-    'queued',
-    'created',
-    batch[5],
-    'deadline',
-    batch[6],
-    'timeout',
-    line.timeout,
-    'ticket',
-    line.ticket,
-    'platform_key',
-    batch[7],
-    'class',
-    'batch',
-    'tokens',
-    line.tokens,
+  return {
+    tenant = batch[1],
+    lane = stem .. '.' .. line.lane,
+    provider = batch[2],
+    model = batch[3],
+    credential = batch[4],
+    status = 'queued',
+    created = batch[5],
+    deadline = batch[6],
+    timeout = line.timeout,
+    ticket = line.ticket,
+    platform_key = batch[7],
+    class = 'batch',
+    tokens = line.tokens,
+    sandbox = batch[8],
+    fingerprint = batch[9],
+    traceparent = batch[10],
+    estimate = line.estimate,
   }
-  local optional = { 'sandbox', batch[8], 'fingerprint', batch[9], 'traceparent', batch[10], 'estimate', line.estimate }
-  for i = 1, 8, 2 do
-    if optional[i + 1] then
-      record[#record + 1] = optional[i]
-      record[#record + 1] = optional[i + 1]
-    end
-  end
-  return record
 end
 
 -- Gives a line the record that it has from its first turn on; answers its status, ticket and tokens.
 function Lines.open(stem, id)
   local line = Lines.read(id)
-  call('HSET', JOB .. id, unpack(Lines.waiting_record(stem, line)))
+  Records.write(JOB .. id, Lines.waiting_record(stem, line))
   call('SADD', BATCH_OPEN .. stem, id)
   return { 'queued', line.ticket, line.tokens }
 end

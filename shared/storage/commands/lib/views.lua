@@ -62,7 +62,7 @@ local function line_record(stem, id, flat)
     flat[#flat + 1] = value
   end
   if #flat == 0 then
-    flat = Lines.waiting_record(stem, line)
+    flat = Records.flat(Lines.waiting_record(stem, line))
     if batch[4] then
       set('status', batch[4])
       set('finished', batch[5])

@@ -26,18 +26,13 @@ for i = 1, #keys do
   end
 end
 
-local record = { 'tenant', tenant, 'digest', input.digest, 'pepper', input.pepper, 'created', now }
-local function set(field, value)
-  record[#record + 1] = field
-  record[#record + 1] = value
-end
-
+local record = { tenant = tenant, digest = input.digest, pepper = input.pepper, created = now }
 if replaced == '' then
-  set('name', input.name)
-  set('scopes', input.scopes)
+  record.name = input.name
+  record.scopes = input.scopes
   if input.expires_ms ~= '' then
-    set('expires', input.expires_ms)
-    set('lifetime', tonumber(input.expires_ms) - now)
+    record.expires = input.expires_ms
+    record.lifetime = tonumber(input.expires_ms) - now
   end
 else
   local old = call('HMGET', PLATFORM_KEY .. replaced, 'tenant', 'name', 'scopes', 'lifetime', 'expires')
@@ -48,11 +43,11 @@ else
   if expires <= now then
     return { 'expired' }
   end
-  set('name', old[2])
-  set('scopes', old[3])
+  record.name = old[2]
+  record.scopes = old[3]
   if old[4] then
-    set('expires', now + tonumber(old[4]))
-    set('lifetime', old[4])
+    record.expires = now + tonumber(old[4])
+    record.lifetime = old[4]
   end
   if input.overlap_ms == 0 then
     -- Gone at once, by no process's own clock.
@@ -67,7 +62,7 @@ end
 if count >= input.max_keys then
   return { 'full' }
 end
-call('HSET', PLATFORM_KEY .. id, unpack(record))
+Records.write(PLATFORM_KEY .. id, record)
 call('ZADD', TENANT_KEYS .. tenant, 0, id)
 if replaced == '' then
   Audit.append('key_issued', tenant, input.actor, id, input.name, input.scopes)
