@@ -1,9 +1,12 @@
--- seal-audit: the rows to seal next, for the worker that holds the chain's lease; before that it appends the seal of the rows that it was answered last.
+-- seal-audit: the rows to seal next, for the worker that holds the chain's lease; before that it
+-- appends the seal of the rows that it was answered last.
 --
--- In:  worker; lease_ms; max_rows: most rows; then nothing; seal: number; seal: id of its last row;
---      seal: rows; seal: sealed at ms; seal: pepper; seal: MAC
--- Out: {'follower'}, or {'leader', now ms, number of the newest seal, id of its last row, its MAC, {rows that follow as XRANGE answers them}}; 0, '0-0' and '' where nothing was sealed
--- A number is given once, so two sealers cannot fork the chain: what comes second is dropped. A sealer that dies leaves rows that the next one is answered.
+-- In:  worker; lease_ms; max_rows; seal: nothing, or number, id of its last row, rows, sealed at ms,
+--      pepper, MAC
+-- Out: {'follower'}, or {'leader', now ms, number of the newest seal, id of its last row, its
+--      MAC, {rows that follow as XRANGE answers them}}; 0, '0-0' and '' where nothing was sealed
+-- A number is given once, so two sealers cannot fork the chain: what comes second is dropped. A
+-- sealer that dies leaves rows that the next one is answered.
 
 local leader = call('GET', AUDIT_LEASE)
 if leader and leader ~= input.worker then

@@ -1,8 +1,8 @@
 -- trim-audit: forgets the rows and seals up to a new checkpoint, on which the rest of the chain stands.
 --
--- In:  before: number of the checkpoint that this one follows (0 none);
---      number: number of the last seal to forget; last: id of its last row; mac; pepper;
---      check: MAC of the checkpoint; keep_from: least id of a row to keep
+-- In:  before: the checkpoint that this one follows (0 none); number: the last seal to forget; last: id of
+--      its last row; mac: its MAC; pepper; check: MAC of the checkpoint; keep_from: the least id of a row
+--      to keep
 -- Out: 'trimmed' | 'stale' where another worker was first
 
 if number(call('HGET', AUDIT_CHECKPOINT, 'number'), 0) ~= input.before then

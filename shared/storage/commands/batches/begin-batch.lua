@@ -1,13 +1,15 @@
--- begin-batch: opens a batch that lines can be staged for. Nothing of it can be seen before `publish`; called again with the same id it changes nothing.
+-- begin-batch: opens a batch that lines can be staged for. Nothing of it can be seen before
+-- `publish`; called again with the same id it changes nothing.
 --
--- In:  stem; id; tenant; provider; credential; parent ('' none); sandbox; lease_ms;
---      idempotency_entry ('' none); idempotency_ms: ms that the entry stays; platform_key;
---      fingerprint: fingerprint of the user's key ('' none); requests_per_minute: most requests a minute;
---      max_queued: most lines of the tenant that may wait; traceparent ('' none);
---      max_stored_bytes: most bytes of the tenant that may be stored
--- Out: {'staging', rate}, {'in_progress', rate} where the entry is held by a batch that is being staged, {'known', rate, digest, id} where the entry's request was accepted,
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate, lines that wait}, {'too_many_stored_bytes', rate, bytes stored},
---      or {'stopped', rate, why as of `stop_of`}; `rate` as of `rate_of`
+-- In:  stem; id; tenant; provider; credential; parent ('' none); sandbox; lease_ms; idempotency_entry (''
+--      none); idempotency_ms: life of the entry; platform_key: the one that asks; fingerprint: of the
+--      user's key ('' none); requests_per_minute; max_queued: lines of the tenant that may wait;
+--      traceparent ('' none); max_stored_bytes: of the tenant
+-- Out: {'staging', rate}, {'in_progress', rate} where the entry is held by a batch that is
+--      being staged, {'known', rate, digest, id} where the entry's request was accepted,
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate, lines that
+--      wait}, {'too_many_stored_bytes', rate, bytes stored},
+--      or {'stopped', rate, why as of `Stops.reason_of`}; `rate` as of `Limits.rate_of`
 -- Only what may be staged counts as a request.
 -- Crash window: a batch whose API process died holds its entry until the lease is over.
 

@@ -1,6 +1,7 @@
--- erase-batch: from here on nobody can read a batch that has ended, or one that is being staged; `sweep-batch` deletes what it holds.
+-- erase-batch: from here on nobody can read a batch that has ended, or one that is being staged;
+-- `sweep-batch` deletes what it holds.
 --
--- In:  tenant; stem; being: 'staging' | 'final': which of the two it must be
+-- In:  tenant; stem; being: 'staging' | 'final', which of the two it must be
 -- Out: 'gone' | 'conflict' | 'erased'
 
 local row = call('HMGET', BATCH .. input.stem, 'tenant', 'status')

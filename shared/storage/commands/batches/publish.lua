@@ -1,12 +1,13 @@
--- publish: makes a staged batch one that runs, with all its lines, in one step. Called again it changes nothing.
+-- publish: makes a staged batch one that runs, with all its lines, in one step. Called again it
+-- changes nothing.
 --
--- In:  stem; tenant; deadline_ms; sealed_key ('' none); metadata: metadata JSON ('' none);
---      webhook: webhook as `record_event` takes it ('' none);
---      errors: errors of lines left out, as JSON ('' none); skipped: number of lines left out;
---      digest: digest of the request; idempotency_ms: ms that the idempotency entry stays;
---      max_queued: most lines of the tenant that may wait; max_handoffs: most hand-offs to make;
---      lanes: model; lanes: upstream
--- Out: {'published', what `view_batch` answers, {hand-offs}}, {'too_many_queued', lines that wait}, {'stopped', why as of `stop_of`}, or {'lost'} where the batch is not being staged any more
+-- In:  stem; tenant; deadline_ms; sealed_key ('' none); metadata: JSON ('' none); webhook: as
+--      `Outbox.record_event` takes it ('' none); errors: of lines left out, as JSON ('' none); skipped: how
+--      many were left out; digest: of the request; idempotency_ms: life of the entry; max_queued: lines of
+--      the tenant that may wait; max_handoffs; lanes: model and upstream of each (≤ 64)
+-- Out: {'published', what `Views.batch` answers, {hand-offs}}, {'too_many_queued', lines that
+--      wait}, {'stopped', why as of `Stops.reason_of`}, or {'lost'} where the batch is not being
+--      staged any more
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
 local stem, tenant, deadline = input.stem, input.tenant, input.deadline_ms

@@ -1,10 +1,12 @@
 -- read-outcomes: a batch's lines that are final, in the order in which they ended.
 --
--- In:  tenant; stem; index: place of the first: index in BATCH_OUTCOMES;
---      offset: and in BATCH_REST where a whole lane stands there; max_lines (≤ 64);
---      max_bytes: bytes that are enough; contents: 'result' | 'request'
--- Out: {} where nothing more has ended or the tenant has no such batch, or {place of the next: index, offset; lines…}, each
---      {id, index and offset of the place after it, custom id as JSON, status, used, price version, error, provider status, detail, result JSON}, or the same with {…, timeout ms, metadata JSON, request JSON} for the result
+-- In:  tenant; stem; index: in BATCH_OUTCOMES, of the first; offset: in BATCH_REST, if a whole lane stands
+--      there; max_lines (≤ 64); max_bytes: so many are enough; contents: 'result' | 'request'
+-- Out: {} where nothing more has ended or the tenant has no such batch, or {place of the next:
+--      index, offset; lines…}, each
+--      {id, index and offset of the place after it, custom id as JSON, status, used, price version,
+--      error, provider status, detail, result JSON}, or the same with {…, timeout ms, metadata
+--      JSON, request JSON} for the result
 
 local stem, index, offset, limit = input.stem, input.index, input.offset, input.max_lines
 if not Views.is_readable(stem, input.tenant) then

@@ -1,8 +1,11 @@
--- stage: adds lines to a batch that is not published, and renews its lease. Called again with the same lines it changes nothing more.
+-- stage: adds lines to a batch that is not published, and renews its lease. Called again with the
+-- same lines it changes nothing more.
 --
--- In:  stem; lease_ms; tenant; max_stored_bytes: most bytes of it that may be stored;
---      lines: what its id has after the stem; lines: lane; lines: contents as `read_staged` takes them
--- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with these lines}, {'stopped', why as of `stop_of`},
+-- In:  stem; lease_ms; tenant; max_stored_bytes: of it; lines: of each (≤ 32, all of one part of
+--      BATCH_LINES) what its id has after the stem, its lane, and its contents as `Lines.read_staged` takes
+--      them
+-- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with
+--      these lines}, {'stopped', why as of `Stops.reason_of`},
 --      or {'lost'} where the batch is not being staged any more
 
 local stem = input.stem
@@ -20,7 +23,8 @@ if call('HEXISTS', BATCH_LINES .. at, input.lines[1]:sub(4, 4)) == 1 then
   return { 'staged' }
 end
 local tenant, bytes, lines = input.tenant, 0, #input.lines / 3
--- Also of lines that are refused: pieces of an upload are under way together, and `sweep-batch` looks for so many.
+-- Also of lines that are refused: pieces of an upload are under way together, and `sweep-batch`
+-- looks for so many.
 call('HINCRBY', BATCH .. stem, 'total', lines)
 for i = 1, #input.lines, 3 do
   bytes = bytes + Bytes.RECORD_BYTES + #input.lines[i + 2]

@@ -1,7 +1,8 @@
--- sweep-batch: the next step of one batch that is due, or of a given one that is being erased; a bounded number of lines.
+-- sweep-batch: the next step of one batch that is due, or of a given one that is being erased; a
+-- bounded number of lines.
 --
--- In:  grace_ms: grace ms for running lines (their worker ends them itself); retention_ms;
---      stub_ms: ms that erased records stay; stem: stem to erase ('' whichever is due)
+-- In:  grace_ms: for running lines, which their worker ends itself; retention_ms; stub_ms: life of erased
+--      records; stem: the batch to erase ('' whichever is due)
 -- Out: {stem ('' where none is due), what was done, lines expired, {hand-offs}}
 
 local grace, retention = input.grace_ms, input.retention_ms
@@ -44,7 +45,8 @@ if not row[1] or input.stem ~= '' and not row[10] then
   return { stem, 'gone', 0, {} }
 end
 
--- Lines that had a turn and are not running end now; running ones when they report, or when their worker is lost past the deadline.
+-- Lines that had a turn and are not running end now; running ones when they report, or when their
+-- worker is lost past the deadline.
 local function drain()
   Lanes.read_scheduler()
   local page = call('SSCAN', BATCH_OPEN .. stem, row[5] or '0', 'COUNT', 64)

@@ -1,7 +1,8 @@
 -- view-lines: lines of a batch as jobs, by their number.
 --
--- In:  tenant; stem; first: number of the first line; max: most lines (≤ 64)
--- Out: {} where the tenant has no such batch, or {lines of the batch, {number, id, what `view_job` answers}, …}; lines that were erased are left out
+-- In:  tenant; stem; first: number of the first line; max (≤ 64)
+-- Out: {} where the tenant has no such batch, or {lines of the batch, {number, id, what
+--      `Views.job` answers}, …}; lines that were erased are left out
 
 local tenant, stem = input.tenant, input.stem
 if not Views.is_readable(stem, tenant) then

@@ -1,12 +1,17 @@
--- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider; from here on its credential counts as used.
+-- claim: a worker takes a hand-off and opens an attempt, before anything is sent to a provider;
+-- from here on its credential counts as used.
 --
--- In:  id; handoff: hand-off;
---      claim (the worker's own mark of this try: the same call sent again after a lost answer gets the same attempt);
---      max_crashes; retention_ms; max_attempts: most attempts of any outcome;
---      abilities: what jobs may need that this worker can do, names with spaces between
--- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job is final, was cancelled or stopped, expired, crashed or was tried too often, has no budget for the call, or needs what the worker lacks, or
---      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures, throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent ('' none), batch ('' none)}
--- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts a crash.
+-- In:  id; handoff; claim: the worker's own mark of this try (the same call sent again after a lost answer
+--      gets the same attempt); max_crashes; retention_ms; max_attempts: of any outcome; abilities: what
+--      jobs may need that this worker can do, with spaces between
+-- Out: {'refused', reason, {hand-offs}} where the hand-off is not the current one or the job
+--      is final, was cancelled or stopped, expired, crashed or was tried too often, has no budget
+--      for the call, or needs what the worker lacks, or
+--      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures,
+--      throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent (''
+--      none), batch ('' none)}
+-- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it
+-- `unknown` and counts a crash.
 
 -- So soon another worker may be handed what this one cannot do.
 local LACKING_AGAIN_MS = 1000

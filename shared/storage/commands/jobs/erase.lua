@@ -1,6 +1,7 @@
--- erase: forgets what a final job held. A stub stays behind for as long as an attempt of it may still report usage; of a line, what its batch counts and lists.
+-- erase: forgets what a final job held. A stub stays behind for as long as an attempt of it may
+-- still report usage; of a line, what its batch counts and lists.
 --
--- In:  id; tenant; stub_ms: ms that the stub stays
+-- In:  id; tenant; stub_ms: life of the stub
 -- Out: 'gone' | 'conflict' | 'erased'
 
 local id, tenant = input.id, input.tenant
@@ -31,7 +32,8 @@ end
 if not FINAL[job[2]] then
   return 'conflict'
 end
--- Its entry was made in the millisecond of its acceptance, or the next; one that the clock put elsewhere goes when the retention is over.
+-- Its entry was made in the millisecond of its acceptance, or the next; one that the clock put
+-- elsewhere goes when the retention is over.
 local entries = call('XRANGE', JOBS .. tenant, job[4], string.format('%.0f', job[4] + 1), 'COUNT', 64)
 for i = 1, #entries do
   if entries[i][2][2] == id then

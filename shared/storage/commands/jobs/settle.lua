@@ -1,16 +1,18 @@
--- settle: an attempt is over. Accounts what it reported and either makes the job final or puts it back; then hands off the next ids.
+-- settle: an attempt is over. Accounts what it reported and either makes the job final or puts it
+-- back; then hands off the next ids.
 --
--- In:  id; attempt; claim; outcome: outcome of the attempt; provider_request_id ('' none);
---      next: next: completed | failed | cancelled | expired, or retry | park | hand_back 7 ms until the job is tried again, where it is retried or was throttled;
---      error: error code ('' none); provider_status ('' none); detail ('' none);
---      result: result JSON ('' none); reported: usage reported; input_tokens; output_tokens;
---      cached_input_tokens (each '' unknown); cost_nano: cost in nano-dollars ('' unpriced); price_version;
---      counts_as_failure: counts as a failure; retention_ms; max_handoffs: most hand-offs to make;
---      billable: the provider may bill the call;
---      park_ms: ms that its upstream is left alone, where it was throttled
--- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not the current attempt: only accounted), 'repeated', 'gone'
+-- In:  id; attempt; claim; outcome; provider_request_id ('' none); next: completed | failed | cancelled |
+--      expired, or retry | park | hand_back; wait_ms: until it is tried again, if it is retried or was
+--      throttled; error ('' none); provider_status ('' none); detail ('' none); result: JSON ('' none);
+--      reported: whether usage was; input_tokens, output_tokens, cached_input_tokens (each '' unknown);
+--      cost_nano ('' unpriced); price_version; counts_as_failure; retention_ms; max_handoffs; billable:
+--      whether the provider may bill the call; park_ms: how long its upstream is left alone, if it was
+--      throttled
+-- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not
+--      the current attempt: only accounted), 'repeated', 'gone'
 --
--- A completed result of any attempt wins while the job is not final. Everything else acts only for the current attempt.
+-- A completed result of any attempt wins while the job is not final. Everything else acts only for
+-- the current attempt.
 -- Sent twice (the answer was lost) it acts once: the attempt is closed by then.
 
 local id, number_of, claim, outcome, request_id, next_step =

@@ -1,22 +1,22 @@
--- submit: accepts one job. Either all of it stands or nothing; called again with the same id it changes nothing.
+-- submit: accepts one job. Either all of it stands or nothing; called again with the same id it
+-- changes nothing.
 --
--- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms;
---      request: request JSON; sealed_key ('' none); metadata: metadata JSON ('' none); sandbox;
---      watcher: API process that waits ('' none); max_handoffs: most hand-offs to make;
---      idempotency_entry ('' none); digests: digests that stand for the request, the one to store first;
---      idempotency_ms: ms that the entry stays; platform_key;
---      fingerprint: fingerprint of the user's key ('' none);
---      webhook: webhook as `record_event` takes it ('' none); requests_per_minute: most requests a minute;
---      max_queued: most waiting jobs of the class; traceparent ('' none);
---      tokens: tokens that a call of it may use;
---      estimate_nano: nano-dollars that a call of it can cost at most ('' no budget);
---      budget_nano: budget of the month; refused: whether it is refused unless it was accepted before;
---      retention_ms; max_stored_bytes: most bytes of the tenant that may be stored;
---      needs: what a worker must be able to do, names with spaces between ('' nothing)
+-- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms; request:
+--      JSON; sealed_key ('' none); metadata: JSON ('' none); sandbox; watcher: API process that waits (''
+--      none); max_handoffs; idempotency_entry ('' none); digests: those that stand for the request, with
+--      spaces between, the one to store first; idempotency_ms: life of the entry; platform_key: the one
+--      that asks; fingerprint: of the user's key ('' none); webhook: as `Outbox.record_event` takes it (''
+--      none); requests_per_minute; max_queued: of the class; traceparent ('' none); tokens: that one call
+--      is likely to use; estimate_nano: the most that one call can cost ('' no budget); budget_nano: of the
+--      month; refused: unless it was accepted before; retention_ms; max_stored_bytes: of the tenant; needs:
+--      what its worker must be able to do, with spaces between ('' nothing)
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
---      {'replayed', rate, id of the first job, what `view_job` answers} where the entry or the id is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate}, {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
---      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of `stop_of`}; `rate` as of `rate_of`
+--      {'replayed', rate, id of the first job, what `Views.job` answers} where the entry or the id
+--      is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
+--      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
+--      {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
+--      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of
+--      `Stops.reason_of`}; `rate` as of `Limits.rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 

@@ -1,6 +1,6 @@
 -- sweep: ends jobs whose deadline has passed, a bounded number.
 --
--- In:  grace_ms: grace ms for running jobs (their worker ends them itself); retention_ms
+-- In:  grace_ms: for running jobs, which their worker ends itself; retention_ms
 -- Out: {number expired, {hand-offs}}
 -- A running job that is ended here has lost its worker: its attempt is marked `unknown` and may still report.
 

@@ -1,7 +1,7 @@
 -- take-request: counts a request of a tenant toward its limit, where one more is accepted now.
 --
--- In:  tenant; requests_per_minute: most requests a minute
--- Out: {'taken', rate}, or {'rate_limited', rate, ms until one is accepted}; `rate` as of `rate_of`
+-- In:  tenant; requests_per_minute
+-- Out: {'taken', rate}, or {'rate_limited', rate, ms until one is accepted}; `rate` as of `Limits.rate_of`
 
 local tenant, per_minute = input.tenant, input.requests_per_minute
 local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at')

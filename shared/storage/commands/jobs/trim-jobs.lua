@@ -1,4 +1,5 @@
--- trim-jobs: forgets what nobody can read any more in one piece of a tenant's index of jobs: entries whose record is gone, or kept for its webhook alone.
+-- trim-jobs: forgets what nobody can read any more in one piece of a tenant's index of jobs:
+-- entries whose record is gone, or kept for its webhook alone.
 --
 -- In:  tenant; from: where the piece begins; retention_ms
 -- Out: where the next piece begins, '' behind the last one

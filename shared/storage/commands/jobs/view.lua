@@ -1,7 +1,7 @@
 -- view: jobs as they stand.
 --
 -- In:  tenant; watcher: API process to be told of changes ('' none); with_result; ids (≤ 64)
--- Out: for each id what `view_job` answers
+-- Out: for each id what `Views.job` answers
 
 Lanes.read_scheduler()
 local views = {}

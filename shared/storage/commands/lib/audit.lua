@@ -1,4 +1,5 @@
--- The audit log, one for each shard and one for the registry. A row is a JSON list: its kind, the tenant, then values in the order that shared/domain/audit/audit-row.ts names them.
+-- The audit log, one for each shard and one for the registry. A row is a JSON list: its kind, the
+-- tenant, then values in the order that shared/domain/audit/audit-row.ts names them.
 -- Values are texts ('' none), whole numbers or tables of them, and no part of any key is ever among them.
 --
 -- `cjson` and Lua's own conversion to text keep 14 digits. So a whole number goes out digit by digit, and

@@ -5,9 +5,12 @@
 --      │                   └──cancel──> cancelling ──last call ends──> cancelled
 --      └──discard, lease over──> erasing <──retention over, delete── (any of the four)
 --
--- `unfinished` counts the lines that are not final, `in_progress` the running ones of them; the waiting ones are the difference.
--- BATCH_OUTCOMES lists lines as they end. A batch that is stopped ends all that had no turn in one step: `lane <n>` stands there for all of BATCH_REST.
--- BATCH_DUE says when upkeep has something to do: a lease, a deadline or a retention is over, or lines are to be drained or erased.
+-- `unfinished` counts the lines that are not final, `in_progress` the running ones of them; the
+-- waiting ones are the difference.
+-- BATCH_OUTCOMES lists lines as they end. A batch that is stopped ends all that had no turn in one
+-- step: `lane <n>` stands there for all of BATCH_REST.
+-- BATCH_DUE says when upkeep has something to do: a lease, a deadline or a retention is over, or
+-- lines are to be drained or erased.
 
 local Batches = {}
 
@@ -27,7 +30,8 @@ local function end_batch(stem, retention_ms)
   News.announce(row[5], status)
   call('DEL', WATCHERS .. row[5])
   if Outbox.record_event(row[6], row[5], 'batch.' .. status, row[7]) then
-    -- What an attempt reports after the end changes the ledger; the event tells the same at every attempt to deliver it.
+    -- What an attempt reports after the end changes the ledger; the event tells the same at every
+    -- attempt to deliver it.
     call('COPY', BATCH_USAGE .. stem, BATCH_TOLD .. stem)
   end
 end
@@ -52,7 +56,8 @@ function Batches.finish_line(stem, id, status, was_running, retention_ms)
   return freed
 end
 
--- Ends every line that had no turn, whatever their number. Those that had one are drained: what runs is aborted, or ends by the deadline. `error`: when the operator stopped it.
+-- Ends every line that had no turn, whatever their number. Those that had one are drained: what
+-- runs is aborted, or ends by the deadline. `error`: when the operator stopped it.
 function Batches.stop(stem, as, retention_ms, error)
   local row = call('HMGET', BATCH .. stem, 'tenant', 'provider', 'credential', 'lanes')
   local ended = 0
@@ -108,7 +113,8 @@ function Batches.begin_erasing(stem)
   call('ZADD', BATCH_DUE, now, stem)
 end
 
--- What becomes of a batch's lines since it was stopped: 'cancelled' | 'expired'; nil while it runs, and for jobs of their own.
+-- What becomes of a batch's lines since it was stopped: 'cancelled' | 'expired'; nil while it runs,
+-- and for jobs of their own.
 function Batches.stopped_as(id)
   local stem = Lines.batch_of(id)
   return stem and call('HGET', BATCH .. stem, 'stopped_as') or nil

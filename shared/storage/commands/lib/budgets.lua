@@ -1,9 +1,13 @@
--- Budgets: what the calls of a tenant may cost in a month, apart for the platform's account and for users' own keys (`ledger`: platform | user). Whole nano-dollars.
+-- Budgets: what the calls of a tenant may cost in a month, apart for the platform's account and for
+-- users' own keys (`ledger`: platform | user). Whole nano-dollars.
 --
--- Each call has a reservation of its own before it is made, of the most that it can cost, and what it cost takes its place. `used` and `reserved` together never pass the cap
+-- Each call has a reservation of its own before it is made, of the most that it can cost, and what
+-- it cost takes its place. `used` and `reserved` together never pass the cap
 -- when something is reserved or a call begins: so `used` never passes it, however many calls are under way.
 --
--- A job's record has `estimate`, the most that one call can cost, where a budget applied when it was accepted, and `reservation`: `<month>|<nano-dollars>`, or `<month>|` while nothing is reserved.
+-- A job's record has `estimate`, the most that one call can cost, where a budget applied when it
+-- was accepted, and `reservation`: `<month>|<nano-dollars>`, or `<month>|` while nothing is
+-- reserved.
 -- A job belongs to the month of its first reservation.
 
 local Budgets = {}
@@ -16,7 +20,8 @@ function Budgets.add(budget, field, nano)
   end
 end
 
--- Tells once a month, and again where the cap was changed, that a share of the cap is used; of 100, that a call did not fit any more.
+-- Tells once a month, and again where the cap was changed, that a share of the cap is used; of 100,
+-- that a call did not fit any more.
 local function tell_threshold(tenant, ledger, budget, month, percent, used, cap)
   local field = ledger .. ':told:' .. percent
   local cap_text = string.format('%.0f', cap)

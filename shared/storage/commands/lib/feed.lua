@@ -1,17 +1,21 @@
 -- feed: moves the next ids from lanes into the in-flight set, by start-time fair queueing between tenants.
 --
--- `virtual` is the start of the tenant served last. To serve a tenant charges it the lane's average slot time ÷ its weight; `release` corrects the charge by the real time.
--- Crash window: the hand-offs are returned to a Node process that adds them to BullMQ. Where it dies before, `reconcile` finds them.
+-- `virtual` is the start of the tenant served last. To serve a tenant charges it the lane's average
+-- slot time ÷ its weight; `release` corrects the charge by the real time.
+-- Crash window: the hand-offs are returned to a Node process that adds them to BullMQ. Where it
+-- dies before, `reconcile` finds them.
 
 local Feed = {}
 
--- Cancelled and expired ids stay in their lane until they are met here. So many are skipped before the next tenant is served, and so many in a call.
+-- Cancelled and expired ids stay in their lane until they are met here. So many are skipped before
+-- the next tenant is served, and so many in a call.
 local SKIPS_A_TURN = 32
 local SKIPS_A_CALL = 512
 -- Every eighth dispatch of a tenant goes to its batch work: the only ageing there is.
 local BATCH_TURN = 8
 
--- The next waiting id of a lane, its ticket and its tokens: nil where the lane is empty, false at the bound of skips. A batch's lane lists its lines without their common beginning.
+-- The next waiting id of a lane, its ticket and its tokens: nil where the lane is empty, false at
+-- the bound of skips. A batch's lane lists its lines without their common beginning.
 local function next_id(lane)
   local stem = Lines.batch_of_lane(lane)
   local served, found, ticket, tokens
@@ -77,7 +81,8 @@ local function hand_off(id, tenant, lane, row, upstream, handoffs)
   return charge
 end
 
--- Serves one lane's turn; answers the charge where an id was handed off, and false where the bound of skips was met.
+-- Serves one lane's turn; answers the charge where an id was handed off, and false where the bound
+-- of skips was met.
 local function serve_lane(tenant, lane, handoffs)
   local row = call('HMGET', LANE .. lane, 'class', 'upstream', 'average', 'parked_until')
   local upstream = row[2]
@@ -113,7 +118,8 @@ local function serve_lane(tenant, lane, handoffs)
   if id then
     local wait_ms = Limits.take_tokens(id, tenant, tokens)
     if wait_ms > 0 then
-      -- All is as it was before this turn, so that smaller jobs of the tenant do not overtake this one for ever.
+      -- All is as it was before this turn, so that smaller jobs of the tenant do not overtake this
+      -- one for ever.
       call('ZADD', LANE_BACK .. lane, ticket, id)
       call('LPUSH', Lanes.key(tenant, row[1]), lane)
       call('HINCRBY', TENANT .. tenant, 'turn', -1)
@@ -139,7 +145,8 @@ local function serve_lane(tenant, lane, handoffs)
   return charge
 end
 
--- Hands off at most `limit` ids (≤ 64); answers `<job id>-<hand-off>` for each, and `<delivery id>-<hand-off>` for what waits in `deliveries`.
+-- Hands off at most `limit` ids (≤ 64); answers `<job id>-<hand-off>` for each, and `<delivery
+-- id>-<hand-off>` for what waits in `deliveries`.
 function Feed.serve(limit)
   local handoffs = {}
   local skipped, turns_skipped = 0, 0

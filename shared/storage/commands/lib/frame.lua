@@ -1,12 +1,15 @@
--- What every module and command uses: time, numbers, the closed states, and the keys of the shard that a call is for.
+-- What every module and command uses: time, numbers, the closed states, and the keys of the shard
+-- that a call is for.
 
 local FINAL = { completed = true, failed = true, cancelled = true, expired = true }
 
 -- A library that is being loaded has no `redis.call`.
 local call
 
--- Of the call that runs: the names of its keys, Unix time in ms, the scheduler as `Lanes.read_scheduler` read it, the
--- version as `Schema` read it, and the hand-offs of deliveries that it makes, which go out together with those of jobs.
+-- Of the call that runs: the names of its keys, Unix time in ms, the scheduler as
+-- `Lanes.read_scheduler` read it, the
+-- version as `Schema` read it, and the hand-offs of deliveries that it makes, which go out together
+-- with those of jobs.
 local K, now, scheduler, schema, deliveries
 
 -- Redis answers false for an absent field.

@@ -1,4 +1,4 @@
--- release and finish: the two ends of a job's stay, used by every script that ends one.
+-- Jobs: their record, their attempts, and the end of their stay, used by every command that ends one.
 
 local Jobs = {}
 
@@ -67,7 +67,8 @@ local function release(id, job)
   local correction = held_ms / weight - number(job.charge, 0)
   local start = call('ZSCORE', READY, tenant)
   if start then
-    -- A refund never puts a tenant before a newcomer, who starts at the virtual time: after a wrong guess of many jobs, it would wait for all of them.
+    -- A refund never puts a tenant before a newcomer, who starts at the virtual time: after a wrong
+    -- guess of many jobs, it would wait for all of them.
     local earliest = scheduler.virtual + 1
     Lanes.place_tenant(tenant, math.max(start + correction, math.min(start, earliest)))
   else
@@ -77,7 +78,8 @@ local function release(id, job)
   return true
 end
 
--- A call that was made costs what it reported or, where that is unknown (''), what was estimated. `charged`: its estimate was charged before, and this is what it cost after all.
+-- A call that was made costs what it reported or, where that is unknown (''), what was estimated.
+-- `charged`: its estimate was charged before, and this is what it cost after all.
 function Jobs.charge_call(id, job, cost, charged)
   local tenant, ledger, reservation = job.tenant, job.credential, job.reservation
   local estimate = number(job.estimate, 0)
@@ -97,7 +99,8 @@ function Jobs.charge_call(id, job, cost, charged)
   end
 end
 
--- Whether the call that is to be made now has a reservation that the cap, which may have been lowered, still covers, or needs none.
+-- Whether the call that is to be made now has a reservation that the cap, which may have been
+-- lowered, still covers, or needs none.
 function Jobs.reserve_call(id, job)
   local tenant, ledger, reservation = job.tenant, job.credential, job.reservation
   if not job.estimate then
@@ -117,7 +120,8 @@ function Jobs.reserve_call(id, job)
   return true
 end
 
--- Makes a job final: from here its record only grows older, that of a line with its batch. `fields` are set with the state; `stored`: bytes of the result and of long ones of them (nil none).
+-- Makes a job final: from here its record only grows older, that of a line with its batch. `fields`
+-- are set with the state; `stored`: bytes of the result and of long ones of them (nil none).
 function Jobs.finish(id, job, status, retention_ms, fields, stored)
   local lane = job.lane
   if not release(id, job) then
@@ -162,7 +166,8 @@ function Jobs.finish_cancelled(id, job, retention_ms)
   Jobs.finish(id, job, 'cancelled', retention_ms, { error = Jobs.is_stopped(id, job) and Stops.STOPPED })
 end
 
--- An attempt's row: `started|finished|outcome|provider request id|claim`, and what later releases add behind that;
+-- An attempt's row: `started|finished|outcome|provider request id|claim`, and what later releases
+-- add behind that;
 -- finished and outcome are empty while it is open.
 function Jobs.read_attempt(id, number_of)
   local row = call('HGET', JOB .. id, 'attempt:' .. number_of)
@@ -234,7 +239,8 @@ function Jobs.put_back(id, job, due)
   News.announce(id, 'queued')
 end
 
--- The first thing that a job needs and a worker lacks; nil if there is none. Both are names with spaces between.
+-- The first thing that a job needs and a worker lacks; nil if there is none. Both are names with
+-- spaces between.
 function Jobs.lacking(needs, abilities)
   for need in (needs or ''):gmatch('%S+') do
     if not (' ' .. abilities .. ' '):find(' ' .. need .. ' ', 1, true) then
@@ -244,7 +250,8 @@ function Jobs.lacking(needs, abilities)
   return nil
 end
 
--- An attempt that reports after the end changes the record; its event tells the same at every attempt to deliver it. What it told is kept as `told:<field>`.
+-- An attempt that reports after the end changes the record; its event tells the same at every
+-- attempt to deliver it. What it told is kept as `told:<field>`.
 function Jobs.keep_told(id, number_of)
   local fields = {
     'attempt:' .. number_of,
@@ -261,7 +268,8 @@ function Jobs.keep_told(id, number_of)
   end
 end
 
--- What goes of a final job that is erased. A stub stays behind for as long as an attempt of it may still report usage. `held`: its bytes (nil none).
+-- What goes of a final job that is erased. A stub stays behind for as long as an attempt of it may
+-- still report usage. `held`: its bytes (nil none).
 function Jobs.forget(id, tenant, held, stub_ms)
   if held then
     Bytes.forget(tenant, held)

@@ -11,11 +11,13 @@
 --                       capped <──── upstream at its cap ──── ready
 --
 -- ready: in LANES <tenant>:<class>; parked: in PARKED; capped: in UPSTREAM_LANES.
--- A tenant is in READY exactly when a list of its lanes is not empty, it holds less than its share and less than it may, and its next job does not wait for tokens.
+-- A tenant is in READY exactly when a list of its lanes is not empty, it holds less than its share
+-- and less than it may, and its next job does not wait for tokens.
 
 local Lanes = {}
 
--- An upstream's answer "too many" may mean its account or that one job alone. Who else passes tells them apart:
+-- An upstream's answer "too many" may mean its account or that one job alone. Who else passes tells
+-- them apart:
 --
 --           a job is throttled             park over: others probe, the suspect last
 --     open ───────────────────> suspicion ─────────────────────────────> probing
@@ -24,13 +26,18 @@ local Lanes = {}
 --      │                                                                      v
 --      └────── each success gives the cap one back ────────────────────── limited: parked for as long as asked
 --
--- A job that is throttled again while many others passed stands apart: it waits by itself, holds nobody back, and its worker may refuse it.
--- A lane of which nothing passed meanwhile stands apart too: it alone is parked, so that a tenant's many impossible jobs cost the others no more than one.
--- Upstream: `suspect` (throttled last), `shared` (not it alone), `cap_before` ('' none), `throttled_at`, `passes`, `events` (throttles that began a park).
--- Job: `throttles`. Job and lane: `throttled`, until a call ends otherwise: passes and events of the upstream then, and how often in a row it stood apart. Lane: `parked_until`.
+-- A job that is throttled again while many others passed stands apart: it waits by itself, holds
+-- nobody back, and its worker may refuse it.
+-- A lane of which nothing passed meanwhile stands apart too: it alone is parked, so that a tenant's
+-- many impossible jobs cost the others no more than one.
+-- Upstream: `suspect` (throttled last), `shared` (not it alone), `cap_before` ('' none),
+-- `throttled_at`, `passes`, `events` (throttles that began a park).
+-- Job: `throttles`. Job and lane: `throttled`, until a call ends otherwise: passes and events of
+-- the upstream then, and how often in a row it stood apart. Lane: `parked_until`.
 -- The former release knows none of these fields. What it leaves behind is an upstream without a suspect.
 
--- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so that a newcomer starts at once.
+-- Where more than one slot exists, a tenth is kept free of any one tenant and of batch work, so
+-- that a newcomer starts at once.
 local SHARE = 0.9
 -- An upstream that recovered this far has no cap any more.
 local CAP_LIMIT = 1024
@@ -66,7 +73,8 @@ function Lanes.read_capacity()
   return slots
 end
 
--- The window is what workers can hold now and a margin for what they finish in 50 ms: without it a fast worker idles between hand-offs.
+-- The window is what workers can hold now and a margin for what they finish in 50 ms: without it a
+-- fast worker idles between hand-offs.
 function Lanes.read_scheduler()
   local row = call(
     'HMGET',
@@ -89,7 +97,8 @@ function Lanes.read_scheduler()
   scheduler = {
     virtual = number(row[1], 0),
     window = capacity + margin,
-    -- Of the slots, not of the window: what is handed off beyond the slots would stand before the newcomer in BullMQ.
+    -- Of the slots, not of the window: what is handed off beyond the slots would stand before the
+    -- newcomer in BullMQ.
     share = math.max(1, math.floor(capacity * SHARE)),
     batch_inflight = number(row[5], 0),
     -- Of tenants without limits of their own.
@@ -105,7 +114,8 @@ function Lanes.key(tenant, class)
   return LANES .. tenant .. ':' .. class
 end
 
--- Makes READY, READY_INTERACTIVE and CAPPED tell the truth about a tenant. `start` is its virtual start where it has just changed.
+-- Makes READY, READY_INTERACTIVE and CAPPED tell the truth about a tenant. `start` is its virtual
+-- start where it has just changed.
 -- Answers whether it may be served.
 function Lanes.place_tenant(tenant, start)
   local interactive = call('LLEN', Lanes.key(tenant, 'interactive')) > 0
@@ -143,7 +153,8 @@ function Lanes.place_tenant(tenant, start)
   return runnable
 end
 
--- Lane and upstream for jobs up to a deadline: they must outlive every job in them by the longest park; a little more, so that not every job has to say so.
+-- Lane and upstream for jobs up to a deadline: they must outlive every job in them by the longest
+-- park; a little more, so that not every job has to say so.
 function Lanes.keep_lane(lane, tenant, class, upstream, deadline)
   local life = deadline - now + Lanes.PARK_LIMIT_MS
   if call('PTTL', LANE .. lane) < life then
@@ -159,7 +170,8 @@ function Lanes.keep_lane(lane, tenant, class, upstream, deadline)
   end
 end
 
--- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the lane's turn comes. Answers whether its turn may come.
+-- A lane that has ids and stands nowhere becomes ready. A parked upstream is noticed when the
+-- lane's turn comes. Answers whether its turn may come.
 function Lanes.enter_lane(lane)
   local row = call('HMGET', LANE .. lane, 'tenant', 'class', 'at')
   if row[1] and row[3] == 'idle' then
@@ -180,7 +192,8 @@ local function return_lane(lane)
   return false
 end
 
--- Returns lanes that waited for the cap, as many as it now allows; the bound is made up for by the next release.
+-- Returns lanes that waited for the cap, as many as it now allows; the bound is made up for by the
+-- next release.
 function Lanes.return_capped_lanes(upstream)
   if call('LLEN', UPSTREAM_LANES .. upstream) == 0 then
     return
@@ -199,7 +212,8 @@ function Lanes.return_capped_lanes(upstream)
   end
 end
 
--- How often in a row a job or lane would have stood apart, were it throttled now. `throttled`: its field, false where it has none; `kept`: whether that holds without news of others.
+-- How often in a row a job or lane would have stood apart, were it throttled now. `throttled`: its
+-- field, false where it has none; `kept`: whether that holds without news of others.
 function Lanes.apart_of(throttled, upstream, kept)
   local passes, events, apart = (throttled or ''):match('^(%d+) (%d+) (%d+)$')
   if not passes then
@@ -213,7 +227,8 @@ function Lanes.apart_of(throttled, upstream, kept)
   return number(row[3], 0) <= now and passes > PASSES_AN_EVENT * events and apart + 1 or 0
 end
 
--- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them halves the cap.
+-- A provider's throttle. Many calls in flight meet the same limit at once: only the first of them
+-- halves the cap.
 local function park_upstream(upstream, id, park_ms)
   local record = UPSTREAM .. upstream
   local row = call('HMGET', record, 'parked_until', 'cap', 'inflight', 'suspect')
@@ -266,7 +281,8 @@ function Lanes.throttle(upstream, lane, id, wait_ms, park_ms)
   return due
 end
 
--- Lanes that were parked until the time that the upstream's park ended at; a bounded number, the others wait for that time.
+-- Lanes that were parked until the time that the upstream's park ended at; a bounded number, the
+-- others wait for that time.
 local function return_parked_lanes(upstream, parked_until)
   local lanes = call('ZRANGEBYSCORE', PARKED, parked_until, parked_until, 'LIMIT', 0, 64)
   for i = 1, #lanes do
@@ -277,7 +293,8 @@ local function return_parked_lanes(upstream, parked_until)
   end
 end
 
--- A success of a job's call that began at `started`. One that began before the throttle says nothing about it.
+-- A success of a job's call that began at `started`. One that began before the throttle says
+-- nothing about it.
 function Lanes.relieve(upstream, lane, id, started)
   local record = UPSTREAM .. upstream
   local row = call('HMGET', record, 'cap', 'throttled_at', 'suspect', 'shared', 'cap_before', 'parked_until')

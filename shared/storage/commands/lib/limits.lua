@@ -1,8 +1,10 @@
--- Limits of one tenant: requests and tokens a minute, and how many of its jobs may wait. How many are in flight is in `lanes`.
+-- Limits of one tenant: requests and tokens a minute, and how many of its jobs may wait. How many
+-- are in flight is in `lanes`.
 
 local Limits = {}
 
--- Buckets that leak. The level is in units of 1/60,000 of a thing, so that what leaks in a millisecond is the limit a minute, a whole number: nothing is ever rounded.
+-- Buckets that leak. The level is in units of 1/60,000 of a thing, so that what leaks in a
+-- millisecond is the limit a minute, a whole number: nothing is ever rounded.
 Limits.UNIT = 60000
 
 function Limits.leak(level, at, per_minute)
@@ -20,7 +22,8 @@ function Limits.count_waiting(tenant, class, change)
   call('HINCRBY', SCHEDULER, 'waiting:' .. class, change)
 end
 
--- The job's estimated tokens go into the tenant's bucket, or it is told how many ms to wait until they fit. Those of a job larger than the bucket fit when it is empty, and overfill it.
+-- The job's estimated tokens go into the tenant's bucket, or it is told how many ms to wait until
+-- they fit. Those of a job larger than the bucket fit when it is empty, and overfill it.
 function Limits.take_tokens(id, tenant, tokens)
   local row = call('HMGET', TENANT .. tenant, 'tokens_per_minute', 'tokens', 'tokens_at')
   local per_minute = number(row[1], scheduler.tokens_per_minute)

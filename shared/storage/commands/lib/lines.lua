@@ -1,4 +1,5 @@
--- Line numbers as ids write them: Crockford's base32 in 4 characters, of which the first three name a part of BATCH_LINES.
+-- Line numbers as ids write them: Crockford's base32 in 4 characters, of which the first three name
+-- a part of BATCH_LINES.
 
 local Lines = {}
 
@@ -14,8 +15,10 @@ function Lines.number_text(line)
   return text
 end
 
--- Lines of batches. A line is a job; its id begins with its batch's stem and tells the two kinds apart (`createBatchIds`).
--- What was staged for it stands among its neighbours in BATCH_LINES as long as its batch is stored. A record of its own it has from its first turn on: a waiting line costs next to nothing.
+-- Lines of batches. A line is a job; its id begins with its batch's stem and tells the two kinds
+-- apart (`createBatchIds`).
+-- What was staged for it stands among its neighbours in BATCH_LINES as long as its batch is stored.
+-- A record of its own it has from its first turn on: a waiting line costs next to nothing.
 
 -- The stem of the batch that a job is a line of; nil for a job of its own.
 function Lines.batch_of(id)
@@ -39,7 +42,9 @@ function Lines.stage(at, field, line, request)
   call('HSET', BATCH_LINES .. at, field, table.concat({ line.head, line.custom_id, line.metadata, request }, '\n'))
 end
 
--- What was staged for a line: the end of its id, lane, ticket, timeout, tokens, nano-dollars that a call may cost ('-' no budget), whether it was erased since, custom id, metadata and request ('' where that is no longer kept); nil where there is no such line.
+-- What was staged for a line: the end of its id, lane, ticket, timeout, tokens, nano-dollars that a
+-- call may cost ('-' no budget), whether it was erased since, custom id, metadata and request (''
+-- where that is no longer kept); nil where there is no such line.
 function Lines.read_staged(at, field)
   local text = call('HGET', BATCH_LINES .. at, field)
   if not text then

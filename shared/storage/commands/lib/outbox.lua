@@ -1,4 +1,5 @@
--- Deliveries: events of what became final, on their way to tenants' endpoints. Every script that makes something final records its event here, in the same step.
+-- Deliveries: events of what became final, on their way to tenants' endpoints. Every script that
+-- makes something final records its event here, in the same step.
 --
 --                        ┌──────────── a turn ────────────┐
 --                        v                                │
@@ -8,8 +9,10 @@
 --                        ├──> failed ──redelivery──> handed
 --                        └──> due ──time is up────────> handed
 --
--- handed: known to BullMQ, and counted in its endpoint's `inflight` and its tenant's (OUTGOING); waiting: in ENDPOINT_LINE; due: only in OUTBOX.
--- `at` names the place of a pending one. All stand in OUTBOX, at the time when `tend` looks after them: lost hand-offs, retries, those that waited in vain,
+-- handed: known to BullMQ, and counted in its endpoint's `inflight` and its tenant's (OUTGOING);
+-- waiting: in ENDPOINT_LINE; due: only in OUTBOX.
+-- `at` names the place of a pending one. All stand in OUTBOX, at the time when `tend` looks after
+-- them: lost hand-offs, retries, those that waited in vain,
 -- those that are to be forgotten.
 --
 -- An endpoint is (tenant, origin). Where its line is not empty, something brings its next turn:
@@ -21,8 +24,10 @@
 --      │                                          ^ room and a line left   │ one is handed
 --      └──────────────────────────────────────────┴────────────────────────┘
 --
--- full: as many as may are under way; paused: in PAUSED_ENDPOINTS, then tried with a single delivery; in turn: in its tenant's ENDPOINT_TURNS.
--- A tenant with endpoints in turn stands in WAITING_TENANTS: its room grows also when another's delivery ends, or a worker comes, and `tend` sees to that.
+-- full: as many as may are under way; paused: in PAUSED_ENDPOINTS, then tried with a single
+-- delivery; in turn: in its tenant's ENDPOINT_TURNS.
+-- A tenant with endpoints in turn stands in WAITING_TENANTS: its room grows also when another's
+-- delivery ends, or a worker comes, and `tend` sees to that.
 
 local Outbox = {}
 
@@ -60,7 +65,8 @@ function Outbox.disabled_url(tenant, url)
   return DISABLED_URL .. tenant .. ':' .. redis.sha1hex(url)
 end
 
--- Longer than an event can be under way and fail; where one is sent again, its bytes and its subject's are held anew when that is over.
+-- Longer than an event can be under way and fail; where one is sent again, its bytes and its
+-- subject's are held anew when that is over.
 local KEPT_MS = 14 * 24 * 3600 * 1000
 
 -- A new delivery's bytes; answers its `held`.
@@ -150,7 +156,8 @@ function Outbox.hand_off_delivery(id, delivery)
   deliveries[#deliveries + 1] = id .. '-' .. handoff
 end
 
--- How many more deliveries an endpoint may get now. One that was paused is tried with a single one; a test is how its owner tries it.
+-- How many more deliveries an endpoint may get now. One that was paused is tried with a single one;
+-- a test is how its owner tries it.
 local function room_at(endpoint, is_test)
   local row = call('HMGET', ENDPOINT .. endpoint, 'inflight', 'paused_until', 'silences')
   if not is_test and number(row[2], 0) > now then
@@ -160,7 +167,8 @@ local function room_at(endpoint, is_test)
   return room - number(row[1], 0)
 end
 
--- Whether a tenant may get another delivery: it holds fewer than are still free for all. So one that is alone holds half of what the workers can, each of n busy
+-- Whether a tenant may get another delivery: it holds fewer than are still free for all. So one
+-- that is alone holds half of what the workers can, each of n busy
 -- ones the (n + 1)th part, and who comes next finds as much free. One each always.
 local function has_room(tenant)
   local row = call('HMGET', OUTGOING, 'of:' .. tenant, 'all', 'slots')
@@ -183,7 +191,8 @@ local function fail_disabled(id, delivery)
   return disabled
 end
 
--- A delivery whose time has come: to BullMQ where its endpoint and its tenant have room, else into the endpoint's line.
+-- A delivery whose time has come: to BullMQ where its endpoint and its tenant have room, else into
+-- the endpoint's line.
 function Outbox.enter_delivery(id, delivery)
   if fail_disabled(id, delivery) then
     return
@@ -224,7 +233,8 @@ function Outbox.serve_turns(tenant)
   end
 end
 
--- After room was given back, or a pause is over: the endpoint gets its turn, and the tenant's next ones theirs.
+-- After room was given back, or a pause is over: the endpoint gets its turn, and the tenant's next
+-- ones theirs.
 function Outbox.serve_lines(tenant, endpoint)
   if call('EXISTS', ENDPOINT_LINE .. endpoint, ENDPOINT_TURNS .. tenant) == 0 then
     return
@@ -250,7 +260,8 @@ function Outbox.leave_place(id, delivery)
   end
 end
 
--- After an attempt: an endpoint that gave any answer lives; one that gave none, again and again, is left alone for a while.
+-- After an attempt: an endpoint that gave any answer lives; one that gave none, again and again, is
+-- left alone for a while.
 function Outbox.judge_endpoint(tenant, endpoint, answered)
   if answered then
     call('HDEL', ENDPOINT .. endpoint, 'silences', 'paused_until')
@@ -268,7 +279,8 @@ function Outbox.judge_endpoint(tenant, endpoint, answered)
   end
 end
 
--- An attempt's row: `started|ms|code|status|mark`, and what later releases add behind that; code is empty while it is open.
+-- An attempt's row: `started|ms|code|status|mark`, and what later releases add behind that; code is
+-- empty while it is open.
 function Outbox.read_delivery_attempt(id, number_of)
   local row = call('HGET', DELIVERY .. id, 'attempt:' .. number_of)
   if not row then
@@ -287,9 +299,12 @@ function Outbox.close_delivery_attempt(id, number_of, attempt, ms, code, status)
   )
 end
 
--- Records that `subject` (`job_…`, `batch_…`) became final with an event of this type. `webhook` is what the subject's record says of it,
--- `<endpoint> <types, separated by commas> <URL>`, or false. Answers whether there is a delivery now; the subject is then kept until it ended.
--- The delivery's id follows from the subject's: however often the event is sent, and whoever records it, it is one event.
+-- Records that `subject` (`job_…`, `batch_…`) became final with an event of this type. `webhook` is
+-- what the subject's record says of it,
+-- `<endpoint> <types, separated by commas> <URL>`, or false. Answers whether there is a delivery
+-- now; the subject is then kept until it ended.
+-- The delivery's id follows from the subject's: however often the event is sent, and whoever
+-- records it, it is one event.
 function Outbox.record_event(tenant, subject, event_type, webhook)
   if not webhook then
     return false

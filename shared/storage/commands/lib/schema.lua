@@ -1,4 +1,5 @@
--- Schema: the version of what is stored here. A release reads what every version holds that it knows, and writes a form
+-- Schema: the version of what is stored here. A release reads what every version holds that it
+-- knows, and writes a form
 -- that the release before cannot read only from that form's version on.
 
 local Schema = {}

@@ -6,8 +6,10 @@ local Usage = {}
 local ROWS_A_DAY = 200
 local USAGE_LIFE_MS = 400 * 24 * 3600 * 1000
 
--- A ledger's row: whole numbers by name, `requests=3 cost_nano=1500`; one that is not there is 0, and one that this
--- release does not know stays. Before schema 2: these in this order, with spaces between. All are exact below 2^53,
+-- A ledger's row: whole numbers by name, `requests=3 cost_nano=1500`; one that is not there is 0,
+-- and one that this
+-- release does not know stays. Before schema 2: these in this order, with spaces between. All are
+-- exact below 2^53,
 -- which is 9 million dollars.
 local COUNTERS = {
   'requests',
@@ -64,7 +66,8 @@ local function add_to_row(ledger, row, text, amounts)
   call('HSET', ledger, row, row_text(counts))
 end
 
--- Adds amounts to today's row of a job, and of the batch that it is a line of (`stem`; nil none); `job`: tenant, provider, model and credential.
+-- Adds amounts to today's row of a job, and of the batch that it is a line of (`stem`; nil none);
+-- `job`: tenant, provider, model and credential.
 function Usage.count(job, stem, amounts)
   local ledger = USAGE .. job.tenant .. ':' .. Calendar.day_of(now)
   local row = job.provider .. '|' .. job.model .. '|' .. job.credential
@@ -86,7 +89,8 @@ end
 
 local BILLED = { 'billed_input', 'billed_output', 'billed_cached', 'billed_nano' }
 
--- usage: {input, output, cached, cost in nano-dollars}, each '' when it is unknown. What is unknown adds to no sum; a job with a call of unknown cost counts as unpriced, once.
+-- usage: {input, output, cached, cost in nano-dollars}, each '' when it is unknown. What is unknown
+-- adds to no sum; a job with a call of unknown cost counts as unpriced, once.
 function Usage.add_attempt(id, job, usage)
   local record = JOB .. id
   for i = 1, #BILLED do

@@ -2,7 +2,8 @@
 
 local Views = {}
 
--- Whether a tenant may see a batch: not while it is staged, nor when its retention is over, though it may still be stored for its webhook.
+-- Whether a tenant may see a batch: not while it is staged, nor when its retention is over, though
+-- it may still be stored for its webhook.
 function Views.is_readable(stem, tenant)
   local row = call('HMGET', BATCH .. stem, 'tenant', 'published', 'erasing', 'retained')
   return row[1] == tenant and row[2] and not row[3] and number(row[4], math.huge) > now
@@ -22,7 +23,8 @@ end
 
 -- A job as it stands, with its place in the queue.
 
--- `tried`: whether the job had a turn before; only then can it be in back-off. `throttled`: whether a throttle ended its last
+-- `tried`: whether the job had a turn before; only then can it be in back-off. `throttled`: whether
+-- a throttle ended its last
 -- call; `lacking`: what the last worker that it was handed to cannot do.
 function Views.place_of(id, tenant, lane_id, ticket, tried, throttled, lacking)
   if call('HEXISTS', INFLIGHT, id) == 1 then
@@ -49,7 +51,8 @@ function Views.place_of(id, tenant, lane_id, ticket, tried, throttled, lacking)
   return 'tenant_share', position
 end
 
--- The record of a line, and what it shares with its batch: later fields count. {} where the batch is not readable.
+-- The record of a line, and what it shares with its batch: later fields count. {} where the batch
+-- is not readable.
 local function line_record(stem, id, flat)
   local batch =
     call('HMGET', BATCH .. stem, 'id', 'published', 'erasing', 'stopped_as', 'stopped', 'retained', 'stop_error')
@@ -82,7 +85,8 @@ local function line_record(stem, id, flat)
   return flat
 end
 
--- {record as field, value, …; wait reason ('' not waiting), position, result JSON ('' none)}, or {} where the tenant has no such job.
+-- {record as field, value, …; wait reason ('' not waiting), position, result JSON ('' none)}, or {}
+-- where the tenant has no such job.
 function Views.job(id, tenant, watcher, with_result)
   local flat = call('HGETALL', JOB .. id)
   local stem = Lines.batch_of(id)

@@ -1,9 +1,10 @@
--- issue-key: gives a tenant a new platform key, on its own or in the place of another, whose name and scopes it takes over exactly.
+-- issue-key: gives a tenant a new platform key, on its own or in the place of another, whose name
+-- and scopes it takes over exactly.
 --
--- In:  tenant; id: id of the new key; digest: HMAC of its text; pepper; name; scopes ('' all);
---      expires_ms: expiry ms ('' never); replaced_id: id of the key that is replaced ('' none;
---      name: to 7 are not read); overlap_ms: ms that this one stays valid; max_keys: most keys of a tenant;
---      shown_ms: ms that expired keys are shown; actor: who does it
+-- In:  tenant; id: of the new key; digest: HMAC of its text; pepper; name; scopes ('' all); expires_ms (''
+--      never); replaced_id ('' none; else name, scopes and expires_ms are those of that key); overlap_ms:
+--      how long that key stays valid; max_keys: of the tenant; shown_ms: how long expired keys are shown;
+--      actor
 -- Out: {'issued', record as field, value, …} | {'no_tenant'} | {'no_key'} | {'expired'} | {'full'}
 -- Called again with the same id it changes nothing.
 

@@ -1,6 +1,6 @@
 -- look-up-key: a platform key and its tenant as they stand, in one step.
 --
--- In:  id: key
+-- In:  id
 -- Out: {key as field, value, …, tenant as field, value, …}; {} where there is no such key
 
 local key = call('HGETALL', PLATFORM_KEY .. input.id)

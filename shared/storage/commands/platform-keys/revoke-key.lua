@@ -1,6 +1,6 @@
 -- revoke-key: ends a platform key of a tenant at once.
 --
--- In:  tenant; id: key; actor: who does it; stop_reason: reason of a stop order ('' none)
+-- In:  tenant; id; actor; stop_reason: of a stop order ('' none)
 -- Out: 'revoked' | 'gone'
 
 local key = input.id

@@ -1,6 +1,6 @@
 -- touch-key: a platform key was used. One that was revoked meanwhile stays gone.
 --
--- In:  id: key
+-- In:  id
 -- Out: nothing of use
 
 if call('EXISTS', PLATFORM_KEY .. input.id) == 1 then

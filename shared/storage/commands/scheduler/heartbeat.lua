@@ -1,10 +1,9 @@
 -- heartbeat: a worker says how many jobs it can hold, and learns which running jobs are to be aborted.
 --
--- In:  worker; slots (0: it leaves); alive_ms: ms until it is taken for dead;
---      max_in_flight: most jobs in flight;
---      tokens_per_minute: most tokens a minute of a tenant without limits of its own ('' none);
---      budget_nano: its budget of a month on the platform's account in nano-dollars ('' none);
---      schema: the newest version of what is stored that the worker knows
+-- In:  worker; slots (0: it leaves); alive_ms: until it is taken for dead; max_in_flight,
+--      tokens_per_minute: of a tenant without limits of its own ('' none); budget_nano: its cap of a month
+--      on the platform's account ('' none); schema: the newest version of what is stored that the worker
+--      knows
 -- Out: {ids whose cancellation was asked for}
 
 if input.slots == 0 then

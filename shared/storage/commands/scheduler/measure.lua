@@ -1,7 +1,10 @@
 -- measure: how a shard's queue stands.
 --
--- Out: {waiting, ms that the oldest in a lane has waited (0 none), handed off; the same of batches; delayed, parked lanes, worker slots; how often budgets were told of: 80 % and 100 % of the platform's account's, the same of users' keys}
--- WAITING_LANES says since when a lane is not empty, which is never later than its first id. Here the lanes that come first are corrected until the first is right, a bounded number.
+-- Out: {waiting, ms that the oldest in a lane has waited (0 none), handed off; the same of
+--      batches; delayed, parked lanes, worker slots; how often budgets were told of: 80 % and 100 %
+--      of the platform's account's, the same of users' keys}
+-- WAITING_LANES says since when a lane is not empty, which is never later than its first id. Here
+-- the lanes that come first are corrected until the first is right, a bounded number.
 
 local ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -1,6 +1,7 @@
--- reconcile: finds hand-offs that never reached BullMQ, by walking the in-flight set a bounded piece at a time.
+-- reconcile: finds hand-offs that never reached BullMQ, by walking the in-flight set a bounded
+-- piece at a time.
 --
--- In:  cursor ('0' starts); late_ms: ms after which a hand-off should have arrived
+-- In:  cursor ('0' starts); late_ms: after which a hand-off should have arrived
 -- Out: {next cursor, {hand-offs that BullMQ does not know}}
 -- A hand-off that arrives late after all is refused by `claim`, or is the same BullMQ job.
 

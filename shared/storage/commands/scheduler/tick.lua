@@ -1,4 +1,5 @@
--- tick: once a second, by the worker that holds the lease: the completion rate, capped tenants, due ids and lanes, bytes of what ended, and the next hand-offs.
+-- tick: once a second, by the worker that holds the lease: the completion rate, capped tenants, due
+-- ids and lanes, bytes of what ended, and the next hand-offs.
 --
 -- In:  worker; lease_ms
 -- Out: {'leader' | 'follower', {hand-offs}}

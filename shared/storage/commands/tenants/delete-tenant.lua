@@ -1,7 +1,8 @@
--- delete-tenant: removes a tenant from the registry with all its keys, of which `issue-key` allows at most 64.
+-- delete-tenant: removes a tenant from the registry with all its keys, of which `issue-key` allows
+-- at most 64.
 --
--- In:  tenant; actor: who does it;
---      stop_reason: reason of a stop order ('' none); one that erases is given also of a tenant that is gone
+-- In:  tenant; actor; stop_reason: of a stop order ('' none); one that erases is given also of a tenant
+--      that is gone
 -- Out: 'deleted' | 'gone'
 
 local tenant = input.tenant

@@ -1,8 +1,11 @@
--- end-work: ends the next piece of what is stopped of a tenant: its batches, each in one step; then what is handed off; then its other jobs. Nothing new is let in meanwhile.
+-- end-work: ends the next piece of what is stopped of a tenant: its batches, each in one step; then
+-- what is handed off; then its other jobs. Nothing new is let in meanwhile.
 --
--- In:  tenant; retention_ms; max_handoffs: most hand-offs to make
--- Out: {'more' | 'erase' (all has ended that does not run; now its data goes) | 'ended', jobs that ended, {hand-offs}}
--- What waits is final at once. What runs is aborted by its worker, as a cancel does it: its user's key is forgotten here, since nothing of it is tried again.
+-- In:  tenant; retention_ms; max_handoffs
+-- Out: {'more' | 'erase' (all has ended that does not run; now its data goes) | 'ended', jobs
+--      that ended, {hand-offs}}
+-- What waits is final at once. What runs is aborted by its worker, as a cancel does it: its user's
+-- key is forgotten here, since nothing of it is tried again.
 
 local tenant, retention = input.tenant, input.retention_ms
 local stops = STOPS .. tenant

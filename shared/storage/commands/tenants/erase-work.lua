@@ -1,8 +1,11 @@
--- erase-work: forgets the next piece of what is stored for a deleted tenant whose work has ended: its webhook secrets and deliveries, batches, jobs.
+-- erase-work: forgets the next piece of what is stored for a deleted tenant whose work has ended:
+-- its webhook secrets and deliveries, batches, jobs.
 --
--- In:  tenant; stub_ms: ms that the stubs of jobs stay
--- Out: 'more', 'waiting' (for calls that are being aborted, or for batches, which `sweep-batch` deletes), or 'erased'
--- Its usage and the audit log stay. Idempotency entries, which hold no more than a digest and an id, end by themselves.
+-- In:  tenant; stub_ms: life of the jobs' stubs
+-- Out: 'more', 'waiting' (for calls that are being aborted, or for batches, which
+--      `sweep-batch` deletes), or 'erased'
+-- Its usage and the audit log stay. Idempotency entries, which hold no more than a digest and an
+-- id, end by themselves.
 
 local tenant, stub_ms = input.tenant, input.stub_ms
 local stops = STOPS .. tenant

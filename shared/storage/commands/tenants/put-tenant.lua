@@ -1,7 +1,8 @@
--- put-tenant: creates a tenant in the registry, or changes fields of one. Called again it changes nothing more; a change leaves an audit row each time.
+-- put-tenant: creates a tenant in the registry, or changes fields of one. Called again it changes
+-- nothing more; a change leaves an audit row each time.
 --
--- In:  tenant; mode: 'create' | 'change'; actor: who does it; wish: what was wished, as JSON;
---      stop_reason: reason of a stop order ('' none); fields: field, value, …
+-- In:  tenant; mode: 'create' | 'change'; actor; wish: as JSON; stop_reason: of a stop order ('' none);
+--      fields: field, value, …
 -- Out: the record as field, value, …; {} where there is none to change
 
 local tenant = input.tenant

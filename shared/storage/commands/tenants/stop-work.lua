@@ -1,8 +1,9 @@
--- stop-work: from here on nothing that is stopped is let in, handed to a provider or tried again. Carrying out an order again changes nothing.
+-- stop-work: from here on nothing that is stopped is let in, handed to a provider or tried again.
+-- Carrying out an order again changes nothing.
 --
--- In:  tenant;
---      reason: reason: key_revoked | tenant_disabled | tenant_deleted | tenant_erased (deleted, and its data goes too) | cancelled (what it asked for up to now), or tenant_enabled (what it asks for from now on may run);
---      platform_key ('' all); order: number of the order ('' none: cancelled); actor: who does it
+-- In:  tenant; reason: key_revoked | tenant_disabled | tenant_deleted | tenant_erased (deleted, and its
+--      data goes too) | cancelled (what it asked for up to now), or tenant_enabled (what it asks for from
+--      now on may run); platform_key ('' all); order: its number ('' none: cancelled); actor
 -- Out: nothing of use
 -- What is stopped is ended by `end-work`. Crash window: none; STOPPING names the tenant until that is done.
 

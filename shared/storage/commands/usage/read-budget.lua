@@ -1,7 +1,8 @@
 -- read-budget: how a tenant's budgets of this month stand.
 --
 -- In:  tenant
--- Out: {month, of the platform: {used, reserved, missed, cap of which 80 % was told ('' none), cap that a call did not fit ('' none)}, of users: the same}; nano-dollars
+-- Out: {month, of the platform: {used, reserved, missed, cap of which 80 % was told ('' none),
+--      cap that a call did not fit ('' none)}, of users: the same}; nano-dollars
 
 local month = Calendar.month_of(now)
 local answer = { month }

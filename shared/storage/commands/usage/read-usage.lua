@@ -1,4 +1,5 @@
--- read-usage: a tenant's ledger of some days, a text for each: an answer of so many small strings would take longer to read than all the rest.
+-- read-usage: a tenant's ledger of some days, a text for each: an answer of so many small strings
+-- would take longer to read than all the rest.
 --
 -- In:  tenant; days
 -- Out: {for each day: row, counts, row, counts, … in lines; '' where nothing was used}

@@ -1,11 +1,12 @@
 -- claim-delivery: a worker takes a delivery's hand-off and opens an attempt, before anything is sent.
 --
--- In:  id; handoff: hand-off;
---      mark (the worker's own, of this try: the same call sent again gets the same attempt);
---      max_failures: failures after which it is given up
+-- In:  id; handoff; mark: the worker's own, of this try (the same call sent again gets the same attempt);
+--      max_failures: after which it is given up
 -- Out: {'refused', {hand-offs}} where the hand-off is not the current one, or the delivery was given up, or
---      {'claimed', attempt, tenant, subject, type, URL, ms when it happened, failures, {field, value, … of the tenant's secrets}}
--- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it `unknown` and counts it as a failure.
+--      {'claimed', attempt, tenant, subject, type, URL, ms when it happened, failures, {field,
+--      value, … of the tenant's secrets}}
+-- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it
+-- `unknown` and counts it as a failure.
 
 local id, mark = input.id, input.mark
 local delivery = Outbox.read_delivery(id)

@@ -1,8 +1,7 @@
 -- put-webhook-secret: gives a tenant its first webhook secret, or another one in its place.
 --
--- In:  tenant; sealed: sealed secret;
---      overlap_ms: ms for which the one before signs too ('' : it is the first, and nothing changes where there is one);
---      platform_key
+-- In:  tenant; sealed; overlap_ms: how long the one before signs too ('' it is the first, and nothing
+--      changes if there is one); platform_key: the one that asks
 -- Out: {field, value, … of the secrets as they stand}
 
 local secrets = WEBHOOK_SECRETS .. input.tenant

@@ -1,6 +1,7 @@
--- read-webhook-secret: shows a tenant its webhook secrets. That it was shown is a row of the audit log, for each platform key once a minute: a loop must not fill the log.
+-- read-webhook-secret: shows a tenant its webhook secrets. That it was shown is a row of the audit
+-- log, for each platform key once a minute: a loop must not fill the log.
 --
--- In:  tenant; platform_key
+-- In:  tenant; platform_key: the one that asks
 -- Out: {field, value, … of the secrets as they stand}
 
 local READ_MS = 60000

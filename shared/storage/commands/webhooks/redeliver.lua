@@ -1,10 +1,14 @@
--- redeliver: sends a delivery again under its id, with a schedule that starts anew; or those that failed in a span of time, at most 64 a call.
+-- redeliver: sends a delivery again under its id, with a schedule that starts anew; or those that
+-- failed in a span of time, at most 64 a call.
 --
--- In:  tenant; id ('' those that failed); from_ms;
---      to_ms: to ms ('' now); a caller that goes on passes the answer's time, so that what fails again meanwhile is left alone;
---      skip: how many of them earlier calls left where they are
--- Out: {'gone' (the tenant has no such delivery) | 'subject_gone' (what it tells of is no longer stored) | 'too_soon' | 'done', number sent again, 1 where there may be more else 0, ms now, {hand-offs}, number that was too soon and left}
--- Each delivery is sent again at most once in REDELIVERY_SPACING_MS, counted in its field `again`; without the field it was not sent again yet.
+-- In:  tenant; id ('' those that failed); from_ms; to_ms ('' now; who goes on passes the answer's time, so
+--      that what fails again meanwhile is left alone); skip: how many of them earlier calls left where they
+--      are
+-- Out: {'gone' (the tenant has no such delivery) | 'subject_gone' (what it tells of is no
+--      longer stored) | 'too_soon' | 'done', number sent again, 1 where there may be more else 0,
+--      ms now, {hand-offs}, number that was too soon and left}
+-- Each delivery is sent again at most once in REDELIVERY_SPACING_MS, counted in its field `again`;
+-- without the field it was not sent again yet.
 -- A pending one is tried at once instead of later; one that is on its way stays so. Its URL is enabled again.
 
 local REDELIVERY_SPACING_MS = 10000

@@ -1,12 +1,13 @@
 -- settle-delivery: an attempt to deliver is over.
 --
--- In:  id; attempt; mark;
---      next: next: delivered | retry | failed | disable (failed, and its URL gets no other) | hand_back (the worker could not finish it);
---      code: code of the attempt; status: status of the answer ('' none); duration_ms: ms that it took;
---      wait_ms: ms to wait where it is retried; reason: reason why nothing was sent ('' it was)
--- Out: {'delivered' | 'pending' | 'failed' | 'late' (another attempt goes on) | 'repeated' | 'gone', {hand-offs}}
+-- In:  id; attempt; mark; next: delivered | retry | failed | disable (failed, and its URL gets no other) |
+--      hand_back (the worker could not finish it); code; status: of the answer ('' none); duration_ms;
+--      wait_ms: until it is retried; reason: why nothing was sent ('' it was)
+-- Out: {'delivered' | 'pending' | 'failed' | 'late' (another attempt goes on) | 'repeated' |
+--      'gone', {hand-offs}}
 --
--- A success of any attempt wins while the delivery is pending. Everything else acts only for the current attempt. Sent twice it acts once.
+-- A success of any attempt wins while the delivery is pending. Everything else acts only for the
+-- current attempt. Sent twice it acts once.
 
 local id, number_of, mark, next_step, status = input.id, input.attempt, input.mark, input.next, input.status
 local delivery = Outbox.read_delivery(id)

@@ -1,4 +1,5 @@
--- tend: looks after the deliveries whose next step is due, the endpoints whose pause is over, and the tenants whose room may have grown; a bounded number of each.
+-- tend: looks after the deliveries whose next step is due, the endpoints whose pause is over, and
+-- the tenants whose room may have grown; a bounded number of each.
 --
 -- In:  slots: how many deliveries a worker has under way at once on this shard
 -- Out: {1 where there may be more at once, else 0; {hand-offs}}

@@ -1,7 +1,7 @@
--- test-webhook: a test event. It needs room as any other, but is sent also where its URL is disabled or its endpoint paused.
+-- test-webhook: a test event. It needs room as any other, but is sent also where its URL is
+-- disabled or its endpoint paused.
 --
--- In:  id: delivery id; tenant; endpoint; url; watcher: API process that waits for it;
---      max_stored_bytes: most bytes of the tenant that may be stored
+-- In:  id; tenant; endpoint; url; watcher: API process that waits for it; max_stored_bytes: of the tenant
 -- Out: {'sent', {hand-offs}}, or {'too_many_stored_bytes', bytes stored, bytes of this one}
 
 local id, tenant = input.id, input.tenant
