@@ -1,8 +1,5 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
 
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { modelName } from '../../domain/completion.ts';
 import { ConfigError } from '../../domain/config-error.ts';
@@ -14,6 +11,7 @@ import type { Peppers } from '../../keys/encryption/keyring.ts';
 import type { KmsSettings } from '../../keys/encryption/kms.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from '../../keys/platform/platform-keys.ts';
 import { Secret } from '../../keys/secret.ts';
+import { findsAwsCredentials, isAwsEndpointVariable } from './aws-settings.ts';
 import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settings.ts';
 import { type Misspelt, misspeltVariables } from './misspelt-variables.ts';
 import { isHttpUrl, isRedisUrl } from './outward-url.ts';
@@ -179,23 +177,10 @@ const REFUSED_VARIABLES = [
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_CUSTOM_HEADERS',
   'ANTHROPIC_AUTH_TOKEN',
-  'AWS_ENDPOINT_URL',
-  'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
-  'AWS_ENDPOINT_URL_KMS',
 ] as const;
 
 /** Nothing here goes through a proxy: the connections would go around it, or fail where only it leads out. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'] as const;
-
-/** Where the AWS SDK finds credentials without asking the network. */
-const AWS_VARIABLES = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_PROFILE',
-  'AWS_BEARER_TOKEN_BEDROCK',
-  'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-] as const;
 
 /** Of the AWS SDK, Node, npm and OpenTelemetry: they have more names than are listed here. */
 const isReadByOthers = (name: string): boolean => /^(AWS|NODE|NPM|OTEL)_/i.test(name);
@@ -286,16 +271,6 @@ export type Config = {
   aliveFile: string | null;
 };
 
-/** Whether the AWS SDK finds credentials here without asking the network. */
-export const findsAwsCredentials = (environment: Environment): boolean => {
-  const home = environment.HOME ?? homedir();
-  const profiles = [
-    environment.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials'),
-    environment.AWS_CONFIG_FILE || join(home, '.aws', 'config'),
-  ];
-  return AWS_VARIABLES.some((name) => environment[name]) || profiles.some((path) => existsSync(path));
-};
-
 /** Whether these settings mean the sandbox: said so, or nothing points at a real provider account outside production. Asks no network. */
 export const detectSandbox = (environment: Environment): boolean => {
   const given = (name: string): boolean => Boolean(environment[name]);
@@ -319,7 +294,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
 
   const production = given.NODE_ENV === 'production';
   const sandbox = detectSandbox(given);
-  for (const name of REFUSED_VARIABLES) {
+  for (const name of [...REFUSED_VARIABLES, ...Object.keys(given).filter(isAwsEndpointVariable)]) {
     if (given[name])
       problems.push(`${name} must not be set: an SDK would obey it for every tenant. Use PROVIDER_*_URL or KMS_URL.`);
   }

@@ -1,5 +1,6 @@
 /** What a gateway may not be started with in production, or on real providers for others. Each problem names the change. */
 import { z } from 'zod';
+import { awsEndpointProblems } from './aws-settings.ts';
 import { isInClear, isLoopback, isRedisUrl } from './outward-url.ts';
 import { isNetwork, trustStrangers } from './trusted-networks.ts';
 
@@ -110,6 +111,7 @@ export const productionProblems = (
       ? [`${name} must be https:// in production: ${reason}. Only this machine’s own addresses may be http://.`]
       : [],
   ),
+  ...awsEndpointProblems(given),
 ];
 
 /** Outside production: whether others are served on real providers, and nobody said that this is meant. */

@@ -4,6 +4,7 @@
  * overwritten where they lie. What started the process, npm or a supervisor, has a copy of its own that only it can drop.
  */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { IGNORE_CONFIGURED_ENDPOINTS } from './aws-settings.ts';
 import { type Environment, VARIABLE_NAMES } from './config.ts';
 
 /** By what a variable is called, or by a password in its URL. */
@@ -42,7 +43,8 @@ const overwrite = (names: ReadonlySet<string>): void => {
 
 /**
  * A copy of `own`, the environment of this process, for our own reading. Afterwards that holds none of the secrets, and what the
- * process was started with shows none. `forLibraries`: those that are not ours (`AWS_…`) stay in `own`, for an SDK to find.
+ * process was started with shows none. `forLibraries`: those that are not ours (`AWS_…`) stay in `own`, for an SDK to find, but
+ * none of its files names an endpoint to it.
  * Where there is no /proc, what the process was started with stays.
  */
 export const takeEnvironment = (own: NodeJS.ProcessEnv, { forLibraries }: { forLibraries: boolean }): Environment => {
@@ -59,5 +61,6 @@ export const takeEnvironment = (own: NodeJS.ProcessEnv, { forLibraries }: { forL
     if (forLibraries && !VARIABLE_NAMES.includes(name)) own[name] = value;
     else delete own[name];
   }
+  if (forLibraries) Object.assign(own, IGNORE_CONFIGURED_ENDPOINTS);
   return taken;
 };

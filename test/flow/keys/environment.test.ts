@@ -83,13 +83,13 @@ test.skipIf(!isProcHere)(
   async () => {
     const script = `
     import { readFileSync } from 'node:fs';
-    import { takeEnvironment } from ${JSON.stringify(join(ROOT, 'shared/process/config/take-environment.ts'))};
+    import { takeEnvironment } from ${JSON.stringify(join(ROOT, 'shared', 'process', 'config', 'take-environment.ts'))};
     const taken = takeEnvironment(process.env, { forLibraries: true });
-    const { PLATFORM_API_KEYS = null, AWS_SECRET_ACCESS_KEY = null, LANG = null } = process.env;
+    const { PLATFORM_API_KEYS = null, AWS_SECRET_ACCESS_KEY = null, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, LANG = null } = process.env;
     const shown = readFileSync('/proc/self/environ', 'latin1');
-    process.stdout.write(JSON.stringify({ own: { PLATFORM_API_KEYS, AWS_SECRET_ACCESS_KEY, LANG }, taken, shown }));`;
+    process.stdout.write(JSON.stringify({ own: { PLATFORM_API_KEYS, AWS_SECRET_ACCESS_KEY, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, LANG }, taken, shown }));`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', ...SECRETS },
+      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'false', ...SECRETS },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';
@@ -101,6 +101,7 @@ test.skipIf(!isProcHere)(
     expect(own).toEqual({
       PLATFORM_API_KEYS: null,
       AWS_SECRET_ACCESS_KEY: SECRETS.AWS_SECRET_ACCESS_KEY,
+      AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true',
       LANG: 'C.UTF-8',
     });
     expect(taken).toMatchObject(SECRETS);

@@ -392,6 +392,9 @@ test.each([
   'AWS_ENDPOINT_URL',
   'AWS_ENDPOINT_URL_BEDROCK_RUNTIME',
   'AWS_ENDPOINT_URL_KMS',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_ENDPOINT_URL_SSO_OIDC',
+  'AWS_ENDPOINT_URL_OF_A_SERVICE_TO_COME',
 ])('%s, which an SDK would obey for every tenant, is refused everywhere', (name) => {
   expect(problemsOf(local({ [name]: 'x' }))).toEqual([expect.stringContaining(`${name} must not be set`)]);
   expect(problemsOf({ ...PRODUCTION, [name]: 'x' })).toEqual([expect.stringContaining(`${name} must not be set`)]);

@@ -19,6 +19,7 @@ const ring = (bytes: Buffer, id = 'k1'): string => `${id}:${bytes.toString('base
 /** A start that production takes, with secrets of its own. */
 const sound = () => ({
   NODE_ENV: 'production',
+  HOME: folder,
   KEY_PEPPERS: ring(key()),
   KEY_ENCRYPTION_KEYS: ring(key()),
   REDIS_URL: `rediss://:${hex()}@redis.internal`,
@@ -97,6 +98,11 @@ describe('is refused alone, by one sentence that names the variable and the chan
     ],
     ['one with underscores', { NODE_OPTIONS: '--heapsnapshot_signal=SIGUSR2' }, /--heapsnapshot-signal must not/],
     ['Node’s own debugging', { NODE_DEBUG_NATIVE: 'tls' }, /^NODE_DEBUG_NATIVE must not be set/],
+    [
+      'AWS credentials in clear',
+      { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://creds.internal/role' },
+      /^AWS_CONTAINER_CREDENTIALS_FULL_URI must be https:\/\//,
+    ],
     ['Redis in clear', { REDIS_URL: `redis://:${hex()}@redis` }, /^REDIS_URL must be rediss:\/\//],
     ['Redis without a password', { REDIS_URL: 'rediss://redis' }, /^REDIS_URL must hold a password/],
   ];
