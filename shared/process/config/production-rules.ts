@@ -114,10 +114,22 @@ export const productionProblems = (
   ...awsEndpointProblems(given),
 ];
 
-/** Outside production: whether others are served on real providers, and nobody said that this is meant. */
-export const exposureProblems = ({ NODE_ENV, HOST = '127.0.0.1' }: Given, sandbox: boolean): string[] =>
-  NODE_ENV || sandbox || isLoopback(HOST)
+/**
+ * Outside production: whether others are served on real providers, and nobody said that this is meant. `test` says it not: what
+ * runs tests sets it, and leaves it behind in shells and images.
+ */
+export const exposureProblems = (
+  { NODE_ENV, HOST = '127.0.0.1', TRUSTED_PROXIES }: Given,
+  sandbox: boolean,
+): string[] => {
+  if (NODE_ENV === 'development' || sandbox) return [];
+  const signs = [
+    ...(isLoopback(HOST) ? [] : ['HOST lets other machines in']),
+    ...(TRUSTED_PROXIES ? ['TRUSTED_PROXIES names a proxy that does'] : []),
+  ];
+  return signs.length === 0
     ? []
     : [
-        'NODE_ENV must be set when the gateway runs on real providers and HOST lets other machines in: production, with all that it demands; or development, if nobody else can reach it. SANDBOX=true needs neither.',
+        `NODE_ENV must be set when the gateway runs on real providers and ${signs.join(', and ')}: production, with all that it demands; or development, if nobody else can reach it. SANDBOX=true needs neither.`,
       ];
+};

@@ -332,7 +332,6 @@ describe('real providers, served to other machines', () => {
   const said = /^NODE_ENV must be set .*production.*development.*SANDBOX=true/;
   test('need a word on what this is: Compose hands on credentials, and an empty NODE_ENV', () => {
     expect(problemsOf({ ...real, NODE_ENV: '' })).toEqual([expect.stringMatching(said)]);
-    expect(problemsOf({ ...real, HOST: '192.0.2.1' })).toEqual([expect.stringMatching(said)]);
     for (const fine of [
       { NODE_ENV: 'development' },
       { SANDBOX: 'true' },
@@ -341,5 +340,28 @@ describe('real providers, served to other machines', () => {
     ]) {
       expect(problemsOf({ ...real, ...fine })).toEqual([]);
     }
+  });
+  test('are known by the proxy before a loopback address, and NODE_ENV=test is no word on it', () => {
+    const served = fc.record(
+      {
+        HOST: fc.constantFrom('0.0.0.0', '::', '192.0.2.1', 'gateway.internal', '127.0.0.1', '::1'),
+        TRUSTED_PROXIES: fc.constantFrom('127.0.0.1', '::1', '10.0.0.0/8,192.0.2.7'),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(served, fc.constantFrom('', 'test', 'development'), (settings, NODE_ENV) => {
+        const { HOST: _ours, ...elsewhere } = real;
+        const isServed =
+          settings.TRUSTED_PROXIES !== undefined || !['127.0.0.1', '::1', undefined].includes(settings.HOST);
+        expect(problemsOf({ ...elsewhere, ...settings, NODE_ENV })).toEqual(
+          isServed && NODE_ENV !== 'development' ? [expect.stringMatching(said)] : [],
+        );
+      }),
+    );
+    expect(problemsOf({ ...real, HOST: '127.0.0.1', TRUSTED_PROXIES: '127.0.0.1' })).toEqual([
+      expect.stringMatching(/real providers and TRUSTED_PROXIES names a proxy/),
+    ]);
+    expect(problemsOf({ ...real, NODE_ENV: 'test' })).toEqual([expect.stringMatching(/and HOST lets other machines/)]);
   });
 });
