@@ -1,5 +1,6 @@
 import { ConfigError } from '../shared/domain/config-error.ts';
 import { loadConfig } from '../shared/process/config/config.ts';
+import { logDoubts } from '../shared/process/config/log-doubts.ts';
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
 import { createLog } from '../shared/process/log.ts';
@@ -22,7 +23,7 @@ const refuse = (message: string): never => {
 try {
   const config = loadConfig(takeEnvironment(process.env, { forLibraries: true }));
   const log = createLog({ level: config.logLevel, process: 'api' });
-  for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
+  logDoubts(config, log);
   const lifecycle = createLifecycle({ log });
   runUntilStopped({
     lifecycle,

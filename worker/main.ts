@@ -1,5 +1,6 @@
 import { ConfigError } from '../shared/domain/config-error.ts';
 import { loadConfig } from '../shared/process/config/config.ts';
+import { logDoubts } from '../shared/process/config/log-doubts.ts';
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';
 import { createLifecycle, runUntilStopped } from '../shared/process/lifecycle.ts';
 import { createLog } from '../shared/process/log.ts';
@@ -9,7 +10,7 @@ import { startWorker } from './start.ts';
 try {
   const config = loadConfig(takeEnvironment(process.env, { forLibraries: true }));
   const log = createLog({ level: config.logLevel, process: 'worker' });
-  for (const misspelt of config.misspelt) log.warn('variable_unknown', misspelt);
+  logDoubts(config, log);
   const lifecycle = createLifecycle({ log });
   runUntilStopped({ lifecycle, log, waitsMs: config.drainMs, exitWithParent: config.exitWithParent });
   await startWorker(config, { lifecycle, log });

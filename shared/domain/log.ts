@@ -38,6 +38,8 @@ type Fields = {
   /** Names of environment variables, never values. */
   variable?: string;
   meant?: string[];
+  /** The id of an entry in a ring of keys, never its key. */
+  ring_key?: string;
   /** Of the audit log: a chain, a seal of it and that seal's MAC. */
   chain?: string;
   seal?: number;

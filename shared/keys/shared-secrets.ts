@@ -1,7 +1,5 @@
 /** Finds a secret that stands in two places: who learns one of them, or reads its log, would hold the other. */
 
-export type PlacedSecret = { /** As problems name it. */ place: string; bytes: Buffer };
-
 /** What is shorter is part of many things. */
 const MIN_BYTES = 8;
 /** The base64 of a hex text of the same bytes is one secret still. */
@@ -22,13 +20,15 @@ const formsOf = (bytes: Buffer, encodings = MAX_ENCODINGS): string[] => {
   return [Buffer.from(text, 'latin1').toString('base64'), ...deeper];
 };
 
-/** The places of each pair that holds one secret, as it stands or encoded. */
-export const sharedSecrets = (secrets: readonly PlacedSecret[]): [place: string, other: string][] => {
-  const owners = new Map<string, string>();
-  return secrets.flatMap(({ place, bytes }): [string, string][] => {
-    const forms = new Set(formsOf(bytes));
+/** The pairs that hold one secret, as it stands or encoded. */
+export const sharedSecrets = <Placed extends { bytes: Buffer }>(
+  secrets: readonly Placed[],
+): [first: Placed, later: Placed][] => {
+  const owners = new Map<string, Placed>();
+  return secrets.flatMap((later): [Placed, Placed][] => {
+    const forms = new Set(formsOf(later.bytes));
     const first = [...forms].map((form) => owners.get(form)).find((owner) => owner !== undefined);
-    for (const form of forms) if (!owners.has(form)) owners.set(form, place);
-    return first === undefined ? [] : [[first, place]];
+    for (const form of forms) if (!owners.has(form)) owners.set(form, later);
+    return first === undefined ? [] : [[first, later]];
   });
 };

@@ -4,7 +4,6 @@
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from '../derive-key.ts';
-import { bitsOfBytes, FLOOR_BITS } from '../guessable.ts';
 import type { DataKeys } from './seal.ts';
 
 type RingKey = { readonly id: string; readonly key: KeyObject };
@@ -17,28 +16,18 @@ export type Peppers = Ring<'pepper'>;
 /** `problems` are whole sentences, one for each mistake. They tell entries apart by their place and hold nothing of what was given. */
 export type Parsed<T> = { ok: true; keys: T } | { ok: false; problems: string[] };
 
-type ParseOptions = {
-  /** The setting that the text came from, as problems shall name it. */
-  name: string;
-  /** Whether keys that nobody drew at random are taken; only for development. */
-  allowSample: boolean;
-};
-
 const KEY_BYTES = 32;
 
-/** Key-encryption keys from `id:base64,id:base64`; each is exactly 32 bytes. */
-export const parseKeyring = (text: string, options: ParseOptions): Parsed<Keyring> =>
-  parseRing('encryption', text, options);
+/**
+ * Key-encryption keys from `id:base64,id:base64`; each is exactly 32 bytes. `name`: the setting that the text came from, as
+ * problems shall name it.
+ */
+export const parseKeyring = (text: string, name: string): Parsed<Keyring> => parseRing('encryption', text, name);
 
-/** HMAC peppers from `id:base64,id:base64`; each is 32 bytes or more. */
-export const parsePeppers = (text: string, options: ParseOptions): Parsed<Peppers> =>
-  parseRing('pepper', text, options);
+/** HMAC peppers, likewise; each is 32 bytes or more. */
+export const parsePeppers = (text: string, name: string): Parsed<Peppers> => parseRing('pepper', text, name);
 
-const parseRing = <Use extends 'encryption' | 'pepper'>(
-  use: Use,
-  text: string,
-  { name, allowSample }: ParseOptions,
-): Parsed<Ring<Use>> => {
+const parseRing = <Use extends 'encryption' | 'pepper'>(use: Use, text: string, name: string): Parsed<Ring<Use>> => {
   const ring: RingKey[] = [];
   const ids = new Set<string>();
   const problems: string[] = [];
@@ -65,7 +54,6 @@ const parseRing = <Use extends 'encryption' | 'pepper'>(
       report(`must decode to ${wanted}, and has ${bytes.length}`);
       return;
     }
-    if (!allowSample && bitsOfBytes(bytes) < FLOOR_BITS.operator) report('is a sample and not a random key');
 
     const key = createSecretKey(bytes);
     if (ring.some((earlier) => earlier.key.equals(key))) report('has the key of an earlier entry');

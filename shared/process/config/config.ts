@@ -16,7 +16,7 @@ import { type KeyEncryption, readKeyEncryption, readPeppers } from './key-settin
 import { type Misspelt, misspeltVariables } from './misspelt-variables.ts';
 import { isHttpUrl, isRedisUrl } from './outward-url.ts';
 import { exposureProblems, productionProblems } from './production-rules.ts';
-import { secretProblems } from './secret-rules.ts';
+import { judgeSecrets, type WeakKey } from './secret-rules.ts';
 import { isNetwork } from './trusted-networks.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -188,6 +188,8 @@ const isReadByOthers = (name: string): boolean => /^(AWS|NODE|NPM|OTEL)_/i.test(
 export type Config = {
   /** Variables that nothing reads, each with the one that may be meant. */
   misspelt: readonly Misspelt[];
+  /** Older entries of rings that production would refuse as new ones. */
+  weakKeys: readonly WeakKey[];
   production: boolean;
   /** Whether the providers are the local stand-in, and the demo key and the sample user keys are taken. */
   sandbox: boolean;
@@ -339,13 +341,17 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
   if (!production && platformKeys?.entries.some(({ key }) => key.reveal() === given.ADMIN_TOKEN)) {
     problems.push('ADMIN_TOKEN must not be one of PLATFORM_API_KEYS: a tenant would be the operator.');
   }
-  if (production) problems.push(...secretProblems(given, platformKeys?.entries ?? [], { peppers, keyEncryption }));
+  const { problems: ofSecrets, weak: weakKeys } = production
+    ? judgeSecrets(given, platformKeys?.entries ?? [], { peppers, keyEncryption })
+    : { problems: [], weak: [] };
+  problems.push(...ofSecrets);
 
   if (!parsed.success || !peppers || !keyEncryption || !platformKeys || problems.length > 0)
     throw new ConfigError(problems);
   const set = parsed.data;
   return {
     misspelt: misspeltVariables(Object.keys(given), { read: VARIABLE_NAMES, others: isReadByOthers }),
+    weakKeys,
     production,
     sandbox,
     http: {

@@ -45,10 +45,10 @@ export const readKeyEncryption = (kms: KmsSettings | null, reading: Reading): Ke
 
 const parsed = <Ring>(
   { text, name }: RingText,
-  parse: (text: string, options: { name: string; allowSample: boolean }) => Parsed<Ring>,
-  { production, report }: Reading,
+  parse: (text: string, name: string) => Parsed<Ring>,
+  { report }: Reading,
 ): Ring | null => {
-  const ring = parse(text, { name, allowSample: !production });
+  const ring = parse(text, name);
   if (ring.ok) return ring.keys;
   ring.problems.forEach(report);
   return null;

@@ -31,7 +31,7 @@ beforeAll(async () => {
   server = await startSharedRedis();
   engine = createEngine(server.url);
   run = createCommands(engine.redis);
-  const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
+  const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, 'test');
   if (!peppers.ok) throw new Error('no peppers');
   const { redis } = engine;
   tenants = createTenantStore({ redis, run, shards: 1, actor: 'operator' });

@@ -71,7 +71,7 @@ export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): N
     estimateNano: null,
   }));
 
-const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, { name: 'test', allowSample: true });
+const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, 'test');
 
 export const createEngine = (url: string, { abilities = [] }: { abilities?: readonly string[] } = {}): Engine => {
   if (!peppers.ok) throw new Error('no peppers');

@@ -9,13 +9,13 @@ export const ringText = (...ids: string[]): string =>
   ids.map((id) => `${id}:${randomBytes(32).toString('base64')}`).join(',');
 
 export const keyringOf = (text: string): Keyring => {
-  const parsed = parseKeyring(text, { name: 'KEY_ENCRYPTION_KEYS', allowSample: false });
+  const parsed = parseKeyring(text, 'KEY_ENCRYPTION_KEYS');
   if (!parsed.ok) throw new Error(parsed.problems.join(' '));
   return parsed.keys;
 };
 
 export const peppersOf = (text: string): Peppers => {
-  const parsed = parsePeppers(text, { name: 'KEY_PEPPERS', allowSample: false });
+  const parsed = parsePeppers(text, 'KEY_PEPPERS');
   if (!parsed.ok) throw new Error(parsed.problems.join(' '));
   return parsed.keys;
 };

@@ -1,6 +1,6 @@
 /** What production refuses: each rule by its instances, and swept over all that it is a rule of. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -59,12 +59,12 @@ describe('is refused alone, by one sentence that names the variable and the chan
     [
       'a pepper that is a sentence',
       { KEY_PEPPERS: ring(Buffer.from('changeme-changeme-changeme-change')) },
-      /^KEY_PEPPERS: entry 1 is a sample and not a random key\.$/,
+      /^KEY_PEPPERS: entry 1 can be guessed: .*rand -base64 32 before it.*SECURITY\.md/,
     ],
     [
       'an encryption key that repeats itself',
       { KEY_ENCRYPTION_KEYS: ring(Buffer.from('00ff7e01'.repeat(8), 'hex')) },
-      /^KEY_ENCRYPTION_KEYS: entry 1 is a sample/,
+      /^KEY_ENCRYPTION_KEYS: entry 1 can be guessed/,
     ],
     [
       'one value as pepper and as encryption key',
@@ -231,6 +231,61 @@ describe('secrets', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('an older entry of a ring', () => {
+  const weakBytes = [
+    Buffer.alloc(32, 7),
+    Buffer.from('changeme-changeme-changeme-change'.slice(0, 32)),
+    Buffer.alloc(32),
+  ];
+  const weakOf = (environment: Environment) => loadConfig({ ...sound(), ...environment }).weakKeys;
+
+  test('that can be guessed goes the whole way out: before, behind a new one with a warning, and gone', () => {
+    for (const name of ['KEY_PEPPERS', 'KEY_ENCRYPTION_KEYS'] as const) {
+      const [fresh, old] = [ring(key(), 'new'), ring(Buffer.alloc(32, 7), 'old')];
+      const refusal = [
+        expect.stringMatching(new RegExp(`^${name}: entry 1 can be guessed: .* before it, and keep it`)),
+      ];
+      expect(refusalsOf({ [name]: old })).toEqual(refusal);
+      expect(refusalsOf({ [name]: `${old},${fresh}` })).toEqual(refusal);
+      const rolled = loadConfig({ ...sound(), [name]: `${fresh},${old}` });
+      expect(rolled.weakKeys).toEqual([{ variable: name, ring_key: 'old', reason: 'can be guessed' }]);
+      const kept = name === 'KEY_PEPPERS' ? rolled.peppers : rolled.keyEncryption;
+      expect(JSON.stringify(kept)).toContain('"old"');
+      expect(weakOf({ [name]: fresh })).toEqual([]);
+    }
+  });
+  test('stands in any later place, also in a file, and with the flaw of the other ring', () => {
+    const file = join(folder, 'ring');
+    const [one, two, three] = weakBytes.map((bytes, index) => ring(bytes, `old-${index}`));
+    writeFileSync(file, `${ring(key(), 'new')}\n${one}\n${two}\n`, { mode: 0o400 });
+    const { KEY_ENCRYPTION_KEYS: _, ...others } = sound();
+    const { weakKeys } = loadConfig({
+      ...others,
+      KEY_ENCRYPTION_FILE: file,
+      KEY_PEPPERS: `${ring(key(), 'new')},${ring(key(), 'good')},${three}`,
+    });
+    expect(weakKeys.map(({ variable, ring_key }) => `${variable} ${ring_key}`)).toEqual([
+      'KEY_PEPPERS old-2',
+      'KEY_ENCRYPTION_FILE old-0',
+      'KEY_ENCRYPTION_FILE old-1',
+    ]);
+  });
+  test('that is the other ring’s too goes out in two steps, and no step is refused', () => {
+    const both = key();
+    const [pepper, sealing] = [ring(key(), 'p2'), ring(key(), 'k2')];
+    const KEY_PEPPERS = `${pepper},${ring(both, 'p1')}`;
+    expect(refusalsOf({ KEY_PEPPERS: ring(both, 'p1'), KEY_ENCRYPTION_KEYS: ring(both, 'k1') })).toHaveLength(1);
+    expect(weakOf({ KEY_PEPPERS, KEY_ENCRYPTION_KEYS: `${sealing},${ring(both, 'k1')}` })).toEqual([
+      { variable: 'KEY_ENCRYPTION_KEYS', ring_key: 'k1', reason: 'holds the same secret as KEY_PEPPERS: entry 2' },
+    ]);
+    expect(weakOf({ KEY_PEPPERS, KEY_ENCRYPTION_KEYS: sealing })).toEqual([]);
+    // What can be changed at once is refused still.
+    expect(refusalsOf({ KEY_PEPPERS, ADMIN_TOKEN: both.toString('hex') })).toEqual([
+      expect.stringMatching(/^KEY_PEPPERS: entry 2 holds the same secret as ADMIN_TOKEN/),
+    ]);
   });
 });
 
