@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../shared/domain/log.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds, createJobIds } from '../shared/keys/digests/genuine-ids.ts';
+import { pepperMarks } from '../shared/keys/digests/pepper-marks.ts';
 import { createRequestDigests } from '../shared/keys/digests/request-digest.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
 import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
@@ -29,6 +30,7 @@ import { createRedisClock } from '../shared/storage/redis/clock.ts';
 import { examineServer, type UnfitServer, verifyMode } from '../shared/storage/redis/server.ts';
 import { subscribe } from '../shared/storage/redis/subscribe.ts';
 import { verifyStorage } from '../shared/storage/schema/verify-storage.ts';
+import { noteUsedPeppers } from '../shared/storage/secrets/used-peppers.ts';
 import { createPlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
 import { createRequestStore } from '../shared/storage/tenants/request-store.ts';
 import { createTenantStore } from '../shared/storage/tenants/tenant-store.ts';
@@ -86,6 +88,7 @@ export const startApi = async (
     verify: async () => {
       await verifyStorage(redis, { shards, production: config.production });
       await verifyMode(redis, config);
+      await noteUsedPeppers(redis, pepperMarks(config.peppers));
       await clock.sync();
     },
     readMemory: async () => {

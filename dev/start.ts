@@ -12,6 +12,8 @@ import { findFreePort, redisDir, startPrivateRedis } from './private-redis.ts';
 import { describeGateway } from './welcome.ts';
 
 const root = join(import.meta.dirname, '..');
+/** Which commands take on their own. */
+const DEFAULT_PORT = 4_000;
 const readyLimitMs = 60_000;
 /** Under npm one Ctrl-C arrives twice within moments, from the terminal and from npm; what comes later is impatience. */
 const echoMs = 250;
@@ -145,6 +147,10 @@ const start = async (env: Environment): Promise<void> => {
       redis: new URL(redisUrl).host,
       hasPlatformKeys: Boolean(env.PLATFORM_API_KEYS),
       hasPlatformAccount: sandbox || findsAwsCredentials(env),
+      commandSettings: [
+        ...(['DATA_DIR', 'SANDBOX'] as const).flatMap((name) => (env[name] ? [`${name}=${env[name]}`] : [])),
+        ...(port === DEFAULT_PORT ? [] : [`GATEWAY_URL=http://${address}`]),
+      ],
     }),
   );
 };

@@ -6,8 +6,10 @@ export const describeGateway = (gateway: {
   hasPlatformKeys: boolean;
   /** Whether credentials for requests without a user's key were found. */
   hasPlatformAccount: boolean;
+  /** What commands need to find this gateway and not another one on this machine, `NAME=value` each. */
+  commandSettings: readonly string[];
 }): string => {
-  const { address, sandbox, redis, hasPlatformKeys, hasPlatformAccount } = gateway;
+  const { address, sandbox, redis, hasPlatformKeys, hasPlatformAccount, commandSettings } = gateway;
   const key = '-H "X-API-Key: your-platform-key"';
   const json = '-H "Content-Type: application/json"';
   const mode = sandbox
@@ -41,6 +43,9 @@ export const describeGateway = (gateway: {
     'Usage:',
     `  curl ${address}/v1/usage ${key}`,
     '',
+    ...(commandSettings.length > 0
+      ? ['Commands need the same settings:', `  ${commandSettings.join(' ')} npm run tenants -- list`]
+      : []),
     `Everything else: http://${address}/docs`,
     'Ctrl-C stops everything; the data stays.',
     '',

@@ -8,6 +8,7 @@ import { describeError, type Log } from '../shared/domain/log.ts';
 import { ABILITIES } from '../shared/domain/needs.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds } from '../shared/keys/digests/genuine-ids.ts';
+import { pepperMarks } from '../shared/keys/digests/pepper-marks.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
 import { createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
 import type { Config } from '../shared/process/config/config.ts';
@@ -35,6 +36,7 @@ import { createRedisClock } from '../shared/storage/redis/clock.ts';
 import { examineServer, UnfitServer, verifyMode } from '../shared/storage/redis/server.ts';
 import { subscribe } from '../shared/storage/redis/subscribe.ts';
 import { verifyStorage } from '../shared/storage/schema/verify-storage.ts';
+import { noteUsedPeppers } from '../shared/storage/secrets/used-peppers.ts';
 import { createWorkStore } from '../shared/storage/tenants/work-store.ts';
 import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
@@ -85,6 +87,7 @@ export const startWorker = async (
   const verify = async (): Promise<void> => {
     await verifyStorage(redis, { shards, production: config.production });
     await verifyMode(redis, config);
+    await noteUsedPeppers(redis, pepperMarks(config.peppers));
   };
   await awaitServer(verify, { url: config.redis.url, log });
   const clock = createRedisClock(redis);

@@ -1,9 +1,10 @@
 /** The gateway's stores, for a command that runs once. */
 
 import { findPrivateRedis, redisDir } from '../../dev/private-redis.ts';
+import { pepperMarks } from '../../shared/keys/digests/pepper-marks.ts';
 import { createPlatformKeySecrets } from '../../shared/keys/platform/platform-key.ts';
 import { type AuditSeals, createAuditSeals } from '../../shared/keys/signing/audit-seals.ts';
-import { type Environment, loadConfig } from '../../shared/process/config/config.ts';
+import { type Environment, loadCommandConfig } from '../../shared/process/config/config.ts';
 import { readAnchors } from '../../shared/storage/audit/audit-anchors.ts';
 import { type AuditStore, createAuditStore } from '../../shared/storage/audit/audit-store.ts';
 import type { Anchor } from '../../shared/storage/audit/verify-chain.ts';
@@ -12,6 +13,7 @@ import { createJobStore, type JobStore } from '../../shared/storage/jobs/job-sto
 import { reachRedis } from '../../shared/storage/redis/reach-server.ts';
 import { createSchemaStore, type SchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { verifyStorage } from '../../shared/storage/schema/verify-storage.ts';
+import { verifyUsedPeppers } from '../../shared/storage/secrets/used-peppers.ts';
 import { createPlatformKeyStore, type PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore, type TenantStore } from '../../shared/storage/tenants/tenant-store.ts';
 import { createWorkStore, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
@@ -33,7 +35,7 @@ type Stores = {
 
 /** Reads the gateway's own settings; without a REDIS_URL it takes the server that `npm start` runs on this machine. */
 const openStores = async (environment: Environment): Promise<{ stores: Stores; close: () => void }> => {
-  const { redis: settings, peppers, jobs, production, sandbox, auditAnchorFile } = loadConfig(environment);
+  const { redis: settings, peppers, jobs, production, sandbox, auditAnchorFile } = loadCommandConfig(environment);
   const { shards } = settings;
   const dir = redisDir(environment.DATA_DIR || '.data', { sandbox });
   const found = environment.REDIS_URL ? { kind: 'runs' as const, url: settings.url } : await findPrivateRedis(dir);
@@ -50,6 +52,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
   const redis = await reachRedis(found.url);
   try {
     await verifyStorage(redis, { shards, production });
+    await verifyUsedPeppers(redis, pepperMarks(peppers));
   } catch (error) {
     redis.disconnect();
     throw error;

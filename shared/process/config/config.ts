@@ -284,11 +284,28 @@ export const detectSandbox = (environment: Environment): boolean => {
   );
 };
 
+/** What a command has: it seals nothing. */
+export type CommandConfig = Omit<Config, 'keyEncryption'>;
+
 /**
  * Reads and checks everything; throws one ConfigError that names every problem. Outside production it creates missing keys once in `DATA_DIR`.
  * `flags`: the options that Node was started with.
  */
 export const loadConfig = (environment: Environment, flags: readonly string[] = process.execArgv): Config => {
+  const { keyEncryption, ...config } = readSettings(environment, { flags, makesKeys: true });
+  // With `makesKeys` there is one, or a problem was reported.
+  if (keyEncryption === null) throw new ConfigError([]);
+  return { ...config, keyEncryption };
+};
+
+/** The same for a command beside the gateway, whose keys it uses: it makes none, and leaves nothing behind. */
+export const loadCommandConfig = (environment: Environment): CommandConfig =>
+  readSettings(environment, { flags: process.execArgv, makesKeys: false });
+
+const readSettings = (
+  environment: Environment,
+  { flags, makesKeys }: { flags: readonly string[]; makesKeys: boolean },
+): CommandConfig & { keyEncryption: KeyEncryption | null } => {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const problems: string[] = [];
   const parsed = variables.safeParse(given);
@@ -326,7 +343,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
     problems.push(...result.problems);
     return null;
   };
-  const reading = { given, production, report: (problem: string) => problems.push(problem) };
+  const reading = { given, production, makesKeys, report: (problem: string) => problems.push(problem) };
   const peppers = readPeppers(reading);
   const keyEncryption = readKeyEncryption(kmsSettings(parsed.data), reading);
   const platformKeyText = [given.PLATFORM_API_KEYS, sandbox && !production ? DEMO_PLATFORM_KEYS : '']
@@ -346,8 +363,7 @@ export const loadConfig = (environment: Environment, flags: readonly string[] = 
     : { problems: [], weak: [] };
   problems.push(...ofSecrets);
 
-  if (!parsed.success || !peppers || !keyEncryption || !platformKeys || problems.length > 0)
-    throw new ConfigError(problems);
+  if (!parsed.success || !peppers || !platformKeys || problems.length > 0) throw new ConfigError(problems);
   const set = parsed.data;
   return {
     misspelt: misspeltVariables(Object.keys(given), { read: VARIABLE_NAMES, others: isReadByOthers }),

@@ -12,6 +12,8 @@ type Reading = {
   /** The environment, without empty values. */
   given: Readonly<Record<string, string | undefined>>;
   production: boolean;
+  /** Whether this process may be the first that needs them, and makes them; a command comes after the gateway. */
+  makesKeys: boolean;
   /** Takes each problem, a sentence that holds no secret. */
   report: (problem: string) => void;
 };
@@ -26,14 +28,18 @@ export const readPeppers = (reading: Reading): Peppers | null => {
   return ring && parsed(ring, parsePeppers, reading);
 };
 
-/** As `readPeppers`. `kms`: the settings for it; null where they are not given, or wrong and reported. */
+/**
+ * As `readPeppers`, and null for a command that was given none: it seals nothing. `kms`: the settings for it; null where they are
+ * not given, or wrong and reported.
+ */
 export const readKeyEncryption = (kms: KmsSettings | null, reading: Reading): KeyEncryption | null => {
-  const { given, report } = reading;
+  const { given, production, makesKeys, report } = reading;
   const chosen = SEALING.filter((name) => given[name]);
   if (chosen.length > 1) {
     report(`${chosen.join(' and ')} are set, and only one of them can seal users' keys: unset the others.`);
     return null;
   }
+  if (chosen.length === 0 && !production && !makesKeys) return null;
   if (chosen[0] === 'KMS_KEY_ID') return kms && checkedKms(kms, reading);
   const path = given.KEY_ENCRYPTION_FILE;
   const ring = path
@@ -80,7 +86,7 @@ const readRingFile = (path: string, { production, report }: Reading): RingText |
 };
 
 const givenOrGenerated = (name: string, file: string, reading: Reading, otherwise = ''): RingText | null => {
-  const { given, production, report } = reading;
+  const { given, production, makesKeys, report } = reading;
   const text = given[name];
   if (text) return { text, name };
   if (production) {
@@ -89,14 +95,21 @@ const givenOrGenerated = (name: string, file: string, reading: Reading, otherwis
   }
   const path = join(given.DATA_DIR ?? '.data', file);
   try {
-    return { text: generateOnce(path), name: path };
+    return { text: makesKeys ? generateOnce(path) : readText(path), name: path };
   } catch (error) {
-    report(`${name} is not set, and ${path} can be neither read nor made (${codeOf(error)}); set it, or DATA_DIR.`);
+    const code = codeOf(error);
+    report(
+      makesKeys || code !== 'ENOENT'
+        ? `${name} is not set, and ${path} can be neither read nor made (${code}); set it, or DATA_DIR.`
+        : `${name} is not set, and ${path} is not there: no gateway has run with this DATA_DIR. Set either as the gateway has it, or start the gateway first.`,
+    );
     return null;
   }
 };
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown';
+
+const readText = (path: string): string => readFileSync(path, 'utf8').trim();
 
 /** One random key for all local processes, however many start at once: written aside, then linked, and a link is made by one of them only. */
 const generateOnce = (path: string): string => {
@@ -113,5 +126,5 @@ const generateOnce = (path: string): string => {
       rmSync(aside, { force: true });
     }
   }
-  return readFileSync(path, 'utf8').trim();
+  return readText(path);
 };

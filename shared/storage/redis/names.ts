@@ -140,6 +140,8 @@ const NAMES = {
   WORKER_SCHEMAS: 'worker-schemas',
   /** string: `sandbox` or `live`, what this installation's jobs are for (only under the first shard's tag). */
   MODE: 'mode',
+  /** string: marks of the peppers that the gateway's process had which started last (only under the first shard's tag). */
+  PEPPER_MARKS: 'pepper-marks',
 
   /** hash, in the registry: a tenant's name, limits, allowed models, weight and whether it is disabled; until it is deleted. */
   TENANT_RECORD: 'tenant-record:',

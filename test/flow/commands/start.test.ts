@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { runCommand } from '../../support/processes/command.ts';
 import { childrenOf, commandOf, isAlive } from '../../support/processes/processes.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
@@ -69,6 +70,20 @@ const complete = async (address: string, body: object, headers: Record<string, s
   const job = await fetch(`${address}/v1/jobs/${id}?wait=10`, { headers: demoKey });
   return job.json();
 };
+
+test(
+  'a gateway with a folder and a port of its own says what its commands need, and with that they find it',
+  limit,
+  async () => {
+    const address = await ready(launch());
+    const [, line = ''] = /^Commands need the same settings:\n {2}(.*)$/m.exec(launchers.at(-1)?.output() ?? '') ?? [];
+    const [settings = '', command] = line.split(' npm run ');
+    const env = Object.fromEntries(settings.split(' ').map((setting) => setting.split(/=(.*)/).slice(0, 2)));
+    expect(env).toEqual({ DATA_DIR: dataDir, SANDBOX: 'true', GATEWAY_URL: address.replace('127.0.0.1', 'localhost') });
+    expect(command).toBe('tenants -- list');
+    expect(await runCommand('tenants', ['list'], env)).toMatchObject({ code: 0, stderr: '' });
+  },
+);
 
 test(
   'one command gives a gateway in sandbox mode that completes jobs, and Ctrl-C ends every process of it',
