@@ -1,10 +1,10 @@
 /**
- * What production demands of the secrets themselves: none can be guessed, and none stands in two places. An older entry of a ring
+ * What production demands of the secrets themselves: none can be guessed, and none stands in two places, whole or in part. An older entry of a ring
  * is only said to be so: until what was made under it has expired, nothing else can replace it.
  */
 import type { KeyObject } from 'node:crypto';
 import type { Peppers } from '../../keys/encryption/keyring.ts';
-import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../keys/guessable.ts';
+import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../keys/guessable/bits.ts';
 import type { PlatformKeyEntry } from '../../keys/platform/platform-keys.ts';
 import { sharedSecrets } from '../../keys/shared-secrets.ts';
 import type { KeyEncryption } from './key-settings.ts';
@@ -19,6 +19,8 @@ type Placed = {
   /** As problems name it. */
   place: string;
   bytes: Buffer;
+  /** The bits that must be left to guess. */
+  floor: number;
   /** Null: it can be replaced at once. */
   older: { variable: string; ring_key: string } | null;
   /** What is wrong with a secret of its kind alone; null if nothing is. */
@@ -34,7 +36,7 @@ const passwordIn = (text: string | undefined): string => {
   }
 };
 
-const GUESSABLE = 'can be guessed: it repeats itself, or consists of words.';
+const GUESSABLE = 'can be guessed: it repeats itself, or consists of words or of what anybody can look up.';
 
 const chosen = (given: Given, platformKeys: readonly PlatformKeyEntry[]): Placed[] =>
   [
@@ -54,6 +56,7 @@ const chosen = (given: Given, platformKeys: readonly PlatformKeyEntry[]): Placed
     .map(({ place, text, floor }) => ({
       place,
       bytes: Buffer.from(text),
+      floor,
       older: null,
       flaw: bitsOfText(text) < floor ? `${GUESSABLE} Make one with openssl rand -hex 32.` : null,
     }));
@@ -63,7 +66,9 @@ const ISSUED = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_BEARER_TOKEN_
 
 const issued = (given: Given): Placed[] =>
   ISSUED.flatMap((place) =>
-    given[place] ? [{ place, bytes: Buffer.from(given[place]), older: null, flaw: null }] : [],
+    given[place]
+      ? [{ place, bytes: Buffer.from(given[place]), floor: FLOOR_BITS.tenant, older: null, flaw: null }]
+      : [],
   );
 
 const REPLACE_ENTRY =
@@ -76,6 +81,7 @@ const inRings = (given: Given, { peppers, keyEncryption }: Rings): Placed[] => {
       return {
         place: `${variable}: entry ${index + 1}`,
         bytes,
+        floor: FLOOR_BITS.operator,
         older: index > 0 ? { variable, ring_key: id } : null,
         flaw: bitsOfBytes(bytes) < FLOOR_BITS.operator ? `${GUESSABLE} ${REPLACE_ENTRY}` : null,
       };
@@ -107,7 +113,7 @@ export const judgeSecrets = (
     if (first.older && later.older) weak.push({ ...later.older, reason: `holds the same secret as ${first.place}` });
     else
       problems.push(
-        `${later.place} holds the same secret as ${first.place}, as it stands or encoded: who learns one would have both. Make each on its own.`,
+        `${later.place} holds the same secret as ${first.place}, whole or in part, as it stands or encoded: who learns one would have both. Make each on its own.`,
       );
   }
   return { problems, weak };

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
 import { startOwnRedis, withRedis } from '../../support/redis/redis.ts';
+import { until } from '../../support/until.ts';
 import { ringText } from '../../unit/keys/rings.ts';
 
 const PASSWORD = 'q7Vf2mXw9Lc4TzHs';
@@ -15,6 +16,7 @@ const replace = async (gateway: TestGateway, env: Record<string, string>) => {
   gateway.workers = [];
   const worker = await gateway.addWorker(env);
   const api = await gateway.addApi(env);
+  await until('it is ready', async () => (await gateway.call('GET', '/readyz')).status === 200);
   return [api, worker].map(({ log }) =>
     log.filter(({ msg }) => msg === 'old_key_weak').map(({ variable, ring_key }) => [variable, ring_key].join(' ')),
   );

@@ -161,6 +161,7 @@ describe('a gateway that tells of itself', () => {
     const production = await gateway.addApi({
       NODE_ENV: 'production',
       HOST: '127.0.0.1',
+      PLATFORM_API_KEYS: `acme:${KEYS.acme}`,
       KEY_PEPPERS: ringText('p'),
       KEY_ENCRYPTION_KEYS: ringText('k'),
       TRUSTED_PROXIES: '127.0.0.1',

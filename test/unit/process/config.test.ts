@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -18,8 +18,7 @@ import {
 } from '../../../shared/process/config/config.ts';
 import { startProcess } from '../../support/processes/process.ts';
 
-const random32 = (seed: number): string =>
-  Buffer.from(Array.from({ length: 32 }, (_, index) => (index * index * 7 + seed) % 251)).toString('base64');
+const random32 = (seed: number): string => createHash('sha256').update(`test ${seed}`).digest('base64');
 const PRODUCTION = {
   NODE_ENV: 'production',
   KEY_PEPPERS: `p1:${random32(3)}`,

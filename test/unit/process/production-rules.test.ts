@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../shared/domain/config-error.ts';
-import { bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable.ts';
+import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable/bits.ts';
 import { type Environment, loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-production-rules-'));
@@ -158,13 +158,99 @@ describe('secrets', () => {
       { numRuns: 500 },
     );
   });
-  test('of the shortest length that is taken, drawn at random, lie above the floor', () => {
-    // One in 200,000 of 8 random bytes lies below: the draws are the same each time.
-    for (let draw = 0; draw < 5_000; draw++) {
-      const drawn = createHash('sha256').update(`${draw}`).digest('hex');
-      expect(bitsOfText(drawn.slice(0, 16))).toBeGreaterThan(FLOOR_BITS.tenant);
-      expect(bitsOfText(drawn.slice(32))).toBeGreaterThan(FLOOR_BITS.operator);
-    }
+  const ALPHABETS = {
+    hex: '0123456789abcdef',
+    base32: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567',
+    letters_and_digits: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789',
+    base64url: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_',
+  } as const;
+  test.each(Object.entries(ALPHABETS))(
+    'of the shortest length that is taken, drawn at random, lie above the floor: %s',
+    (name, alphabet) => {
+      // One in 50,000 of 16 characters lies below: the draws are the same each time.
+      for (let draw = 0; draw < 5_000; draw++) {
+        const bytes = createHash('sha512').update(`${name} ${draw}`).digest();
+        const drawn = Array.from(
+          { length: 32 },
+          (_, at) => alphabet[bytes.readUInt16BE(at * 2) % alphabet.length],
+        ).join('');
+        expect(bitsOfText(drawn.slice(0, 16)), drawn).toBeGreaterThan(FLOOR_BITS.tenant);
+        expect(bitsOfText(drawn), drawn).toBeGreaterThan(FLOOR_BITS.operator);
+        expect(bitsOfBytes(bytes.subarray(0, 32)), drawn).toBeGreaterThan(FLOOR_BITS.operator);
+      }
+    },
+  );
+
+  describe('that look random and are not, are refused:', () => {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const squares = Array.from({ length: 32 }, (_, index) => index ** 2);
+    const texts: [what: string, text: string][] = [
+      ['words in base64', base64('changeme'.repeat(4))],
+      ['a key of AWS’s documents', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'],
+      ['another one', 'je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY'],
+      ['a walk over the keyboard', '1q2w3e4r5t6y7u8i9o0p1q2w3e4r5t6y'],
+      ['its columns', '1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,'],
+      ['its rows', 'qwertyuiopasdfghjklzxcvbnm123456'],
+      ['the alphabet in both cases', 'AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEf'],
+      ['the alphabet with digits', 'a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6'],
+      ['π', '31415926535897932384626433832795'],
+      ['π in hex', '243f6a8885a308d313198a2e03707344'],
+      ['e', '27182818284590452353602874713526'],
+      ['squares', squares.join('').slice(0, 32)],
+      [
+        'powers of two',
+        Array.from({ length: 20 }, (_, index) => 2 ** index)
+          .join('')
+          .slice(0, 40),
+      ],
+      ['a sentence', 'TheQuickBrownFoxJumpsOverTheLazyDog'],
+      ['words with separators', 'correct-horse-battery-staple-football'],
+      ['pairs', '00112233445566778899aabbccddeeff'],
+      ['a digest of a word', '21232f297a57a5a743894a0e4a801fc3'],
+      ['a digest of nothing', createHash('sha256').digest('hex')],
+      ['its beginning', createHash('sha256').digest('hex').slice(0, 32)],
+      ['a digest in base64', createHash('sha512').update('Password').digest('base64')],
+      ['what echo and sha256sum make of a word', createHash('sha256').update('changeme\n').digest('hex')],
+      ['words in UTF-16', Buffer.from('passwordpassword', 'utf16le').toString('base64')],
+      ['squares as bytes', Buffer.from(squares).toString('hex')],
+      ['a name and a date', 'john-smith-19850412-john-smith-19850412'],
+      ['words in hex', Buffer.from('secret-token-of-my-company').toString('hex')],
+    ];
+    test.each(texts)('%s', (_, text) => {
+      expect(refusalsOf({ ADMIN_TOKEN: text })).toEqual([expect.stringMatching(GUESSABLE)]);
+      expect(bitsOfText(text)).toBeLessThan(FLOOR_BITS.operator);
+    });
+    test.each([
+      'Summer2024!Summer',
+      'johnsmith19850412',
+      'football-baseball',
+      '1qaz2wsx3edc4rfv',
+      '1q2w3e4r5t6y7u8i',
+      'AbCdEfGhIjKlMnOp',
+      '3141592653589793',
+      '0011223344556677',
+      Buffer.from('password').toString('hex'),
+      'Winter-2025-Boston',
+      'michael.jordan23',
+      'dragon1987-01-31',
+    ])('a platform key %s', (text) => {
+      expect(refusalsOf({ PLATFORM_API_KEYS: `acme:${text}` })).toEqual([expect.stringMatching(GUESSABLE)]);
+    });
+    test.each([
+      ['digest of nothing', createHash('sha256').digest()],
+      ['digest of a word', createHash('sha256').update('admin').digest()],
+      ['squares', Buffer.from(squares.map((square) => square & 255))],
+      ['squares of another modulus', Buffer.from(squares.map((square) => (7 * square + 3) % 251))],
+      ['cubes', Buffer.from(squares.map((_, index) => (index ** 3) & 255))],
+      ['words in UTF-16', Buffer.from('passwordpassword', 'utf16le')],
+      ['words in hex', Buffer.from(Buffer.from('changeme'.repeat(2)).toString('hex'))],
+    ])('a pepper and an encryption key that is a %s', (_, bytes) => {
+      for (const name of ['KEY_PEPPERS', 'KEY_ENCRYPTION_KEYS']) {
+        expect(refusalsOf({ [name]: ring(bytes) })).toEqual([
+          expect.stringMatching(`^${name}: entry 1 can be guessed`),
+        ]);
+      }
+    });
   });
 
   test('that are words, repetitions and sequences are refused, in any place, case and spelling', () => {
@@ -199,6 +285,42 @@ describe('secrets', () => {
     }
   });
 
+  test('that hold one another, or differ in little, are one secret; a common beginning is none', () => {
+    const pairOf = (one: string, other: string) => refusalsOf({ ADMIN_TOKEN: one, PLATFORM_API_KEYS: `acme:${other}` });
+    const [random, more] = [hex(24), hex(24)];
+    const derived: [string, string][] = [
+      [random, random.slice(0, 32)],
+      [random.slice(0, 40), random],
+      [random, random.slice(8)],
+      [random, random.slice(8, 40)],
+      [random, `acme-${random}`],
+      [random, `${random}-2`],
+      [`${random}-admin`, `${random}-acme`],
+      [random, random.toUpperCase().slice(0, 40)],
+      [Buffer.from(random).toString('base64'), `${random}0`],
+      [Buffer.from(random, 'hex').toString('base64'), random.slice(0, 40)],
+    ];
+    for (const [one, other] of derived) {
+      expect(pairOf(one, other), `${one} ${other}`).toEqual([expect.stringMatching(ONE_SECRET)]);
+    }
+    for (const [one, other] of [
+      [`acme-live-gateway-${random}`, `acme-live-gateway-${more}`],
+      [`${random}${more}`, `${random}${hex(24)}`],
+      [random, more],
+    ] as const) {
+      expect(pairOf(one, other)).toEqual([]);
+    }
+    const bytes = key();
+    expect(refusalsOf({ KEY_PEPPERS: ring(Buffer.concat([bytes, key()])), KEY_ENCRYPTION_KEYS: ring(bytes) })).toEqual([
+      expect.stringMatching(ONE_SECRET),
+    ]);
+  });
+  test('are compared in time that grows with their number alone', () => {
+    const keys = Array.from({ length: 2_000 }, (_, index) => `tenant-${index}:a-common-beginning-${hex(24)}`).join(',');
+    const from = performance.now();
+    expect(refusalsOf({ PLATFORM_API_KEYS: keys })).toEqual([]);
+    expect(performance.now() - from).toBeLessThan(5_000);
+  });
   test('are one secret in every encoding of it', () => {
     const places2: [string, (bytes: Buffer, text: string) => Environment][] = [
       ['ADMIN_TOKEN', (_, text) => ({ ADMIN_TOKEN: text })],
