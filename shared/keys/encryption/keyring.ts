@@ -8,8 +8,10 @@ import type { DataKeys } from './seal.ts';
 
 type RingKey = { readonly id: string; readonly key: KeyObject };
 
+type Use = 'encryption' | 'pepper';
+
 /** `use` keeps the two kinds apart: a pepper is never taken for a key-encryption key. Ids and keys are unique in a ring. */
-type Ring<Use extends string> = { readonly use: Use; readonly keys: readonly [active: RingKey, ...older: RingKey[]] };
+type Ring<For extends Use> = { readonly use: For; readonly keys: readonly [active: RingKey, ...older: RingKey[]] };
 export type Keyring = Ring<'encryption'>;
 export type Peppers = Ring<'pepper'>;
 
@@ -19,21 +21,21 @@ export type Parsed<T> = { ok: true; keys: T } | { ok: false; problems: string[] 
 const KEY_BYTES = 32;
 
 /**
- * Key-encryption keys from `id:base64,id:base64`; each is exactly 32 bytes. `name`: the setting that the text came from, as
+ * Key-encryption keys from `id:key,id:key`, each 32 bytes in base64 or in hex. `name`: the setting that the text came from, as
  * problems shall name it.
  */
 export const parseKeyring = (text: string, name: string): Parsed<Keyring> => parseRing('encryption', text, name);
 
-/** HMAC peppers, likewise; each is 32 bytes or more. */
+/** HMAC peppers, likewise but in base64 alone; each is 32 bytes or more. */
 export const parsePeppers = (text: string, name: string): Parsed<Peppers> => parseRing('pepper', text, name);
 
-const parseRing = <Use extends 'encryption' | 'pepper'>(use: Use, text: string, name: string): Parsed<Ring<Use>> => {
+const parseRing = <For extends Use>(use: For, text: string, name: string): Parsed<Ring<For>> => {
   const ring: RingKey[] = [];
   const ids = new Set<string>();
   const problems: string[] = [];
 
   text.split(',').forEach((entry, index) => {
-    const { id, bytes } = parseEntry(entry.trim());
+    const { id, bytes } = parseEntry(use, entry.trim());
     const report = (problem: string) => problems.push(`${name}: entry ${index + 1} ${problem}.`);
 
     if (id === null) {
@@ -45,7 +47,7 @@ const parseRing = <Use extends 'encryption' | 'pepper'>(use: Use, text: string, 
     }
 
     if (bytes === null) {
-      report('must end in standard base64 with its padding, as "openssl rand -base64 32" prints it');
+      report('must end in what "openssl rand -base64 32" or "openssl rand -hex 32" prints, whole and unchanged');
       return;
     }
     const fits = use === 'encryption' ? bytes.length === KEY_BYTES : bytes.length >= KEY_BYTES;
@@ -66,16 +68,21 @@ const parseRing = <Use extends 'encryption' | 'pepper'>(use: Use, text: string, 
   return { ok: true, keys: { use, keys: [active, ...older] } };
 };
 
-const parseEntry = (entry: string): { id: string | null; bytes: Buffer | null } => {
+const parseEntry = (use: Use, entry: string): { id: string | null; bytes: Buffer | null } => {
   const colon = entry.indexOf(':');
   const id = entry.slice(0, Math.max(colon, 0));
-  const encoded = entry.slice(colon + 1);
+  return { id: /^[a-z0-9-]{1,16}$/.test(id) ? id : null, bytes: decode(use, entry.slice(colon + 1)) };
+};
+
+/**
+ * The base64 of 32 bytes ends in "=", so hex digits alone were never an encryption key. A pepper may be longer: its hex digits have
+ * always been what base64 makes of them, which is as random, and another reading would make another pepper of it.
+ */
+const decode = (use: Use, encoded: string): Buffer | null => {
+  if (use === 'encryption' && /^(?:[0-9a-f]{2})+$/i.test(encoded)) return Buffer.from(encoded, 'hex');
   const bytes = Buffer.from(encoded, 'base64');
-  return {
-    id: /^[a-z0-9-]{1,16}$/.test(id) ? id : null,
-    // Node's decoder skips what it does not know; only a text that comes out the same was base64.
-    bytes: encoded !== '' && bytes.toString('base64') === encoded ? bytes : null,
-  };
+  // Node's decoder skips what it does not know; only a text that comes out the same was base64.
+  return encoded !== '' && bytes.toString('base64') === encoded ? bytes : null;
 };
 
 const SALT_BYTES = 16;

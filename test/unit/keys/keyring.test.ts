@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deriveKey } from '../../../shared/keys/derive-key.ts';
 import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
-import { keyringOf, ringText } from './rings.ts';
+import { keyringOf, peppersOf, ringText } from './rings.ts';
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 const random = (bytes = 32) => base64(randomBytes(bytes));
@@ -28,12 +28,27 @@ describe('a key ring is refused for', () => {
     ['a long id', `${'a'.repeat(17)}:${random()}`, /entry 1 must begin with an id/],
     ['an id with capitals', `Key:${random()}`, /entry 1 must begin with an id/],
     ['a trailing comma', `a:${random()},`, /entry 2 must begin with an id/],
-    ['an empty key', 'a:', /entry 1 must end in standard base64/],
-    ['a key that is no base64', 'a:not base64!', /entry 1 must end in standard base64/],
-    ['base64 without its padding', `a:${random().replace('=', '')}`, /entry 1 must end in standard base64/],
-    ['stray last bits', `a:${base64(Buffer.alloc(32, 7)).replace(/.=$/, 'd=')}`, /entry 1 must end in standard base64/],
+    ['an empty key', 'a:', /entry 1 must end in what "openssl rand -base64 32" or "openssl rand -hex 32" prints/],
+    [
+      'a key that is no base64',
+      'a:not base64!',
+      /entry 1 must end in what "openssl rand -base64 32" or "openssl rand -hex 32" prints/,
+    ],
+    [
+      'base64 without its padding',
+      `a:${random().replace('=', '')}`,
+      /entry 1 must end in what "openssl rand -base64 32" or "openssl rand -hex 32" prints/,
+    ],
+    [
+      'stray last bits',
+      `a:${base64(Buffer.alloc(32, 7)).replace(/.=$/, 'd=')}`,
+      /entry 1 must end in what "openssl rand -base64 32" or "openssl rand -hex 32" prints/,
+    ],
     ['a short key', `a:${random(31)}`, /exactly 32 bytes, and has 31/],
     ['a long key', `a:${random(33)}`, /exactly 32 bytes, and has 33/],
+    ['half of the hex digits', `a:${randomBytes(16).toString('hex')}`, /exactly 32 bytes, and has 16/],
+    ['a hex digit too many', `a:${randomBytes(32).toString('hex')}0`, /entry 1 must/],
+    ['hex with a prefix', `a:0x${randomBytes(32).toString('hex')}`, /entry 1 must/],
     ['a repeated id', `a:${random()},a:${random()}`, /entry 2 has the id of an earlier entry/],
   ])('%s', (_, text, problem) => {
     expect(rejects(text)).toContainEqual(expect.stringMatching(problem));
@@ -67,6 +82,22 @@ test('no problem shows any part of what was given', () => {
     fc.property(tail, form, (key, write) => {
       const said = rejects(`${write(key)},${write(key)}`).join(' ');
       for (let at = 0; at + 6 <= key.length; at++) expect(said).not.toContain(key.slice(at, at + 6));
+    }),
+  );
+});
+
+test('hex digits are an encryption key like its base64, and a pepper what base64 makes of them, as ever', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.boolean(), (bytes, upper) => {
+      const hex = Buffer.from(bytes).toString('hex');
+      const written = upper ? hex.toUpperCase() : hex;
+      const [sealing] = keyringOf(`a:${written}`).keys;
+      expect(sealing.key.export()).toEqual(Buffer.from(bytes));
+      expect(rejects(`a:${written},b:${base64(bytes)}`)).toEqual([
+        'THE_SETTING: entry 2 has the key of an earlier entry.',
+      ]);
+      const [pepper] = peppersOf(`a:${written}`).keys;
+      expect(pepper.key.export()).toEqual(Buffer.from(written, 'base64'));
     }),
   );
 });

@@ -311,6 +311,15 @@ describe('secrets', () => {
       expect(pairOf(one, other)).toEqual([]);
     }
     const bytes = key();
+    const digits = bytes.toString('hex');
+    for (const pair of [
+      { KEY_PEPPERS: `p1:${digits}`, KEY_ENCRYPTION_KEYS: `k1:${digits}` },
+      { KEY_PEPPERS: ring(bytes), KEY_ENCRYPTION_KEYS: `k1:${digits}` },
+      { KEY_PEPPERS: `p1:${digits}`, KEY_ENCRYPTION_KEYS: ring(bytes) },
+      { KEY_PEPPERS: `p1:${digits}`, ADMIN_TOKEN: digits },
+    ]) {
+      expect(refusalsOf(pair)).toEqual([expect.stringMatching(ONE_SECRET)]);
+    }
     expect(refusalsOf({ KEY_PEPPERS: ring(Buffer.concat([bytes, key()])), KEY_ENCRYPTION_KEYS: ring(bytes) })).toEqual([
       expect.stringMatching(ONE_SECRET),
     ]);
