@@ -168,6 +168,13 @@ const variables = z.object({
 /** The names that the README's table lists. */
 export const VARIABLE_NAMES = Object.keys(variables.shape);
 
+/** Read by what runs beside the gateway: the launcher, the sandbox, commands and Compose. */
+const NAMES_BESIDE = [
+  ...['SANDBOX_DELAY_MS', 'SANDBOX_HOST', 'SANDBOX_PORT'],
+  ...['GATEWAY_URL', 'GATEWAY_API_KEY', 'GATEWAY_USER_API_KEY', 'GATEWAY_USER_PROVIDER'],
+  ...['NODE_IMAGE', 'REDIS_IMAGE', 'PUBLISH_ADDRESS', 'REDIS_PASSWORD', 'REDIS_MAXMEMORY', 'BUILD_NETWORK'],
+] as const;
+
 /** The SDKs read these behind our back and would send one tenant's calls elsewhere, or under another account. */
 const REFUSED_VARIABLES = [
   'OPENAI_BASE_URL',
@@ -366,7 +373,10 @@ const readSettings = (
   if (!parsed.success || !peppers || !platformKeys || problems.length > 0) throw new ConfigError(problems);
   const set = parsed.data;
   return {
-    misspelt: misspeltVariables(Object.keys(given), { read: VARIABLE_NAMES, others: isReadByOthers }),
+    misspelt: misspeltVariables(Object.keys(given), {
+      read: [...VARIABLE_NAMES, ...NAMES_BESIDE],
+      others: isReadByOthers,
+    }),
     weakKeys,
     production,
     sandbox,

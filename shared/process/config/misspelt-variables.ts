@@ -20,8 +20,49 @@ const areAlmostTheSameWords = (name: string, known: string): boolean => {
   return shared >= 2 && ofName.size - shared <= 1 && ofKnown.size - shared <= 1;
 };
 
-const isClose = (name: string, known: string): boolean =>
-  distance(name, known) <= lettersWrong(known) || areAlmostTheSameWords(name, known);
+/** What people end a name with, each in their own way. */
+const UNITS: ReadonlySet<string> = new Set([
+  ...['SECONDS', 'SECOND', 'SECS', 'SEC', 'S', 'MILLISECONDS', 'MILLIS', 'MS', 'MINUTES', 'MINUTE', 'MINS', 'MIN'],
+  ...['HOURS', 'HOUR', 'DAYS', 'DAY', 'BYTES', 'KB', 'KIB', 'MB', 'MIB', 'GB', 'GIB', 'USD', 'EUR', 'DOLLARS', 'COUNT'],
+]);
+
+/** The words in front of the unit. */
+const stemOf = (name: string): string[] => {
+  const words = name.split('_');
+  return UNITS.has(words.at(-1) ?? '') ? words.slice(0, -1) : words;
+};
+
+/** First words that hardly anybody else's names have. */
+const OURS: ReadonlySet<string> = new Set(['BEDROCK', 'DRAIN', 'SANDBOX', 'UNREADY', 'WEBHOOK']);
+
+/** How many words both begin with, the units left out. */
+const wordsShared = (name: string, known: string): number => {
+  const [ofName, ofKnown] = [stemOf(name), stemOf(known)];
+  const differs = ofName.findIndex((word, at) => word !== ofKnown[at]);
+  return differs < 0 ? ofName.length : differs;
+};
+
+/** The same but for the unit, or with so many of the first words that they are no accident: DRAIN_SECS, ADMIN_TOKEN_FILE. */
+const beginsLike = (name: string, known: string): boolean => {
+  const shared = wordsShared(name, known);
+  if (shared !== 1) return shared > 1;
+  return OURS.has(name.split('_')[0] ?? '') || (stemOf(name).length === 1 && stemOf(known).length === 1);
+};
+
+/** More than any name has words, and more letters than may be wrong. */
+const MAX_WORDS = 100;
+
+/** The less the closer; null: not close. What differs in letters is closer than what differs in words. */
+const farness = (name: string, known: string): number | null => {
+  const letters = distance(name, known);
+  if (letters <= lettersWrong(known)) return letters;
+  if (!areAlmostTheSameWords(name, known) && !beginsLike(name, known)) return null;
+  return MAX_WORDS - wordsShared(name, known);
+};
+
+/** What Kubernetes and Docker set for a service or a container beside this one, whatever that is called. */
+const isOfNeighbour = (name: string): boolean =>
+  /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP)(?:_|$)|_ENV_/.test(name);
 
 /**
  * The variables among `given` that are none of `read` and none of `others`, but close to some that are read.
@@ -32,10 +73,13 @@ export const misspeltVariables = (
   { read, others }: { read: readonly string[]; others: (name: string) => boolean },
 ): Misspelt[] =>
   [...given].flatMap((variable) => {
-    if (read.includes(variable) || others(variable)) return [];
+    if (read.includes(variable) || others(variable) || isOfNeighbour(variable)) return [];
     const name = variable.toUpperCase();
-    const close = read.filter((known) => isClose(name, known));
-    const least = Math.min(...close.map((known) => distance(name, known)));
-    const meant = close.filter((known) => distance(name, known) === least);
+    const close = read.flatMap((known) => {
+      const far = farness(name, known);
+      return far === null ? [] : [{ known, far }];
+    });
+    const least = Math.min(...close.map(({ far }) => far));
+    const meant = close.filter(({ far }) => far === least).map(({ known }) => known);
     return meant.length > 0 ? [{ variable, meant }] : [];
   });
