@@ -99,6 +99,7 @@ export const startApi = async (
     log,
   });
   lifecycle.onStop('admission', admission.close);
+  await admission.judged;
 
   const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'api', log });
   lifecycle.onStop('traces', tracer.close);

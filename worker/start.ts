@@ -74,13 +74,6 @@ export const startWorker = async (
   for (const { key } of config.platformKeys) key.forget();
   config.adminToken?.forget();
 
-  const registry = createMetricsRegistry('worker');
-  if (config.metricsPort !== null) {
-    const { host } = config.http;
-    const server = await serveMetrics({ host, port: config.metricsPort, render: () => registry.metrics(), log });
-    lifecycle.onStop('metrics', server.close);
-  }
-
   const anchors = config.auditAnchorFile === null ? null : openAnchors(config.auditAnchorFile);
   const redis = connectForWork(config.redis.url);
   lifecycle.onStop('redis', () => redis.disconnect());
@@ -90,6 +83,14 @@ export const startWorker = async (
     await noteUsedPeppers(redis, pepperMarks(config.peppers));
   };
   await awaitServer(verify, { url: config.redis.url, log });
+
+  const registry = createMetricsRegistry('worker');
+  if (config.metricsPort !== null) {
+    const { host } = config.http;
+    const server = await serveMetrics({ host, port: config.metricsPort, render: () => registry.metrics(), log });
+    lifecycle.onStop('metrics', server.close);
+  }
+
   const clock = createRedisClock(redis);
   await clock.sync();
   const news = connectForNews(config.redis.url);

@@ -18,6 +18,8 @@ const isFull = (memory: ServerMemory): boolean => shareOf(memory) >= ADMIT_BELOW
 export type Admission = {
   /** Throws 503 where a request for new work cannot be taken now. */
   admit: () => void;
+  /** Resolves when the server was found fit, or when it is plain that it does not answer: then a process may say that it listens. */
+  judged: Promise<void>;
   /** Whether the last look found a server that is fit and serves. */
   isReady: () => boolean;
   /** The memory limit of the server as it was seen last; null where it has none. */
@@ -43,6 +45,7 @@ export const createAdmission = ({
   let failing = true;
   let unfit = false;
   let told = false;
+  const { promise: judged, resolve: judge } = Promise.withResolvers<void>();
 
   const look = async (): Promise<void> => {
     if (!verified) {
@@ -64,6 +67,7 @@ export const createAdmission = ({
     // The first look comes before the connection is open; and one line tells of an outage.
     if (told || forMs < TELL_AFTER_MS) return;
     told = true;
+    if (!(error instanceof UnfitServer)) judge();
     log.warn(error instanceof UnfitServer ? 'redis_unfit' : 'redis_away', describeError(error));
   };
   const keepLooking = async (): Promise<void> => {
@@ -72,6 +76,7 @@ export const createAdmission = ({
       const startedMs = performance.now();
       try {
         await look();
+        judge();
         if (told) log.info('redis_back');
         [failing, unfit, told, failingSinceMs] = [false, false, false, null];
       } catch (error) {
@@ -84,12 +89,16 @@ export const createAdmission = ({
   void keepLooking();
 
   return {
+    judged,
     admit: () => {
       if (!verified || unfit) throw new RequestError('queue_unavailable');
       if (isFull(memory)) throw new RequestError('overloaded');
     },
     isReady: () => verified && !failing,
     maxMemory: () => memory.max,
-    close: () => closing.abort(),
+    close: () => {
+      closing.abort();
+      judge();
+    },
   };
 };

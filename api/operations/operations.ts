@@ -31,12 +31,7 @@ export const addOperationRoutes = (
   route(app, '/healthz', { GET: (c) => c.json({ status: 'ok', sandbox }) });
   route(app, '/readyz', {
     GET: async (c) => {
-      if (isStopping()) {
-        throw new RequestError('overloaded', {
-          retryAfterSeconds: 1,
-          message: 'This process is stopping; send requests to another one.',
-        });
-      }
+      if (isStopping()) throw new RequestError('stopping');
       if (!(await isReady())) throw new RequestError('queue_unavailable');
       return c.json({ status: 'ready', sandbox });
     },

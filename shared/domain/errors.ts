@@ -139,6 +139,11 @@ export const REQUEST_ERRORS = {
     type: 'server_error',
     message: 'The queue’s memory is nearly full; nothing new is accepted until work is done. Try again later.',
   },
+  stopping: {
+    status: 503,
+    type: 'server_error',
+    message: 'This process is stopping; send requests to another one.',
+  },
   queue_unavailable: {
     status: 503,
     type: 'server_error',

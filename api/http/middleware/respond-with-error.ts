@@ -21,6 +21,7 @@ export const errorBody = (error: RequestError, requestId: string) => ({
 });
 
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
+  stopping: 1,
   queue_unavailable: 1,
   key_service_unavailable: 5,
   overloaded: 10,

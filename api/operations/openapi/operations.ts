@@ -393,7 +393,7 @@ export const OPERATIONS = {
     GET: {
       summary: 'Whether Redis answers and is fit for use, and this process is not stopping',
       answers: { 200: { description: 'It does.', json: 'Health' } },
-      errors: ['queue_unavailable', 'overloaded'],
+      errors: ['queue_unavailable', 'stopping'],
     },
   },
   '/metrics': {

@@ -91,7 +91,9 @@ describe('times at a stop', () => {
     await until('it is ready', async () => (await readiness()).status === 200);
     const stopped = terminate(api);
     await until('it says no', async () => (await readiness()).status === 503);
-    expect(await readiness()).toMatchObject({ body: { error: { message: expect.stringMatching(/is stopping/) } } });
+    const { body, headers } = await readiness();
+    expect(body).toMatchObject({ error: { code: 'stopping', message: expect.stringMatching(/is stopping/) } });
+    expect(headers.get('Retry-After')).toBe('1');
     await gateway.submit('still taken', { api });
     const { code, tookMs } = await stopped;
     expect(code).toBe(0);

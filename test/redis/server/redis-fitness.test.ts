@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FUNCTION_COMMANDS, NEEDED_COMMANDS } from '../../../shared/storage/redis/commands.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { flawOf, verifyServer } from '../../../shared/storage/redis/server.ts';
 import { startProcess } from '../../support/processes/process.ts';
 import { withGateway } from '../../support/processes/with-gateway.ts';
@@ -49,12 +50,16 @@ describe('a server that is not supported is refused by API and worker, with what
     SANDBOX_URL: 'http://127.0.0.1:1',
     PLATFORM_API_KEYS: 'acme:acme-platform-key-0001',
     PORT: '0',
+    METRICS_PORT: '0',
+    ADMIN_PORT: '0',
+    ADMIN_TOKEN: '9f27c0de51b84a6390fe72ab15cd8e64',
   };
   const expectRefusal = async (url: string, message: RegExp): Promise<void> => {
     for (const file of ['api/main.ts', 'worker/main.ts'] as const) {
       const process = startProcess(file, { ...env, REDIS_URL: url });
       expect([file, await process.exited]).toEqual([file, { code: 1, signal: null }]);
       expect(process.otherOutput.join('\n')).toMatch(message);
+      expect(process.log.filter(({ msg }) => /listening|started/.test(msg))).toEqual([]);
     }
   };
   const withUser = async ({ redis, port }: SpecialRedis, ...rules: string[]): Promise<string> => {
@@ -67,6 +72,17 @@ describe('a server that is not supported is refused by API and worker, with what
 
   test.concurrent('a Sentinel', () =>
     withSpecialRedis(['--sentinel'], ({ url }) => expectRefusal(url, /leads to a Sentinel/)));
+
+  test.concurrent('one that drops keys when its memory is full', () =>
+    withSpecialRedis(['--maxmemory-policy', 'allkeys-lru'], ({ url }) => expectRefusal(url, /maxmemory-policy noev/)));
+
+  test.concurrent('the data of another number of shards, or of real providers', () =>
+    withSpecialRedis([], async ({ redis, url }) => {
+      await redis.set(key(shardTag(0), 'MODE'), 'live');
+      await expectRefusal(url, /SANDBOX is on, but/);
+      await redis.set(key(shardTag(0), 'SHARDS'), '2');
+      await expectRefusal(url, /SHARDS is 1, but/);
+    }));
 
   test.concurrent('a password that is missing or wrong', () =>
     withSpecialRedis(['--requirepass', 'secret'], async ({ port, url }) => {

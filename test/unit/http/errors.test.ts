@@ -38,6 +38,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   internal_error: [500, 'server_error'],
   queue_unavailable: [503, 'server_error'],
   overloaded: [503, 'server_error'],
+  stopping: [503, 'server_error'],
   key_service_unavailable: [503, 'server_error'],
 };
 
