@@ -49,10 +49,13 @@ const offer = async (request: CompletionRequest, budgetUsd: number) => {
   return engine.offer('acme', { ...of, sealedKey: 'sealed', fingerprint: 'f', ...estimateJob(request, of) });
 };
 
-/** The dearest that a provider can make of a call: a token for each byte, a template around each message, all of it written to a cache, the longest answer. */
+const longest = (text: string): number =>
+  Math.max(...(['NFC', 'NFD', 'NFKC', 'NFKD'] as const).map((form) => Buffer.byteLength(text.normalize(form))));
+
+/** The dearest that a provider can make of a call: a token for each byte of the longest normal form, a template around each message, all of it written to a cache, the longest answer. */
 const worstUsage = ({ messages, max_tokens = 0 }: CompletionRequest): TokenUsage => {
   const texts = messages.flatMap(({ content }) => messageTexts(content));
-  const inputTokens = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) + 7 * messages.length + 100;
+  const inputTokens = texts.reduce((sum, text) => sum + longest(text), 0) + 7 * messages.length + 100;
   return { inputTokens, outputTokens: max_tokens, cachedInputTokens: 0, cacheWriteTokens: inputTokens };
 };
 const endAtWorst = (running: Running) => {
@@ -95,7 +98,9 @@ const BUDGET_USD = 0.05;
 const text = fc.oneof(
   fc.base64String({ maxLength: 3_000 }),
   // One-byte tokens, emoji with their joiners, Amharic, cuneiform, anything.
-  fc.array(fc.constantFrom('\u0001', '{', '👩‍👩‍👧', 'ጸሎት', '𒀀𒁀'), { maxLength: 500 }).map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom('\u0001', '{', '👩‍👩‍👧', 'ጸሎት', '𒀀𒁀', 'ﷺ', '㌕'), { maxLength: 500 })
+    .map((parts) => parts.join('')),
   fc.string({ unit: 'grapheme', maxLength: 300 }),
 );
 const hostile = fc.record({
