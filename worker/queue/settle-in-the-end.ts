@@ -1,7 +1,7 @@
 /** The end of an attempt, written whatever Redis says meanwhile: what was paid for is neither lost nor paid for again. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, type Log } from '../../shared/domain/log.ts';
-import { RedisRefused } from '../../shared/storage/redis/unavailable.ts';
+import { RedisRefused, RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 
 const AGAIN_MS = 500;
 /** After a refusal that no waiting mends: soon enough for a repair of the data. */
@@ -27,11 +27,17 @@ export const settleInTheEnd = async <Settlement, Answer>(
   },
 ): Promise<Answer> => {
   let offered = settlement;
+  let isDelaySaid = false;
   for (;;) {
     try {
       return await settle(offered);
     } catch (error) {
       if (!(error instanceof RedisRefused)) {
+        // What Redis says of itself is logged elsewhere; of an error that nobody knows this is the only sign.
+        if (!isDelaySaid && error instanceof RedisUnavailable && error.why === 'unknown_error') {
+          log.warn('settle_delayed', { ...about, ...describeError(error) });
+          isDelaySaid = true;
+        }
         await delay(AGAIN_MS);
         continue;
       }

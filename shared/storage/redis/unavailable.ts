@@ -25,19 +25,34 @@ const NOT_SERVING = {
   WRONGPASS: 'it refuses the user or the password',
   NOPERM: 'the user may not run a command that the gateway needs',
   MAXCLIENTS: 'it has no connection left (maxclients)',
+  DENIED: 'it is in protected mode and takes no connections from other machines',
 } as const satisfies Record<string, string>;
 
 type RefusalCode = keyof typeof NOT_SERVING;
 
-/** Why a command was not served; `no_answer`: whether it ran is unknown. */
-export type Unavailability = RefusalCode | 'no_answer';
+/**
+ * Why a command was not served. `no_answer`: whether it ran is unknown. `unknown_error`: the server, or
+ * a proxy or a host before it, said something that does not prove a mistake of ours.
+ */
+export type Unavailability = RefusalCode | 'no_answer' | 'unknown_error';
+
+const sayWhy = (why: Unavailability, code: string): string => {
+  switch (why) {
+    case 'no_answer':
+      return 'Redis does not answer';
+    case 'unknown_error':
+      return `Redis does not serve: it, or a proxy before it, answered with an error unknown to the gateway (${code})`;
+    default:
+      return `Redis does not serve: ${NOT_SERVING[why]}`;
+  }
+};
 
 /** Redis did not answer, or may not. Holds nothing of ioredis' own error, which carries the command's arguments. */
 export class RedisUnavailable extends LoggableError {
   readonly why: Unavailability;
 
-  constructor(why: Unavailability = 'no_answer') {
-    super(why === 'no_answer' ? 'Redis does not answer' : `Redis does not serve: ${NOT_SERVING[why]}`);
+  constructor(why: Unavailability = 'no_answer', code = 'ERR') {
+    super(sayWhy(why, code));
     this.name = 'RedisUnavailable';
     this.why = why;
   }
@@ -65,10 +80,51 @@ const WITHOUT_CODE = {
   'Script attempted to access a non local key': 'MOVED',
 } as const satisfies Record<string, RefusalCode>;
 
+const bareText = (text: string): string => text.replace(WRAPPING, '').replace(/^ERR /, '');
+
 const codeOf = (text: string): string => {
-  const bare = text.replace(WRAPPING, '').replace(/^ERR /, '');
+  const bare = bareText(text);
   const known = Object.entries(WITHOUT_CODE).find(([beginning]) => bare.startsWith(beginning));
-  return known?.[1] ?? /^[A-Z]+\b/.exec(bare)?.[0] ?? 'ERR';
+  return known?.[1] ?? /^[A-Z]{2,}\b/.exec(bare)?.[0] ?? 'ERR';
+};
+
+/** Codes that only a wrong command, or a key of a wrong type, is answered with. */
+const CODES_OF_MISTAKES: ReadonlySet<string> = new Set([
+  'WRONGTYPE',
+  'CROSSSLOT',
+  'NOGROUP',
+  'BUSYGROUP',
+  'BUSYKEY',
+  'NOPROTO',
+]);
+
+/** How Redis begins to say that a command is wrong, where it gives no code: src/server.c, src/object.c, src/t_*.c and src/eval.c. */
+const TEXTS_OF_MISTAKES = [
+  'unknown command',
+  'unknown subcommand',
+  'wrong number of arg',
+  'syntax error',
+  'error compiling script',
+  'value is not ',
+  'hash value is not ',
+  'min or max is not ',
+  'increment ',
+  'index out of range',
+  'no such key',
+  'invalid expire time',
+  'invalid stream id',
+  'the id specified in xadd',
+];
+
+/** Where a script stood. Only a command that Redis itself ran, or the script's own line, is placed. */
+const PLACE = /@?user_(?:script|function):\s?\d+/;
+
+/** Whether no waiting can mend it. Of a text that nobody knows that is not said: an answer that was paid for hangs on it. */
+const isMistake = (text: string): boolean => {
+  const code = codeOf(text);
+  if (code !== 'ERR') return CODES_OF_MISTAKES.has(code);
+  const bare = bareText(text).toLowerCase();
+  return PLACE.test(text) || TEXTS_OF_MISTAKES.some((beginning) => bare.startsWith(beginning));
 };
 
 const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(NOT_SERVING, code);
@@ -91,9 +147,10 @@ export const classify = (error: unknown): RedisUnavailable | RedisRefused => {
     const code = codeOf(cause.message);
     if (isRefusalCode(code)) return new RedisUnavailable(code);
   }
-  // Redis quotes arguments here and there: of its sentence only the code, and the script and line, are kept.
-  const { message } = causes[0] ?? error;
-  const [place = ''] = /(?:user_script|user_function|script):\s?\d+/.exec(message) ?? [];
+  // Redis quotes arguments here and there: of its sentence only the code, and the script's line, are kept.
+  const { message } = causes.find((cause) => isMistake(cause.message)) ?? {};
+  if (message === undefined) return new RedisUnavailable('unknown_error', codeOf(error.message));
+  const [place = ''] = PLACE.exec(message) ?? [];
   return new RedisRefused(`Redis refused a command: ${codeOf(message)} ${place}`.trimEnd());
 };
 

@@ -205,6 +205,16 @@ describe('a server that does not serve is told from a mistake of ours', { timeou
         redis.eval("return redis.call('HGET', 'text', 'OOM')", 0),
         redis.eval("error('what OOM is')", 0),
         redis.eval("return redis.call('NO_SUCH_COMMAND', 'LOADING')", 0),
+        redis.eval("return redis.call('GET')", 0),
+        redis.eval("redis.call('SET', 'word', 'x') return redis.call('INCR', 'word')", 0),
+        redis.eval('return nothing.at.all', 0),
+        redis.eval('this is no script', 0),
+        redis.call('GET'),
+        redis.call('SET', 'text', 'x', 'STALE'),
+        redis.incr('text'),
+        redis.call('HINCRBY', 'hash', 'field', 'x'),
+        redis.call('CLIENT', 'NOTHING'),
+        redis.zadd('set', 'x', 'STALE'),
       ];
       for (const mistake of mistakes) {
         expect(classify(await mistake.catch((error: unknown) => error))).toMatchObject({ name: 'RedisRefused' });
@@ -234,6 +244,16 @@ describe('a server that does not serve is told from a mistake of ours', { timeou
     ['TRYAGAIN Multiple keys request during rehashing of slot', 'TRYAGAIN'],
     ['LOADING Redis is loading the dataset in memory', 'LOADING'],
     ['Ready check failed: NOAUTH Authentication required.', 'NOAUTH'],
+    ['DENIED Redis is running in protected mode because protected mode is enabled', 'DENIED'],
+    // What proxies and hosts say, and what a later release may.
+    ['ERR server closed connection', 'unknown_error'],
+    ['upstream failure', 'unknown_error'],
+    ['no upstream host', 'unknown_error'],
+    ['ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.', 'unknown_error'],
+    ['ERR handle request, command EVALSHA: user_data is not there', 'unknown_error'],
+    ['STALE x', 'unknown_error'],
+    ['QUOTA of writes reached script: 0123, on @user_script:12.', 'unknown_error'],
+    ['EXECABORT Transaction discarded because of previous errors.', 'unknown_error'],
   ] as const)('%s', ([text, why]) => {
     expect(classify(Object.assign(new Error(text), { name: 'ReplyError' }))).toMatchObject({ why });
   });
