@@ -6,8 +6,8 @@ import { RequestError } from '../../shared/domain/errors.ts';
 const WINDOW_SECONDS = 10;
 /** In a window, for each request a minute that a caller may send: clients ask often what became of a job. */
 const CALLS_A_REQUEST = 20 / (60 / WINDOW_SECONDS);
-/** Bodies of refused requests, in the same way. */
-const REFUSED_BYTES_A_REQUEST = 32_768;
+/** Bytes of which nothing is stored, in the same way. */
+const UNKEPT_BYTES_A_REQUEST = 32_768;
 /** Who may send fewer requests than this may ask and err as often as if it were this many. */
 export const FEWEST_REQUESTS = 600;
 
@@ -19,29 +19,33 @@ export type Asker = {
 };
 
 export type CallMeter = {
-  /** Counts a call; throws 429 where its asker made too many in the last seconds, or too many of its bodies were refused. */
+  /** Counts a call; throws 429 where its asker made too many in the last seconds, or sent too many bytes of which nothing was stored. */
   enter: (asker: Asker) => Promise<void>;
-  /** Counts what was read of a request that was refused. */
-  refused: (asker: Asker, bytes: number) => Promise<void>;
+  /** Counts what was read of a request and stored nowhere: it was refused, repeated another, or was left out. */
+  unkept: (asker: Asker, bytes: number) => Promise<void>;
 };
 
 export const createCallMeter = (): CallMeter => {
   const calls = new RateLimiterMemory({ points: FEWEST_REQUESTS * CALLS_A_REQUEST, duration: WINDOW_SECONDS });
-  const bytes = new RateLimiterMemory({ points: FEWEST_REQUESTS * REFUSED_BYTES_A_REQUEST, duration: WINDOW_SECONDS });
+  const bytes = new RateLimiterMemory({ points: FEWEST_REQUESTS * UNKEPT_BYTES_A_REQUEST, duration: WINDOW_SECONDS });
   /** What one call or byte costs: less, the more requests are allowed. */
   const priceFor = ({ requestsPerMinute }: Asker): number =>
     FEWEST_REQUESTS / Math.max(FEWEST_REQUESTS, requestsPerMinute);
 
   return {
     enter: async (asker) => {
-      const refusedBytes = await bytes.get(asker.name);
-      if (refusedBytes !== null && refusedBytes.consumedPoints >= bytes.points) {
-        throw tooMuch(refusedBytes, 'Too many bytes were sent in requests that were refused; correct them');
+      const unkept = await bytes.get(asker.name);
+      if (unkept !== null && unkept.consumedPoints >= bytes.points) {
+        throw tooMuch(
+          unkept,
+          'Too many bytes were sent in a few seconds of which nothing was stored: refused requests, repeated ones, lines that were left out; send fewer of them',
+        );
       }
       const asked = await calls.penalty(asker.name, priceFor(asker));
       if (asked.consumedPoints > calls.points) throw tooMuch(asked, 'Too many calls in a few seconds; ask less often');
     },
-    refused: async (asker, size) => {
+    unkept: async (asker, size) => {
+      if (size === 0) return;
       await bytes.penalty(asker.name, size * priceFor(asker));
     },
   };

@@ -9,6 +9,9 @@ export const meterCalls = (meter: CallMeter, askerOf: (c: ApiContext) => Asker) 
     const { socket } = c.env.incoming;
     const readBefore = socket.bytesRead;
     await meter.enter(asker);
+    c.set('unkept', 'all');
     await next();
-    if (c.res.status >= 400 && c.res.status < 500) await meter.refused(asker, socket.bytesRead - readBefore);
+    if (c.res.status >= 500) return;
+    const unkept = c.get('unkept');
+    await meter.unkept(asker, unkept === 'all' ? socket.bytesRead - readBefore : unkept);
   });

@@ -15,6 +15,8 @@ export type ApiEnv = {
     /** Set behind `authenticateTenant`, so in every route under /v1. */
     tenant: TenantId;
     caller: Caller;
+    /** How many bytes of the request are stored nowhere; set behind `meterCalls` to `all`, and by whoever stores some. */
+    unkept: number | 'all';
     /** What the access log adds to its line. */
     logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string; batch_id?: string };
   };

@@ -169,7 +169,7 @@ type RequestErrorDetails = {
 /** What is wrong with a line of a batch, counted from 1. */
 export type LineError = { line: number; code: RequestErrorCode; message: string; param: string | null };
 
-/** A refusal of a request. Its message is public: it says what was wrong, what the limit is and what to do, and holds nothing that the client sent in secret. */
+/** A refusal of a request, without a stack trace: bad requests must not cost more than good ones. Its message is public: it says what was wrong, what the limit is and what to do, and holds nothing that the client sent in secret. */
 export class RequestError extends Error {
   readonly code: RequestErrorCode;
   readonly param: string | null;
@@ -179,7 +179,10 @@ export class RequestError extends Error {
   readonly lines: readonly LineError[] | null;
 
   constructor(code: RequestErrorCode, details: RequestErrorDetails = {}) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(details.message ?? REQUEST_ERRORS[code].message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'RequestError';
     this.code = code;
     this.param = details.param ?? null;

@@ -1,5 +1,6 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { withoutStack } from '../../../shared/domain/without-stack.ts';
 import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
 
 const DEPTH_LIMIT = 32;
@@ -25,7 +26,7 @@ export const parseJson = (bytes: Uint8Array, what: string): unknown => {
 
 const parse = (text: string, what: string): unknown => {
   try {
-    return JSON.parse(text) as unknown;
+    return withoutStack(() => JSON.parse(text) as unknown);
   } catch {
     throw new RequestError('invalid_json', { message: `${what} is not valid JSON in UTF-8.` });
   }
@@ -50,7 +51,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 const decode = (bytes: Uint8Array, what: string): string => {
   try {
-    return decoder.decode(bytes);
+    return withoutStack(() => decoder.decode(bytes));
   } catch {
     throw new RequestError('invalid_json', { message: `${what} is not valid JSON in UTF-8.` });
   }

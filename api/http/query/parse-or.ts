@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { withoutStack } from '../../../shared/domain/without-stack.ts';
 import { explainIssue } from '../../../shared/domain/wording/explain-issue.ts';
 
 /** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. `what` names the value as a whole. */
@@ -9,7 +10,7 @@ export const parseOr = <T extends z.ZodType>(
   value: unknown,
   what = 'The body',
 ): z.infer<T> => {
-  const parsed = schema.safeParse(value, { reportInput: true });
+  const parsed = withoutStack(() => schema.safeParse(value, { reportInput: true }));
   if (parsed.success) return parsed.data;
   const { param, message } = explainIssue(parsed.error.issues, what);
   throw new RequestError(code, { ...(param === '' ? {} : { param }), message });

@@ -13,7 +13,7 @@ import { metadata } from '../completion-body.ts';
 import { takenWebhookUrl } from '../taken-webhook-url.ts';
 import { batchLine } from './check-line.ts';
 import { splitDocument } from './split-document.ts';
-import { type Splitter, splitLines } from './split-lines.ts';
+import { type LineLimits, type Splitter, splitLines } from './split-lines.ts';
 
 const LONGEST_SECONDS = 604_800;
 const DEFAULT_SECONDS = 86_400;
@@ -73,10 +73,10 @@ export type BatchForm = {
   members: () => unknown;
 };
 
-type FormNeeds = { limitBytes: number; config: Pick<Config, 'production' | 'webhooks'> };
+type FormNeeds = { limits: LineLimits; config: Pick<Config, 'production' | 'webhooks'> };
 
 /** Throws RequestError 400 where the query is not valid. */
-export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, config }: FormNeeds): BatchForm => {
+export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limits, config }: FormNeeds): BatchForm => {
   const { webhook_url, webhook_events, deadline_seconds, on_invalid } = query;
   if (webhook_url === undefined && webhook_events !== undefined) {
     throw new RequestError('invalid_query', {
@@ -94,7 +94,7 @@ export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, conf
     onInvalid: on_invalid,
   };
   return {
-    splitter: splitLines({ limitBytes }),
+    splitter: splitLines(limits),
     knownOptions: () => options,
     options: () => options,
     name: 'ndjson',
@@ -104,7 +104,7 @@ export const ndjsonForm = (query: z.infer<typeof batchQuery>, { limitBytes, conf
 };
 
 /** What stands besides `requests` may also come behind it. */
-export const jsonForm = ({ limitBytes, config }: FormNeeds): BatchForm => {
+export const jsonForm = ({ limits, config }: FormNeeds): BatchForm => {
   const members: Record<string, unknown> = {};
   const onMember = (text: Buffer): void => {
     const parsed = parseJson(Buffer.concat([Buffer.from('{'), text, Buffer.from('}')]), 'The body');
@@ -115,7 +115,7 @@ export const jsonForm = ({ limitBytes, config }: FormNeeds): BatchForm => {
     members[name] = value;
   };
   return {
-    splitter: splitDocument({ limitBytes, onMember }),
+    splitter: splitDocument({ ...limits, onMember }),
     knownOptions: () => null,
     options: () => {
       const { webhook, ...rest } = parseOr('invalid_body', batchMembers, members);

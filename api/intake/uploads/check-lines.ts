@@ -10,22 +10,21 @@ import type { Line } from './split-lines.ts';
 export const MOST_ERRORS = 100;
 
 export type LineCheck = {
-  /** Those of the lines that can be run; the others are noted. Throws RequestError 413 past the most lines. */
-  take: (lines: Iterable<Line>) => NewLine[];
+  /** The line if it can be run; null for one that cannot, which is noted. */
+  check: (line: Line) => NewLine | null;
   /** What is wrong with the first lines that cannot be run, in their order. */
   errors: readonly LineError[];
   /** How many cannot be run. */
   wrong: () => number;
 };
 
-export const createLineCheck = ({ rules, mostLines }: { rules: LineRules; mostLines: number }): LineCheck => {
+export const createLineCheck = (rules: LineRules): LineCheck => {
   const seen = createSeenIds();
   const models = new Set<string>();
   const errors: LineError[] = [];
   let wrong = 0;
-  let lines = 0;
 
-  const check = ({ bytes }: Line): NewLine => {
+  const accept = ({ bytes }: Line): NewLine => {
     const checked = checkLine(bytes, rules);
     const { model } = checked.request;
     if (!models.has(model) && models.size === MODELS_A_BATCH) {
@@ -45,25 +44,16 @@ export const createLineCheck = ({ rules, mostLines }: { rules: LineRules; mostLi
   };
 
   return {
-    take: (some) => {
-      const good: NewLine[] = [];
-      for (const line of some) {
-        lines += 1;
-        if (lines > mostLines) {
-          throw new RequestError('body_too_large', {
-            message: `A batch may have at most ${mostLines} lines; send the rest as another batch.`,
-          });
-        }
-        try {
-          good.push(check(line));
-        } catch (error) {
-          if (!(error instanceof RequestError)) throw error;
-          wrong += 1;
-          const { code, message, param } = error;
-          if (errors.length < MOST_ERRORS) errors.push({ line: line.number, code, message, param });
-        }
+    check: (line) => {
+      try {
+        return accept(line);
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        wrong += 1;
+        const { code, message, param } = error;
+        if (errors.length < MOST_ERRORS) errors.push({ line: line.number, code, message, param });
+        return null;
       }
-      return good;
     },
     errors,
     wrong: () => wrong,

@@ -4,7 +4,7 @@
  */
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { gatherBytes } from '../../http/body/gathered-bytes.ts';
-import { isBlank, isBlankByte, type Line, type Splitter } from './split-lines.ts';
+import { isBlank, isBlankByte, type Line, type LineLimits, type Splitter, tooManyLines } from './split-lines.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -20,15 +20,13 @@ const malformed = (): RequestError =>
 
 /**
  * The requests as lines, counted from 1. `onMember` gets the text of each other member, `"name": value`, as it ends; blank where there is a comma too many.
- * Throws RequestError 400 or 413 where the document is not one object with at most one list of requests, or another member is longer than the limit.
+ * Throws RequestError 400 or 413 where the document is not one object with at most one list of requests, has too many of them, or another member is longer than the limit.
  */
 export const splitDocument = ({
   limitBytes,
+  maxLines,
   onMember,
-}: {
-  limitBytes: number;
-  onMember: (text: Buffer) => void;
-}): Splitter => {
+}: LineLimits & { onMember: (text: Buffer) => void }): Splitter => {
   const held = gatherBytes(limitBytes);
   let level: 'before' | 'members' | 'requests' | 'after' = 'before';
   /** Of brackets within the text that is being cut out. */
@@ -46,6 +44,7 @@ export const splitDocument = ({
     const bytes = held.take();
     if (isLast && number === 0 && bytes && isBlank(bytes)) return [];
     number += 1;
+    if (number > maxLines) throw tooManyLines(maxLines);
     return [{ number, bytes }];
   };
   const endMember = (isLast: boolean): void => {

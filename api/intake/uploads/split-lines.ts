@@ -1,4 +1,5 @@
 /** Bytes that come in chunks of any size, cut into numbered lines; no more than one line is ever held. */
+import { RequestError } from '../../../shared/domain/errors.ts';
 import { gatherBytes } from '../../http/body/gathered-bytes.ts';
 
 /** One line, counted from 1; `bytes` is null where it is longer than the limit. Good until the next one is asked for. */
@@ -11,18 +12,27 @@ export type Splitter = {
   end: () => Iterable<Line>;
 };
 
+/** Of one line, and of the lines of one upload. */
+export type LineLimits = { limitBytes: number; maxLines: number };
+
 const LINE_FEED = 0x0a;
+
+export const tooManyLines = (maxLines: number): RequestError =>
+  new RequestError('body_too_large', {
+    message: `A batch may have at most ${maxLines} lines, blank ones included; send the rest as another batch.`,
+  });
 
 /**
  * Lines of `application/x-ndjson`: each ends in a line feed, and the last one may end without. A carriage return before it stays, JSON takes it for a blank.
- * Blank lines are counted and left out.
+ * Blank lines are counted and left out. Throws RequestError 413 past the max number of lines.
  */
-export const splitLines = ({ limitBytes }: { limitBytes: number }): Splitter => {
+export const splitLines = ({ limitBytes, maxLines }: LineLimits): Splitter => {
   const held = gatherBytes(limitBytes);
   let number = 0;
 
   const line = (bytes: Buffer | null): Line[] => {
     number += 1;
+    if (number > maxLines) throw tooManyLines(maxLines);
     return bytes && isBlank(bytes) ? [] : [{ number, bytes }];
   };
 

@@ -44,6 +44,47 @@ test('a tenant that loops over refused bodies of 1 MB is stopped, and another te
   expect(busyMs).toBeLessThan(Math.max(50, 20 * quietMs));
 }, 60_000);
 
+const line = (id: string, content: string): string =>
+  `${JSON.stringify({ custom_id: id, body: { messages: [{ role: 'user', content }] } })}\n`;
+const MEGABYTE = 'x'.repeat(900_000);
+
+/** Each sends a few megabytes of which nothing new is stored. */
+const STORE_NOTHING: Record<string, () => Promise<number>> = {
+  'a repeated job': async () => {
+    const body = JSON.stringify({ messages: [{ role: 'user', content: MEGABYTE }] });
+    const { status } = await gateway.call('POST', '/v1/complete', { body, headers: { 'Idempotency-Key': 'job' } });
+    return status;
+  },
+  'a repeated batch': async () => {
+    const body = Array.from({ length: 4 }, (_, index) => line(`a${index}`, MEGABYTE)).join('');
+    const headers = { 'Content-Type': 'application/x-ndjson', 'Idempotency-Key': 'batch' };
+    return (await gateway.call('POST', '/v1/batches', { body, headers })).status;
+  },
+  'a batch of lines that are left out': async () => {
+    const body = `${line('a', 'short')}${`${MEGABYTE}\n`.repeat(4)}`;
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    return (await gateway.call('POST', '/v1/batches?on_invalid=skip', { body, headers })).status;
+  },
+  'a batch of short lines that are left out': async () => {
+    const body = `${line('a', 'short')}${'x\n'.repeat(60_000)}`;
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    return (await gateway.call('POST', '/v1/batches?on_invalid=skip', { body, headers })).status;
+  },
+};
+
+test.for(Object.entries(STORE_NOTHING))(
+  '%s is counted by its bytes, and stopped',
+  { timeout: 60_000 },
+  async ([, send]) => {
+    // What an earlier test used up is forgotten after 10 seconds.
+    await expect.poll(async () => (await gateway.call('GET', '/v1/jobs/job_0')).status, { timeout: 15_000 }).toBe(404);
+    const statuses: number[] = [];
+    while (statuses.length < 40 && statuses.at(-1) !== 429) statuses.push(await send());
+    expect(statuses.at(-1)).toBe(429);
+    expect(statuses.length).toBeGreaterThan(3);
+  },
+);
+
 test('calls that accept nothing are counted too: a loop of cancels is stopped, and told for how long', async () => {
   const statuses: number[] = [];
   let after = 0;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { splitLines } from '../../../api/intake/uploads/split-lines.ts';
 import { cuts, splitAll, textsOf } from '../../support/network/chunks.ts';
 
-const LIMIT = { limitBytes: 64 };
+const LIMIT = { limitBytes: 64, maxLines: Infinity };
 const split = (text: string, sizes: readonly number[] = [1_000]) =>
   splitAll(splitLines(LIMIT), Buffer.from(text), sizes);
 
@@ -53,4 +53,12 @@ test('a line without an end takes no memory past the limit', () => {
   for (let count = 0; count < 1_000; count++) for (const _ of splitter.push(chunk)) expect.unreachable();
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_048_576);
   expect(textsOf([...splitter.end()])).toEqual([null]);
+});
+
+test('blank lines count toward the max number of lines', () => {
+  const splitter = (): ReturnType<typeof splitLines> => splitLines({ limitBytes: 64, maxLines: 3 });
+  expect(textsOf(splitAll(splitter(), Buffer.from('a\n\nb\n'), [1_000]))).toEqual(['a', 'b']);
+  for (const text of ['a\n\n\nb\n', '\n\n\n\n', 'a\nb\nc\nd']) {
+    expect(() => splitAll(splitter(), Buffer.from(text), [1_000])).toThrow('at most 3 lines, blank ones included');
+  }
 });

@@ -26,7 +26,7 @@ export const submitBatch = async (
   c: ApiContext,
   { acceptBatch, uploadSlots, estimateJob, config }: SubmitNeeds,
 ): Promise<Response> => {
-  const { maxBytes, maxLines } = config.batches;
+  const { maxBytes } = config.batches;
   const tooLarge = (): RequestError =>
     new RequestError('body_too_large', {
       message: `A batch may have at most ${maxBytes} bytes; send the rest as another batch.`,
@@ -38,6 +38,23 @@ export const submitBatch = async (
   const caller = c.get('caller');
   const leave = uploadSlots.take(caller.tenant);
   try {
+    const { leftOutBytes, ...upload } = fillFromUpload({
+      form,
+      chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge }),
+      rules: {
+        defaultModel: user ? null : config.platformModel,
+        limitBytes: config.http.maxBodyBytes,
+        estimate: (request) =>
+          estimateJob(request, {
+            provider: user?.provider ?? 'bedrock',
+            credential: user ? 'user' : 'platform',
+            caller,
+            param: 'body.model',
+          }),
+        defaultTimeoutMs: config.jobs.defaultTimeoutMs,
+      },
+      compared: key !== null,
+    });
     const accepted = await acceptBatch({
       caller,
       tellRate: (rate) => tellRate(c, rate),
@@ -45,25 +62,9 @@ export const submitBatch = async (
       user,
       parent: null,
       idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
-      ...fillFromUpload({
-        form,
-        chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge }),
-        rules: {
-          defaultModel: user ? null : config.platformModel,
-          limitBytes: config.http.maxBodyBytes,
-          estimate: (request) =>
-            estimateJob(request, {
-              provider: user?.provider ?? 'bedrock',
-              credential: user ? 'user' : 'platform',
-              caller,
-              param: 'body.model',
-            }),
-          defaultTimeoutMs: config.jobs.defaultTimeoutMs,
-        },
-        mostLines: maxLines,
-        compared: key !== null,
-      }),
+      ...upload,
     });
+    if (!accepted.replayed) c.set('unkept', leftOutBytes());
     return answerAccepted(c, accepted);
   } finally {
     leave();
@@ -71,7 +72,7 @@ export const submitBatch = async (
 };
 
 const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
-  const needs = { limitBytes: config.http.maxBodyBytes, config };
+  const needs = { limits: { limitBytes: config.http.maxBodyBytes, maxLines: config.batches.maxLines }, config };
   switch (declaredType(c, ['application/x-ndjson', 'application/json'])) {
     case 'application/x-ndjson':
       return ndjsonForm(readQuery(c, batchQuery), needs);

@@ -96,6 +96,7 @@ export const addCompleteRoute = (
       c.get('logged').job_id = view.id;
       if (waitedMs > 0) c.header('Preference-Applied', `wait=${waitedMs / 1_000}`);
       if (replayed) c.header('Idempotency-Replayed', 'true');
+      else c.set('unkept', 0);
       c.header('Location', `/v1/jobs/${view.id}`);
       const job = toJob(view, { withResult: true });
       if (isFinal(statusOf(view))) return c.json(job, 200);
