@@ -1,42 +1,38 @@
 /** The body of an upload, as fast as it is taken. */
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ApiContext } from '../context.ts';
-import { SLOWEST_BYTES_PER_MS } from '../server/connections.ts';
 import { askForBody } from './ask-for-body.ts';
+import type { UploadPace } from './upload-pace.ts';
 
-/** How long nothing may come. */
-const IDLE_MS = 30_000;
-/** How long the client may be waited for in all: so long, and longer by what it has sent. */
-const PATIENCE_MS = 30_000;
-
-/** Throws RequestError 413 past the limit, and 408 where the client takes too long; the time in which nobody asks for more is not the client's. */
+/**
+ * Throws RequestError 413 past the limit, and 408 where the client takes too long, or sends slowly while others wait for its place;
+ * the time in which nobody asks for more is not the client's.
+ */
 export async function* readUpload(
   env: ApiContext['env'],
-  { limitBytes, tooLarge }: { limitBytes: number; tooLarge: () => RequestError },
+  { limitBytes, tooLarge, pace }: { limitBytes: number; tooLarge: () => RequestError; pace: UploadPace },
 ): AsyncGenerator<Buffer> {
   const body = env.incoming;
   const arrived: Buffer[] = [];
   let ended = false;
   let broken = false;
-  let wake = (): void => {};
   const onData = (chunk: Buffer): void => {
     body.pause();
     arrived.push(chunk);
-    wake();
+    pace.came(chunk.length);
   };
   const onEnd = (): void => {
     ended = true;
-    wake();
+    pace.came(0);
   };
   const onBroken = (): void => {
     broken = true;
-    wake();
+    pace.came(0);
   };
   body.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken).pause();
   askForBody(env);
 
   let size = 0;
-  let waitedMs = 0;
   try {
     for (;;) {
       const chunk = arrived.shift();
@@ -47,21 +43,20 @@ export async function* readUpload(
         continue;
       }
       if (ended) return;
-      const limitMs = Math.min(IDLE_MS, PATIENCE_MS + size / SLOWEST_BYTES_PER_MS - waitedMs);
       // Of a client that went away nobody reads the answer.
-      if (broken || limitMs <= 0) throw new RequestError('request_timeout');
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
-      const startedMs = performance.now();
-      const timer = setTimeout(resolve, limitMs);
+      if (broken) throw new RequestError('request_timeout');
       body.resume();
-      await promise;
-      clearTimeout(timer);
-      const passedMs = performance.now() - startedMs;
-      waitedMs += passedMs;
-      if (passedMs >= IDLE_MS && arrived.length === 0 && !ended) throw new RequestError('request_timeout');
+      if (!(await pace.wait())) throw timedOut(pace);
     }
   } finally {
     body.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken).pause();
   }
 }
+
+const timedOut = (pace: UploadPace): RequestError =>
+  pace.hasGivenWay()
+    ? new RequestError('request_timeout', {
+        message:
+          'The body came slowly while another upload waited for its place; send it again, faster or when fewer uploads are under way.',
+      })
+    : new RequestError('request_timeout');

@@ -106,6 +106,30 @@ test.concurrent('an upload that takes long is accepted where it came within the 
   connection.close();
 });
 
+test.concurrent('uploads that send nothing give way to the upload of a tenant that does', {
+  timeout: 45_000,
+}, async () => {
+  const own = await startGateway({ workers: 0 });
+  try {
+    const url = own.apis[0]?.url ?? '';
+    const silent = Array.from({ length: 4 }, () => openConnection(url));
+    for (const connection of silent) connection.send(uploadOf('acme') + chunk(' '));
+    await delay(2_500);
+    const { status } = await own.call('POST', '/v1/batches', {
+      body: `${JSON.stringify(line('prompt'))}\n`,
+      headers: { 'Content-Type': 'application/x-ndjson' },
+    });
+    expect(status).toBe(202);
+    const answers = await Promise.all(
+      silent.map((connection) => connection.answer({ withinMs: 2_000 }).catch(() => null)),
+    );
+    expect(answers.flatMap((answer) => answer?.status ?? [])).toEqual([408]);
+    for (const connection of silent) connection.close();
+  } finally {
+    await own.stop();
+  }
+});
+
 const residentBytes = async (pid: number): Promise<number> =>
   Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1_024;
 

@@ -6,6 +6,7 @@ import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
 import { declaredType, demandLength } from '../../../http/body/declared-body.ts';
 import { readUpload } from '../../../http/body/read-upload.ts';
+import { createUploadPace } from '../../../http/body/upload-pace.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
@@ -36,11 +37,12 @@ export const submitBatch = async (
   const user = broughtKey(c, config);
   const key = idempotencyKey(c);
   const caller = c.get('caller');
-  const leave = uploadSlots.take(caller.tenant);
+  const pace = createUploadPace();
+  const leave = uploadSlots.take(caller.tenant, pace);
   try {
     const { leftOutBytes, ...upload } = fillFromUpload({
       form,
-      chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge }),
+      chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge, pace }),
       rules: {
         defaultModel: user ? null : config.platformModel,
         limitBytes: config.http.maxBodyBytes,
