@@ -1,7 +1,7 @@
 /** Whose request it is: keys of the configuration, which need no Redis, and keys of the registry, remembered for a moment. */
 
 import type { Caller } from '../../shared/domain/caller.ts';
-import type { PlatformKeyId } from '../../shared/domain/ids.ts';
+import { isPlatformKeyId, type PlatformKeyId } from '../../shared/domain/ids.ts';
 import { type LimitsInForce, limitsInForce, SCOPES } from '../../shared/domain/tenant.ts';
 import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import type { PlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
@@ -22,6 +22,11 @@ export type Authenticator = {
    * Rejects with RedisUnavailable where a managed key is not remembered and Redis does not answer.
    */
   authenticate: (presented: string) => Caller | null | Promise<Caller | null>;
+  /**
+   * Whether a caller of a while ago would still be let in; without the key itself, which is not kept so long. Usually costs nothing: see `REMEMBERED_MS`.
+   * Rejects as `authenticate` does.
+   */
+  letsInStill: (caller: Pick<Caller, 'platformKey'>) => Promise<boolean>;
 };
 
 type Needs = {
@@ -75,11 +80,14 @@ export const createAuthenticator = ({
     store.touch(id).catch(() => {});
   };
 
+  const recall = (id: PlatformKeyId): KnownKey | null | undefined => found.get(id) ?? unknown.get(id);
+  const isExpired = ({ expiresAtMs }: KnownKey): boolean => expiresAtMs !== null && expiresAtMs <= now();
+
   const judge = (text: string, known: KnownKey | null): Caller | null => {
     // First and always: whether an id exists must not show in the time that a refusal takes.
     const matches = secrets.matches(text, known);
     if (!matches || known === null) return null;
-    if (known.expiresAtMs !== null && known.expiresAtMs <= now()) return null;
+    if (isExpired(known)) return null;
     touch(known.id);
     const { tenant } = known;
     return {
@@ -101,9 +109,17 @@ export const createAuthenticator = ({
       }
       const id = platformKeyIdOf(presented);
       if (id === null) return null;
-      const remembered = found.get(id) ?? unknown.get(id);
+      const remembered = recall(id);
       if (remembered !== undefined) return judge(presented, remembered);
       return lookUp(id).then((known) => judge(presented, known));
+    },
+
+    letsInStill: async ({ platformKey }) => {
+      // Keys of the configuration live as long as the process.
+      if (!isPlatformKeyId(platformKey)) return true;
+      const remembered = recall(platformKey);
+      const known = remembered === undefined ? await lookUp(platformKey) : remembered;
+      return known !== null && !isExpired(known) && !known.tenant.disabled;
     },
   };
 };

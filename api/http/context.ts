@@ -15,6 +15,8 @@ export type ApiEnv = {
     /** Set behind `authenticateTenant`, so in every route under /v1. */
     tenant: TenantId;
     caller: Caller;
+    /** Set with it: whether the caller would still be let in, for answers that take long. Rejects where that cannot be found out. */
+    isLetInStill: () => Promise<boolean>;
     /** How many bytes of the request are stored nowhere; set behind `meterCalls` to `all`, and by whoever stores some. */
     unkept: number | 'all';
     /** What the access log adds to its line. */

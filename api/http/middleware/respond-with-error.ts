@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { describeError, type Log } from '../../../shared/domain/log.ts';
 import { KeyServiceUnavailable } from '../../../shared/keys/encryption/seal.ts';
+import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
 
@@ -43,6 +44,7 @@ export const respondWithError =
 
 const toRequestError = (thrown: Error): RequestError => {
   if (thrown instanceof RequestError) return thrown;
+  if (thrown instanceof BatchGone) return new RequestError('result_expired');
   if (thrown instanceof KeyServiceUnavailable) return new RequestError('key_service_unavailable');
   return new RequestError(thrown instanceof RedisUnavailable ? 'queue_unavailable' : 'internal_error');
 };

@@ -66,6 +66,14 @@ type LinesQuery = {
   after: number | null;
 };
 
+/** The batch is not stored any more: what was read of it so far is not the whole. */
+export class BatchGone extends Error {
+  constructor() {
+    super('The batch is gone');
+    this.name = 'BatchGone';
+  }
+}
+
 export type BatchStore = ReturnType<typeof createBatchStore>;
 
 export const createBatchStore = ({
@@ -108,7 +116,7 @@ export const createBatchStore = ({
   ): AsyncGenerator<Row[]> {
     let { index, offset } = after;
     for (;;) {
-      const [nextIndex, nextOffset, ...rows] = await run(readOutcomes, tagOf(tenant), {
+      const [nextIndex, nextOffset = 0, ...rows] = await run(readOutcomes, tagOf(tenant), {
         tenant,
         stem: stemOf(id),
         index,
@@ -117,7 +125,8 @@ export const createBatchStore = ({
         maxBytes: BYTES_A_CALL,
         contents,
       });
-      if (nextIndex === undefined || nextOffset === undefined) return;
+      if (nextIndex === 'gone') throw new BatchGone();
+      if (nextIndex === undefined) return;
       [index, offset] = [nextIndex, nextOffset];
       // A cast because `contents` decides which of the two rows they are.
       yield rows as Row[];

@@ -4,6 +4,7 @@ import { messageTexts } from '../../../shared/domain/completion.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { statusOf, toJob } from '../../../shared/domain/job.ts';
 import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch-staging.ts';
+import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createReadSubject } from '../../../worker/deliveries/read-subject.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
@@ -500,7 +501,7 @@ describe('results', () => {
   test('of another tenant’s batch are none', async () => {
     const id = await engine.batch('acme', 2);
     await runAll();
-    expect(await collect(engine.batches.outcomes('beta' as TenantId, id))).toEqual([]);
+    await expect(collect(engine.batches.outcomes('beta' as TenantId, id))).rejects.toThrow(BatchGone);
   });
 });
 
@@ -582,7 +583,7 @@ describe('a batch that has ended', () => {
     await pass(id);
     await sweep();
     expect(await engine.batches.read(acme, id, { watcher: null })).toBeNull();
-    expect(await results(id)).toEqual([]);
+    await expect(results(id)).rejects.toThrow(BatchGone);
     expect(await subject(acme, id)).not.toBeNull();
     await engine.redis.hset(key(TAG, 'BATCH', stemOf(id)), 'kept', Date.now() - 1);
     await pass(id);
@@ -599,7 +600,7 @@ describe('a batch that has ended', () => {
     expect(await engine.batches.erase(acme, id)).toBe('erased');
     expect(await engine.batches.erase(acme, id)).toBe('gone');
     expect(await engine.batches.read(acme, id, { watcher: null })).toBeNull();
-    expect(await results(id)).toEqual([]);
+    await expect(results(id)).rejects.toThrow(BatchGone);
     await sweep();
     expect((await keysOf(id)).filter((name) => name.includes('batch'))).toEqual([]);
   });

@@ -39,7 +39,7 @@ export const streamResults = async (
   const pieces = batches.outcomes(tenant, id, place);
   // Before the answer begins: where Redis is away, the client is told so.
   const first = await pieces.next();
-  return c.body(linesOf(id, first, pieces), 200, {
+  return c.body(linesOf(id, first, whileLetIn(pieces, c.get('isLetInStill'))), 200, {
     'Content-Type': 'application/x-ndjson',
     // An answer without a length that is cut short can look whole to whoever reads it: this tells.
     [ENDED_LINES]: String(endedLines(view)),
@@ -54,6 +54,21 @@ const placeIn = (id: BatchId, cursor: string): Place => {
     message: 'after must be the cursor of a line of this batch’s results.',
   });
 };
+
+/** The next pieces as long as the caller would be let in; then it fails, so that the answer does not look whole. */
+async function* whileLetIn<T>(
+  pieces: AsyncGenerator<T, void>,
+  isLetInStill: () => Promise<boolean>,
+): AsyncGenerator<T, void> {
+  const demand = async (): Promise<void> => {
+    if (!(await isLetInStill())) throw new RequestError('invalid_api_key');
+  };
+  for await (const piece of pieces) {
+    await demand();
+    yield piece;
+  }
+  await demand();
+}
 
 const linesOf = (
   id: BatchId,

@@ -101,7 +101,7 @@ export const readOutcomes = command(
     contents: 'text',
   },
   'no-writes',
-).answers<[nextIndex?: number, nextOffset?: number, ...(ResultRow | RequestRow)[]]>();
+).answers<['gone'] | [] | [nextIndex: number, nextOffset: number, ...(ResultRow | RequestRow)[]]>();
 
 export const cancelBatch = command(
   'batches/cancel-batch',

@@ -2,15 +2,15 @@
 --
 -- In:  tenant; stem; index: in BATCH_OUTCOMES, of the first; offset: in BATCH_REST, if a whole lane stands
 --      there; max_lines (≤ 64); max_bytes: so many are enough; contents: 'result' | 'request'
--- Out: {} where nothing more has ended or the tenant has no such batch, or {place of the next:
---      index, offset; lines…}, each
+-- Out: {} when nothing more has ended, {'gone'} when the tenant has no such batch (any more), or {place of
+--      the next: index, offset; lines…}, each
 --      {id, index and offset of the place after it, custom id as JSON, status, used, price version,
 --      error, provider status, detail, result JSON}, or the same with {…, timeout ms, metadata
 --      JSON, request JSON} for the result
 
 local stem, index, offset, limit = input.stem, input.index, input.offset, input.max_lines
 if not Views.is_readable(stem, input.tenant) then
-  return {}
+  return { 'gone' }
 end
 local stopped = call('HMGET', BATCH .. stem, 'stopped_as', 'stop_error')
 
