@@ -15,6 +15,8 @@ export const DELIVERY_REASONS = [
   'waited_too_long',
   /** What it tells of was deleted. */
   'subject_gone',
+  /** Its tenant was deleted, and what was to be told stopped with it. */
+  'tenant_deleted',
 ] as const;
 export type DeliveryReason = (typeof DELIVERY_REASONS)[number];
 

@@ -401,3 +401,55 @@ test('deliveries that ended are forgotten when their time has come, and leave no
   const left = await engine.redis.keys('*');
   expect(left.filter((name) => /deliver|outbox|endpoint-line/.test(name))).toEqual([]);
 });
+
+describe('once their tenant is deleted', () => {
+  const stop = (reason: string, platformKey = '', order = '1') =>
+    createScripts(engine.redis)('stop-work', TAG, [ACME, reason, platformKey, order, 'operator']);
+  /** One in each place: retried later, in line, handed off; and the attempt of one that is under way. */
+  const everywhere = async () => {
+    const [retried] = await complete();
+    await settle(must(await claim()), SILENT);
+    const ids = await complete(ROOM + 2);
+    return { retried: must(retried), ids, underWay: must(await claim()) };
+  };
+
+  test('no delivery is sent, in whatever place it is, and each says why', async () => {
+    const { retried, ids, underWay } = await everywhere();
+    const later = await engine.submit(ACME, TO_ONE);
+    const running = must(await engine.start());
+    await stop('tenant_deleted');
+    while (handed.length > 0) expect(await claim()).toBeNull();
+    await makeDue(eventOf(retried));
+    await tend();
+    expect(handed).toEqual([]);
+    for (const id of [retried, ...ids]) {
+      if (eventOf(id) === underWay.id) continue;
+      expect(await read(eventOf(id))).toMatchObject({ status: 'failed', reason: 'tenant_deleted' });
+    }
+    expect(await settle(underWay, DELIVERED)).toBe('delivered');
+    await engine.end(running);
+    collect();
+    expect(handed).toEqual([]);
+    expect(await read(eventOf(later))).toMatchObject({ status: 'failed', reason: 'tenant_deleted' });
+  });
+
+  test('a retry of what was under way is the last step', async () => {
+    const { underWay } = await everywhere();
+    await stop('tenant_deleted');
+    expect(await settle(underWay, SILENT)).toBe('pending');
+    while (handed.length > 0) expect(await claim()).toBeNull();
+    await makeDue(underWay.id);
+    await tend();
+    expect(await read(underWay.id)).toMatchObject({ status: 'failed', reason: 'tenant_deleted' });
+  });
+
+  test.for([['key_revoked', 'key_1'] as const, ['tenant_disabled', ''] as const])(
+    'and not before: %s stops none',
+    async ([reason, platformKey]) => {
+      const [id] = await complete();
+      await stop(reason, platformKey);
+      expect(await settle(must(await claim()), DELIVERED)).toBe('delivered');
+      expect(await read(eventOf(must(id)))).toMatchObject({ status: 'delivered' });
+    },
+  );
+});
