@@ -409,8 +409,10 @@ describe('an erasure', () => {
     expect(await engine.jobs.read(acme, running.id, { watcher: null })).toBeNull();
     expect(await engine.batches.read(acme, batch, { watcher: null })).toBeNull();
     const left = (await keysHolding(engine.redis, acme)).map((name) => name.split(':')[1]);
-    // Stubs, which say what a late attempt is accounted to, and what has its own end.
-    expect(new Set(left)).toEqual(new Set(['audit', 'budget', 'job', 'lane', 'stops', 'tenant', 'usage']));
+    // Stubs and their bytes, which say what a late attempt is accounted to, and what has its own end.
+    expect(new Set(left)).toEqual(
+      new Set(['audit', 'budget', 'job', 'lane', 'stops', 'stored-bytes', 'stored-until', 'tenant', 'usage']),
+    );
     expect(await engine.redis.hlen(key(TAG, 'USAGE', `${acme}:${new Date().toISOString().slice(0, 10)}`))).toBe(1);
     for (const id of await engine.redis.keys(key(TAG, 'JOB', '*')))
       expect(await engine.redis.pttl(id)).toBeGreaterThan(0);
