@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import type { Handler } from '../access/route.ts';
 import type { ApiContext } from '../http/context.ts';
 import { parameterOf, partsOf } from '../http/headers/header-list.ts';
-import { heldTags } from '../http/headers/held-tags.ts';
+import { heldTags, isHeldTag } from '../http/headers/held-tags.ts';
 
 /** `headers` go with it, whatever form it takes. */
 export const storedAnswer = (text: string, headers: Record<string, string>): Handler => {
@@ -15,7 +15,7 @@ export const storedAnswer = (text: string, headers: Record<string, string>): Han
     const held = heldTags(c.req.header('if-none-match') ?? '');
     // A cache may keep it, and asks whether it is still the same.
     const always = { ETag: `"${tag}"`, Vary: 'Accept-Encoding', 'Cache-Control': 'no-cache', ...headers };
-    if (held.includes('*') || held.includes(tag)) return c.body(null, 304, always);
+    if (held.some((each) => isHeldTag(each, tag))) return c.body(null, 304, always);
     return c.body(bytes, 200, { ...always, ...coding });
   };
 };

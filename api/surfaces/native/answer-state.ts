@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId, JobId } from '../../../shared/domain/ids.ts';
 import type { ApiContext } from '../../http/context.ts';
-import { heldTags } from '../../http/headers/held-tags.ts';
+import { heldTags, isHeldTag } from '../../http/headers/held-tags.ts';
 import { wholeNumber } from '../../http/query/read-query.ts';
 import { clientGone } from '../../http/server/client-gone.ts';
 import type { WaitingRoom } from '../../intake/waiting-room.ts';
@@ -13,6 +13,9 @@ export const LONGEST_ASKED_SECONDS = 600;
 
 export const waitQuery = z.strictObject({ wait: wholeNumber(1, LONGEST_ASKED_SECONDS).optional() });
 
+/** All of one length: what a proxy puts behind a tag may be a digit. */
+const CHANGES_DIGITS = 8;
+
 type Subject<View> = {
   id: JobId | BatchId;
   /** Undefined: answers at once. */
@@ -21,8 +24,8 @@ type Subject<View> = {
   read: (watcher: string | null) => Promise<View | null>;
   statusOf: (view: View) => string;
   isFinal: (status: string) => boolean;
-  /** A weak ETag. */
-  tagOf: (view: View) => string;
+  /** A number that grows with each change within a status. */
+  changesOf: (view: View) => number;
   gone: () => RequestError;
   toJson: (view: View) => object;
 };
@@ -35,12 +38,14 @@ type Subject<View> = {
 export const answerState = async <View>(
   c: ApiContext,
   waitingRoom: WaitingRoom,
-  { id, waitSeconds, read, statusOf, isFinal, tagOf, gone, toJson }: Subject<View>,
+  { id, waitSeconds, read, statusOf, isFinal, changesOf, gone, toJson }: Subject<View>,
 ): Promise<Response> => {
+  const tagOf = (view: View): string =>
+    `${id}.${statusOf(view)}.${String(changesOf(view)).padStart(CHANGES_DIGITS, '0')}`;
   const given = c.req.header('if-none-match');
   const held = given === undefined ? null : heldTags(given);
-  const isHeld = (view: View): boolean => held?.some((tag) => tag === '*' || tag === opaqueOf(tagOf(view))) ?? false;
-  const isKnown = held?.some((tag) => tag === '*' || tag.startsWith(`${id}.`)) ?? false;
+  const isHeld = (view: View): boolean => held?.some((tag) => isHeldTag(tag, tagOf(view))) ?? false;
+  const isKnown = held?.some((tag) => isHeldTag(tag, `${id}.`)) ?? false;
   let firstTag: string | null = null;
   const isNews = (view: View): boolean => {
     if (held === null) return false;
@@ -61,11 +66,8 @@ export const answerState = async <View>(
           })
         ).state;
   if (view === null) throw gone();
-  c.header('ETag', tagOf(view));
+  c.header('ETag', `W/"${tagOf(view)}"`);
   if (!isFinal(statusOf(view))) c.header('Retry-After', '1');
   if (isHeld(view)) return c.body(null, 304);
   return c.json(toJson(view), 200);
 };
-
-/** Without `W/` and quotes. */
-const opaqueOf = (tag: string): string => tag.slice('W/"'.length, -1);

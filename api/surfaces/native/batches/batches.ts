@@ -27,9 +27,6 @@ import { type SubmitNeeds, submitBatch } from './submit-batch.ts';
 
 export const batchesQuery = pageQuery(isStreamPlace);
 
-/** Weak: usage may differ between two answers of the same tag. */
-const etagOf = (view: BatchView): string => `W/"${view.id}.${batchStatusOf(view)}.${finishedLines(view)}"`;
-
 type Needs = SubmitNeeds & {
   readJson: ReadJson;
   takeTurns: TakeTurns;
@@ -74,7 +71,7 @@ export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
         read: (watcher) => batches.read(c.get('tenant'), id, { watcher }),
         statusOf: batchStatusOf,
         isFinal: isFinalBatch,
-        tagOf: etagOf,
+        changesOf: finishedLines,
         gone: batchGone,
         toJson: toBatch,
       });

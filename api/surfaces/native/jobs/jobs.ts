@@ -26,9 +26,6 @@ export const jobsQuery = pageQuery(isPlace).extend({
   batch_id: z.string().optional(),
 });
 
-/** Weak: the place in the queue may differ between two answers of the same tag. */
-const etagOf = (view: JobView): string => `W/"${view.id}.${statusOf(view)}.${attemptsOf(view)}"`;
-
 const noJob = () => new RequestError('not_found', { message: 'No job of this tenant has this id.' });
 
 type Needs = {
@@ -65,7 +62,7 @@ export const addJobRoutes = (
         read: (watcher) => jobs.read(tenant, id, { watcher }),
         isFinal,
         statusOf,
-        tagOf: etagOf,
+        changesOf: attemptsOf,
         gone: () => new RequestError('result_expired'),
         toJson: (view) => toJob(view, { withResult: true }),
       });
