@@ -1,7 +1,7 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
 import { RequestError } from '../../../shared/domain/errors.ts';
-import { withoutStack } from '../../../shared/domain/without-stack.ts';
 import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
+import { withoutStack } from '../without-stack.ts';
 
 const DEPTH_LIMIT = 32;
 

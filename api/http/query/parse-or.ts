@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import { withoutStack } from '../../../shared/domain/without-stack.ts';
 import { explainIssue } from '../../../shared/domain/wording/explain-issue.ts';
+import { withoutStack } from '../without-stack.ts';
 
 /** Checks a value against a schema; throws a RequestError whose `param` is the path to the first thing that is wrong. `what` names the value as a whole. */
 export const parseOr = <T extends z.ZodType>(

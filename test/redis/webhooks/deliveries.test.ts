@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DeliveryId, type JobId, newDeliveryId, type TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
+import { stopWork } from '../../../shared/storage/commands/tenants/commands.ts';
 import { parseDeliveryHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createDeliveryStore, type DeliveryClaim } from '../../../shared/storage/webhooks/delivery-store.ts';
@@ -404,7 +405,7 @@ test('deliveries that ended are forgotten when their time has come, and leave no
 
 describe('once their tenant is deleted', () => {
   const stop = (reason: string, platformKey = '', order = '1') =>
-    createScripts(engine.redis)('stop-work', TAG, [ACME, reason, platformKey, order, 'operator']);
+    engine.run(stopWork, { tenant: ACME, reason, platformKey, order, actor: 'operator' });
   /** One in each place: retried later, in line, handed off; and the attempt of one that is under way. */
   const everywhere = async () => {
     const [retried] = await complete();

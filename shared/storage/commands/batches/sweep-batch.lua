@@ -90,18 +90,33 @@ local function forget_requests()
   return { stem, 'trimmed', 0, {} }
 end
 
+-- An attempt that says no outcome, or whose worker was lost, may still report usage. Rows of older ones are not kept.
+local function may_still_report(id)
+  local attempts = number(call('HGET', JOB .. id, 'attempts'), 0)
+  for number_of = math.max(1, attempts - 9), attempts do
+    local attempt = Jobs.read_attempt(id, number_of)
+    if attempt and (attempt.outcome == '' or attempt.outcome == 'unknown') then
+      return true
+    end
+  end
+  return false
+end
+
 local function erase()
   local outcomes = call('LPOP', BATCH_OUTCOMES .. stem, 64)
+  local counted = call('EXISTS', STORED_BYTES .. stem .. ':' .. row[7]) == 1
   for i = 1, outcomes and #outcomes or 0 do
     local lane = outcomes[i]:match('^lane (%d+)$')
     if lane then
       call('UNLINK', BATCH_REST .. stem .. '.' .. lane)
     else
       local id = 'job_' .. stem .. outcomes[i]
-      call('UNLINK', RESULT .. id)
-      call('HDEL', JOB .. id, 'detail')
-      -- A late attempt may still report usage.
-      call('PEXPIRE', JOB .. id, input.stub_ms)
+      if may_still_report(id) then
+        -- Twice counted for a moment: the batch gives its bytes back with its last piece.
+        Jobs.leave_stub(id, row[7], counted, input.stub_ms)
+      else
+        call('UNLINK', JOB .. id, RESULT .. id)
+      end
     end
   end
   if outcomes then

@@ -268,16 +268,28 @@ function Jobs.keep_told(id, number_of)
   end
 end
 
--- What goes of a final job that is erased. A stub stays behind for as long as an attempt of it may
--- still report usage. `held`: its bytes (nil none).
+-- What stays of an erased job, for as long as an attempt of it may still report usage. If the job counted as
+-- stored, so does its stub until it is gone: to delete must not make room that is not there.
+function Jobs.leave_stub(id, tenant, counted, stub_ms)
+  call('DEL', RESULT .. id)
+  if call('EXISTS', JOB .. id) == 0 then
+    return
+  end
+  call('HDEL', JOB .. id, 'metadata', 'detail', 'webhook', 'held')
+  call('HSET', JOB .. id, 'erased', 1)
+  if counted then
+    Bytes.change(tenant, Bytes.RECORD_BYTES)
+    call('HSET', JOB .. id, 'held', Bytes.enter(tenant, Bytes.RECORD_BYTES, now + stub_ms, 0))
+  end
+  call('PEXPIRE', JOB .. id, stub_ms)
+end
+
+-- `held`: the bytes of a job of its own (nil none).
 function Jobs.forget(id, tenant, held, stub_ms)
   if held then
     Bytes.forget(tenant, held)
   end
-  call('HDEL', JOB .. id, 'metadata', 'detail', 'held')
-  call('HSET', JOB .. id, 'erased', 1)
-  call('PEXPIRE', JOB .. id, stub_ms)
-  call('DEL', RESULT .. id)
+  Jobs.leave_stub(id, tenant, held, stub_ms)
 end
 
 return Jobs

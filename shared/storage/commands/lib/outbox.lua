@@ -182,19 +182,29 @@ local function give_turn(tenant, endpoint)
   call('ZADD', WAITING_TENANTS, 'NX', now + Outbox.TOP_UP_MS, tenant)
 end
 
--- A URL that answered 410 gets nothing but tests. Answers whether the delivery ended by that.
-local function fail_disabled(id, delivery)
-  local disabled = delivery.subject ~= '' and call('EXISTS', Outbox.disabled_url(delivery.tenant, delivery.url)) == 1
-  if disabled then
-    Outbox.finish_delivery(id, delivery, 'failed', 'url_disabled')
+function Outbox.is_of_deleted(delivery)
+  return call('HGET', STOPS .. delivery.tenant, 'tenant') == 'tenant_deleted'
+end
+
+-- A deleted tenant gets nothing, and a URL that answered 410 nothing but tests. Answers whether the delivery
+-- ended by that.
+local function fail_barred(id, delivery)
+  local reason
+  if Outbox.is_of_deleted(delivery) then
+    reason = 'tenant_deleted'
+  elseif delivery.subject ~= '' and call('EXISTS', Outbox.disabled_url(delivery.tenant, delivery.url)) == 1 then
+    reason = 'url_disabled'
   end
-  return disabled
+  if reason then
+    Outbox.finish_delivery(id, delivery, 'failed', reason)
+  end
+  return reason ~= nil
 end
 
 -- A delivery whose time has come: to BullMQ where its endpoint and its tenant have room, else into
 -- the endpoint's line.
 function Outbox.enter_delivery(id, delivery)
-  if fail_disabled(id, delivery) then
+  if fail_barred(id, delivery) then
     return
   end
   local tenant, endpoint = delivery.tenant, delivery.endpoint
@@ -222,7 +232,7 @@ function Outbox.serve_turns(tenant)
     local id = room > 0 and call('LPOP', ENDPOINT_LINE .. endpoint)
     if id then
       local delivery = Outbox.read_delivery(id)
-      if not fail_disabled(id, delivery) then
+      if not fail_barred(id, delivery) then
         Outbox.hand_off_delivery(id, delivery)
         room = room - 1
       end

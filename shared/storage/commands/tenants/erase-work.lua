@@ -46,8 +46,6 @@ for i = 1, #jobs do
   if not status or FINAL[status] then
     if status and not job[3] then
       Jobs.forget(id, tenant, job[2], stub_ms)
-      -- Its delivery is gone, too.
-      call('HDEL', JOB .. id, 'webhook')
       erased.erased_jobs = erased.erased_jobs + 1
     end
     call('XDEL', JOBS .. tenant, jobs[i][1])

@@ -2,7 +2,7 @@
 --
 -- In:  id; handoff; mark: the worker's own, of this try (the same call sent again gets the same attempt);
 --      max_failures: after which it is given up
--- Out: {'refused', {hand-offs}} where the hand-off is not the current one, or the delivery was given up, or
+-- Out: {'refused', {hand-offs}} where the hand-off is not the current one, or the delivery was given up or its tenant deleted, or
 --      {'claimed', attempt, tenant, subject, type, URL, ms when it happened, failures, {field,
 --      value, … of the tenant's secrets}}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it
@@ -26,6 +26,12 @@ if last and last.code == '' and not again then
     Outbox.serve_lines(delivery.tenant, delivery.endpoint)
     return { 'refused', deliveries }
   end
+end
+if not again and Outbox.is_of_deleted(delivery) then
+  Outbox.leave_place(id, delivery)
+  Outbox.finish_delivery(id, delivery, 'failed', 'tenant_deleted')
+  Outbox.serve_lines(delivery.tenant, delivery.endpoint)
+  return { 'refused', deliveries }
 end
 if not again then
   attempt = call('HINCRBY', DELIVERY .. id, 'attempts', 1)
