@@ -9,8 +9,8 @@ import { composeCommands, composeScript } from '../../../shared/storage/commands
 const MAX_LOCALS = 40;
 /** A function of Lua has room for 60 names of what is around it. */
 const MAX_UPVALUES = 40;
-const MAX_SCRIPT_BYTES = 80 * 1_024;
-const MAX_LIBRARY_BYTES = 200 * 1_024;
+const MAX_SCRIPT_BYTES = 64 * 1_024;
+const MAX_LIBRARY_BYTES = 160 * 1_024;
 
 const { library, scripts } = composeCommands(COMMANDS);
 const bodyOf = (text: string) => luaparse.parse(text.replace(/^#!.*/, ''), { luaVersion: '5.1' }).body;

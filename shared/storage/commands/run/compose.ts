@@ -5,9 +5,13 @@ import { withNames } from '../../redis/names.ts';
 import type { Command, Inputs } from '../command.ts';
 
 const FOLDER = new URL('../', import.meta.url);
-const read = (path: string): string => readFileSync(new URL(`${path}.lua`, FOLDER), 'utf8');
-
 const STRING_OR_COMMENT = /'[^'\n]*'|--[^\n]*/g;
+
+/** Without its comments, which Redis would keep and read; its lines stay where they are. */
+const read = (path: string): string =>
+  readFileSync(new URL(`${path}.lua`, FOLDER), 'utf8').replaceAll(STRING_OR_COMMENT, (found) =>
+    found.startsWith('--') ? '' : found,
+  );
 
 type Module = { name: string; text: string; uses: string[] };
 
