@@ -19,6 +19,7 @@ import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import { canonicalJson } from '../http/body/canonical-json.ts';
 import type { Admission } from './admission.ts';
+import { asMeant } from './as-meant.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limited.ts';
 import { stoppedRequest } from './stopped.ts';
@@ -174,7 +175,7 @@ const newJob = async (
             route: ROUTE,
             // The second form is the former release's: its entries stay for a day.
             requests: [
-              ...requestDigests((pepper) => canonicalJson([submission.body, provider, marks[pepper] ?? null])),
+              ...requestDigests((pepper) => canonicalJson([asMeant(submission.body), provider, marks[pepper] ?? null])),
               ...marks.map((mark) =>
                 JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
               ),

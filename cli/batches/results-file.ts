@@ -56,17 +56,21 @@ export const openResults = async (path: string, batch: string) => {
   }
   return {
     /**
-     * Adds what `read` brings behind the last whole line, and answers how many lines the file has then.
-     * A download that breaks off goes on from its last whole line. Safe to call again after any interruption.
+     * Adds what `read` brings behind the last whole line, and answers how many lines the file has then. A download that breaks
+     * off, or ends before the file has `atLeast` lines though it looks whole, goes on from its last whole line. Safe to
+     * call again after any interruption.
      */
-    append: async (read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>): Promise<number> => {
+    append: async (
+      read: (after: string | null) => Promise<ReadableStream<Uint8Array> | null>,
+      { atLeast }: { atLeast: number },
+    ): Promise<number> => {
       for (let vain = 0; ; ) {
         const body = await read(cursor);
         if (existsSync(path)) await truncate(path, bytes);
         const isWhole = body === null || (await append(path, body));
         const before = lines;
         ({ lines, bytes, cursor } = await wholeLines(path));
-        if (isWhole) return lines;
+        if (isWhole && lines >= atLeast) return lines;
         vain = lines > before ? 0 : vain + 1;
         if (vain === MAX_VAIN_READS) {
           throw new CommandError(

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { canonicalJson } from '../../http/body/canonical-json.ts';
 import { parseJson } from '../../http/body/parse-json.ts';
+import { asMeant } from '../as-meant.ts';
 import type { BatchForm } from './batch-form.ts';
 import type { Line } from './split-lines.ts';
 
@@ -29,12 +30,16 @@ export const createUploadMeaning = (
   let isClear = compared;
 
   const note = ({ bytes }: Line): void => {
+    if (bytes === null) {
+      isClear = false;
+      return;
+    }
     try {
-      if (bytes === null) isClear = false;
-      else meanings.update(`${canonicalJson(parseJson(bytes, 'The line'))}\n`);
+      meanings.update(`${canonicalJson(parseJson(bytes, 'The line'))}\n`);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      isClear = false;
+      // No JSON begins so.
+      meanings.update(`!${bytes.length}:`).update(bytes);
     }
   };
 
@@ -54,7 +59,7 @@ export const createUploadMeaning = (
     texts: () => {
       const digest = body.digest('base64url');
       const meaning = isClear
-        ? [form.name, canonicalJson(form.members()), meanings.digest('base64url')]
+        ? [form.name, canonicalJson(asMeant(form.members())), meanings.digest('base64url')]
         : [form.name, form.besides, digest];
       return { meaning: JSON.stringify(meaning), former: JSON.stringify([form.besides, digest]) };
     },

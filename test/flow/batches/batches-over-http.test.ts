@@ -328,6 +328,30 @@ describe('Idempotency-Key:', () => {
     expect((await gateway.call('POST', '/v1/batches', { headers: json, body: changed })).status).toBe(422);
   });
 
+  test('events are a set in either form, and a line that is left out is the same line by its bytes', async () => {
+    const url = 'https://example.com/hook';
+    const ndjson = (events: string, key: string) =>
+      upload(gateway, ['{"custom_id":"c1" , "body":{}', ...lines(2)], {
+        headers: { 'Idempotency-Key': key },
+        query: `?on_invalid=skip&webhook_url=${encodeURIComponent(url)}&webhook_events=${events}`,
+      });
+    const { id } = acceptedBatch(await ndjson('batch.completed,batch.failed', 'batch-sets'));
+    expect((await ndjson('batch.failed,batch.completed', 'batch-sets')).body).toMatchObject({ id });
+    expect((await ndjson('batch.completed', 'batch-sets')).status).toBe(422);
+    const other = await upload(gateway, ['{"custom_id":"c2" , "body":{}', ...lines(2)], {
+      headers: { 'Idempotency-Key': 'batch-sets' },
+      query: `?on_invalid=skip&webhook_url=${encodeURIComponent(url)}&webhook_events=batch.failed,batch.completed`,
+    });
+    expect(other.status).toBe(422);
+    const json = (events: string[]) =>
+      gateway.call('POST', '/v1/batches', {
+        headers: { 'Idempotency-Key': 'batch-sets-json' },
+        body: { requests: lines(1), webhook: { url, events } },
+      });
+    const first = acceptedBatch(await json(['batch.completed', 'batch.failed']));
+    expect((await json(['batch.failed', 'batch.completed'])).body).toMatchObject({ id: first.id });
+  });
+
   test('an upload that the release before accepted is recognised by its bytes', async () => {
     const headers = { 'Idempotency-Key': 'batch-former' };
     const { id } = acceptedBatch(await upload(gateway, lines(3), { headers }));

@@ -79,11 +79,15 @@ test('a download that was cut off goes on where it ended, and one that is whole 
   }
 });
 
-test('a download goes on by itself when its connection is cut in the middle', async () => {
+test.each<[string, (response: ServerResponse) => void]>([
+  ['its connection is cut in the middle', (response) => response.destroy()],
+  ['it ends in the middle as if it were whole', (response) => response.end()],
+])('a download goes on by itself when %s', async (how, leave) => {
   const file = write('cut.ndjson', lines(400));
-  const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'cut.out']);
+  const first = `cut ${how}.out`;
+  const { stdout } = await run(['submit', file, '--wait', '--json', '--output', first]);
   const { id } = JSON.parse(stdout) as Batch;
-  const whole = readFileSync(join(folder, 'cut.out'));
+  const whole = readFileSync(join(folder, first));
   let cuts = 0;
   // Breaks off two downloads, each after some of its bytes.
   const forward = async (request: IncomingMessage, response: ServerResponse) => {
@@ -94,17 +98,18 @@ test('a download goes on by itself when its connection is cut in the middle', as
     response.writeHead(answer.status, { 'Content-Type': answer.headers.get('Content-Type') ?? '' });
     if (!request.url?.includes('/results') || cuts === 2) return response.end(body);
     cuts += 1;
-    return response.write(body.subarray(0, 20_001), () => response.destroy());
+    return response.write(body.subarray(0, 20_001), () => leave(response));
   };
   const server = createServer((request, response) => void forward(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   // A cast because it listens on a port.
   const { port } = server.address() as AddressInfo;
-  const { code, stderr } = await run(['results', id, '--output', 'again.out', '--url', `http://127.0.0.1:${port}`]);
+  const again = `again ${how}.out`;
+  const { code, stderr } = await run(['results', id, '--output', again, '--url', `http://127.0.0.1:${port}`]);
   server.close();
   expect({ code, cuts, stderr }).toEqual({ code: 0, cuts: 2, stderr: expect.stringMatching(/^400 results in /) });
-  expect(readFileSync(join(folder, 'again.out')).equals(whole)).toBe(true);
+  expect(readFileSync(join(folder, again)).equals(whole)).toBe(true);
 });
 
 test('a batch in which nothing ends says within moments what its next line waits for', async () => {

@@ -48,6 +48,16 @@ const isReplay = ({ headers }: Answer): boolean => headers.get('Idempotency-Repl
 const countJobs = (tenant: keyof typeof KEYS): Promise<number> => redis.xlen(key(TAG, 'JOBS', tenant));
 
 describe('Idempotency-Key', () => {
+  test('the events of a webhook are a set', async () => {
+    const ask = (events: string[]) =>
+      send('events', 'as a set', { fields: { webhook: { url: 'https://example.com/hook', events } } });
+    const first = await ask(['job.completed', 'job.failed']);
+    expect(first.status).toBe(202);
+    expect(idOf(await ask(['job.failed', 'job.completed']))).toBe(idOf(first));
+    expect(idOf(await ask(['job.failed', 'job.completed', 'job.failed']))).toBe(idOf(first));
+    expect((await ask(['job.failed'])).status).toBe(422);
+  });
+
   test('the same request again gives the same job, says so, and is sent to the provider once', async () => {
     const first = await send('again', 'only once sandbox:delay=300', { fields: { metadata: { a: '1' } } });
     const second = await send('again', 'only once sandbox:delay=300', { fields: { metadata: { a: '1' } } });
