@@ -37,6 +37,7 @@ import { requestId } from './http/middleware/request-id.ts';
 import { respondWithError } from './http/middleware/respond-with-error.ts';
 import { traceRequest } from './http/middleware/trace-request.ts';
 import type { EstimateJob } from './intake/estimate-job.ts';
+import type { ResolveAccount } from './intake/resolve-account.ts';
 import type { StopWork } from './intake/stop-work.ts';
 import type { Submission, Submitted } from './intake/submit-job.ts';
 import type { AcceptBatch } from './intake/uploads/accept-batch.ts';
@@ -76,6 +77,7 @@ type Needs = {
   budgets: BudgetStore;
   submitJob: (submission: Submission) => Promise<Submitted>;
   acceptBatch: AcceptBatch;
+  resolveAccount: ResolveAccount;
   estimateJob: EstimateJob;
   readJson: ReadJson;
   takeRequest: TakeRequest;

@@ -49,6 +49,7 @@ import { createClientAddress } from './http/client-address.ts';
 import { type ListeningServer, listen } from './http/server/listen.ts';
 import { createAdmission } from './intake/admission.ts';
 import { createEstimateJob } from './intake/estimate-job.ts';
+import { createResolveAccount } from './intake/resolve-account.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
 import { createSubmitJob } from './intake/submit-job.ts';
@@ -113,13 +114,15 @@ export const startApi = async (
   const accepting = {
     admission,
     queues,
-    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
-    fingerprints: createFingerprints(config.peppers),
     requestDigests: createRequestDigests(config.peppers),
     config,
     now: clock.now,
     log,
   };
+  const resolveAccount = createResolveAccount({
+    fingerprints: createFingerprints(config.peppers),
+    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
+  });
   const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
   const submitJob = createSubmitJob({
     ...accepting,
@@ -187,6 +190,7 @@ export const startApi = async (
     budgets: createBudgetStore({ run, shards }),
     submitJob,
     acceptBatch,
+    resolveAccount,
     estimateJob,
     readJson: createReadJson(config.http),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),

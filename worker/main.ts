@@ -1,4 +1,4 @@
-import { ConfigError } from '../shared/domain/config-error.ts';
+import { ConfigError } from '../shared/domain/wording/config-error.ts';
 import { loadConfig } from '../shared/process/config/config.ts';
 import { logDoubts } from '../shared/process/config/log-doubts.ts';
 import { takeEnvironment } from '../shared/process/config/take-environment.ts';

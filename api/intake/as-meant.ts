@@ -6,5 +6,5 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** A body as it was parsed, or what stands for one, with its sets in order. */
 export const asMeant = (body: unknown): unknown => {
   if (!isObject(body) || !isObject(body.webhook) || !Array.isArray(body.webhook.events)) return body;
-  return { ...body, webhook: { ...body.webhook, events: [...new Set<unknown>(body.webhook.events)].sort() } };
+  return { ...body, webhook: { ...body.webhook, events: [...new Set(body.webhook.events.map(String))].toSorted() } };
 };

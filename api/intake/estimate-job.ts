@@ -1,7 +1,8 @@
 /** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
 
+import type { Account } from '../../shared/domain/account.ts';
 import type { Caller } from '../../shared/domain/caller.ts';
-import type { CompletionRequest, CredentialKind, Provider } from '../../shared/domain/completion.ts';
+import type { CompletionRequest, Provider } from '../../shared/domain/completion.ts';
 import { DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
@@ -10,8 +11,7 @@ import { budgetNano } from '../../shared/domain/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
 
 type Of = {
-  provider: Provider;
-  credential: CredentialKind;
+  account: Pick<Account, 'provider' | 'credential'>;
   caller: Pick<Caller, 'limits' | 'allowedModels'>;
   /** Where the client names the model. */
   param: string;
@@ -26,7 +26,7 @@ export type EstimateJob = (
 /** `platformModels`: see Config. */
 export const createEstimateJob =
   (prices: Prices, platformModels: readonly string[] | null): EstimateJob =>
-  (request, { provider, credential, caller: { limits, allowedModels }, param }) => {
+  (request, { account: { provider, credential }, caller: { limits, allowedModels }, param }) => {
     const { likely, max } = estimateUsage(request);
     const tokens = likely.inputTokens + likely.outputTokens;
     const budget = budgetNano(limits, credential);

@@ -10,9 +10,6 @@ import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Webhook } from '../../shared/domain/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/digests/request-digest.ts';
-import type { Sealer } from '../../shared/keys/encryption/seal.ts';
-import type { Fingerprints } from '../../shared/keys/user/fingerprint.ts';
-import type { UserCredential } from '../../shared/keys/user/user-key.ts';
 import type { Config } from '../../shared/process/config/config.ts';
 import type { JobStore, NewJob, RateState } from '../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
@@ -22,6 +19,7 @@ import type { Admission } from './admission.ts';
 import { asMeant } from './as-meant.ts';
 import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limited.ts';
+import type { ResolvedAccount } from './resolve-account.ts';
 import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -31,8 +29,6 @@ type Needs = {
   jobs: JobStore;
   jobIds: JobIds;
   queues: Queues;
-  sealer: Sealer;
-  fingerprints: Fingerprints;
   requestDigests: RequestDigests;
   waitingRoom: WaitingRoom;
   estimateJob: EstimateJob;
@@ -45,8 +41,8 @@ export type Submission = {
   caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits' | 'allowedModels'>;
   /** Called as soon as the queue has answered, whether it took the job or not. */
   tellRate: (rate: RateState) => void;
-  /** Null runs on the platform's account. */
-  user: UserCredential | null;
+  /** That its calls run on. */
+  account: ResolvedAccount;
   /** What the client sent, as it was parsed, before any default: two requests are the same by it. */
   body: unknown;
   request: CompletionRequest;
@@ -116,7 +112,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
   return async (submission) => {
     needs.admission.admit();
     const { caller, wait, idempotencyKey } = submission;
-    const job = await newJob(needs, submission).finally(() => submission.user?.key.forget());
+    const job = await newJob(needs, submission).finally(submission.account.forgetKey);
     // Without a key there is nothing that it could repeat.
     if (job.refusal !== null && idempotencyKey === null) throw job.refusal;
     if (wait === null) return accept(submission, job, null);
@@ -137,18 +133,16 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
 };
 
 const newJob = async (
-  { jobIds, sealer, fingerprints, requestDigests, estimateJob, config, now }: Needs,
+  { jobIds, requestDigests, estimateJob, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { caller, user, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { caller, account, request, metadata, webhook, idempotencyKey, traceparent } = submission;
   const { tenant, platformKey, limits } = caller;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
-  const provider = user?.provider ?? 'bedrock';
-  const credential = user ? 'user' : 'platform';
-  const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
+  const { provider, credential, fingerprint, fingerprints } = account;
   return {
     id,
     tenant,
@@ -156,11 +150,11 @@ const newJob = async (
     provider,
     credential,
     platformKey,
-    fingerprint: marks[0],
+    fingerprint,
     deadlineMs,
     timeoutMs,
-    ...estimateJob(request, { provider, credential, caller, param: 'model' }),
-    sealedKey: user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs })),
+    ...estimateJob(request, { account, caller, param: 'model' }),
+    sealedKey: await account.sealFor(id, deadlineMs),
     metadata,
     webhook,
     traceparent,
@@ -175,8 +169,10 @@ const newJob = async (
             route: ROUTE,
             // The second form is the former release's: its entries stay for a day.
             requests: [
-              ...requestDigests((pepper) => canonicalJson([asMeant(submission.body), provider, marks[pepper] ?? null])),
-              ...marks.map((mark) =>
+              ...requestDigests((pepper) =>
+                canonicalJson([asMeant(submission.body), provider, fingerprints[pepper] ?? null]),
+              ),
+              ...fingerprints.map((mark) =>
                 JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
               ),
             ],

@@ -6,12 +6,12 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '../../api/access/route.ts';
 import { FAILURES, parseDirectives } from '../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../shared/domain/audit/audit-row.ts';
-import { ConfigError } from '../../shared/domain/config-error.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../shared/domain/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../shared/domain/outcome.ts';
 import { SCOPES } from '../../shared/domain/tenant.ts';
 import { DELIVERY_CODES, DELIVERY_REASONS } from '../../shared/domain/webhooks/delivery.ts';
+import { ConfigError } from '../../shared/domain/wording/config-error.ts';
 import { loadConfig, VARIABLE_NAMES } from '../../shared/process/config/config.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -8,9 +8,6 @@ import { describeError, type Log } from '../../../shared/domain/log.ts';
 import type { Traceparent } from '../../../shared/domain/traceparent.ts';
 import type { BatchIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../../shared/keys/digests/request-digest.ts';
-import type { Sealer } from '../../../shared/keys/encryption/seal.ts';
-import type { Fingerprints } from '../../../shared/keys/user/fingerprint.ts';
-import type { UserCredential } from '../../../shared/keys/user/user-key.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
 import {
   type BatchDetails,
@@ -26,6 +23,7 @@ import type { RateState } from '../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { Admission } from '../admission.ts';
+import type { ResolvedAccount } from '../resolve-account.ts';
 import { stoppedRequest } from '../stopped.ts';
 import { storageFull } from '../stored-bytes.ts';
 import type { BatchOptions } from './batch-form.ts';
@@ -37,8 +35,8 @@ export type BatchOffer = {
   caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits'>;
   /** Called as soon as the queue has answered, whether it takes the batch or not. */
   tellRate: (rate: RateState) => void;
-  /** Null runs on the platform's account. */
-  user: UserCredential | null;
+  /** That its lines' calls run on. */
+  account: ResolvedAccount;
   traceparent: Traceparent | null;
   /** The batch whose lines this one repeats. */
   parent: BatchId | null;
@@ -59,8 +57,6 @@ type Needs = {
   batches: BatchStore;
   batchIds: BatchIds;
   queues: Queues;
-  sealer: Sealer;
-  fingerprints: Fingerprints;
   requestDigests: RequestDigests;
   config: Pick<Config, 'sandbox' | 'batches'>;
   now: () => number;
@@ -75,8 +71,6 @@ export const createAcceptBatch = ({
   batches,
   batchIds,
   queues,
-  sealer,
-  fingerprints,
   requestDigests,
   config,
   now,
@@ -84,8 +78,8 @@ export const createAcceptBatch = ({
 }: Needs): AcceptBatch => {
   const publish = async (
     staging: Staging,
-    { id, tenant, provider }: NewBatch,
-    { user, fill }: BatchOffer,
+    { id }: NewBatch,
+    { account, fill }: BatchOffer,
     digest: () => Promise<string>,
   ): Promise<AcceptedBatch> => {
     const { durationMs, ...contents } = await fill(async (lines) => {
@@ -94,7 +88,7 @@ export const createAcceptBatch = ({
       await staging.add(lines);
     });
     const deadlineMs = now() + durationMs;
-    const sealedKey = user && (await sealer.seal(user.key, { tenant, subject: id, provider, expiresAtMs: deadlineMs }));
+    const sealedKey = await account.sealFor(id, deadlineMs);
     const answer = await staging
       .publish({ ...contents, deadlineMs, sealedKey }, await digest())
       .catch((error: unknown) => Promise.reject(uncertain(error, id)));
@@ -114,24 +108,25 @@ export const createAcceptBatch = ({
 
   const accept = async (offer: BatchOffer): Promise<AcceptedBatch> => {
     admission.admit();
-    const { caller, tellRate, user, traceparent, parent, idempotency, request } = offer;
+    const { caller, tellRate, account, traceparent, parent, idempotency, request } = offer;
     const { tenant, platformKey, limits } = caller;
-    const provider = user?.provider ?? 'bedrock';
-    const marks = user ? fingerprints(tenant, user.provider, user.key) : ([null] as const);
+    const { provider, credential, fingerprint, fingerprints } = account;
     const digests = async (): Promise<[string, ...string[]]> => {
       const { meaning, former } = await request();
       return [
-        ...requestDigests((pepper) => JSON.stringify([meaning, provider, marks[pepper] ?? null])),
-        ...marks.map((mark) => hash('sha256', JSON.stringify([former, provider, mark]), 'base64url').slice(0, 22)),
+        ...requestDigests((pepper) => JSON.stringify([meaning, provider, fingerprints[pepper] ?? null])),
+        ...fingerprints.map((mark) =>
+          hash('sha256', JSON.stringify([former, provider, mark]), 'base64url').slice(0, 22),
+        ),
       ];
     };
     const batch: NewBatch = {
       id: batchIds.next(tenant),
       tenant,
       provider,
-      credential: user ? 'user' : 'platform',
+      credential,
       platformKey,
-      fingerprint: marks[0],
+      fingerprint,
       traceparent,
       parent,
       sandbox: config.sandbox,
@@ -171,7 +166,7 @@ export const createAcceptBatch = ({
         }
     }
   };
-  return (offer) => accept(offer).finally(() => offer.user?.key.forget());
+  return (offer) => accept(offer).finally(offer.account.forgetKey);
 };
 
 const tooManyRequests = ({ requests_per_minute }: Caller['limits'], waitMs: number): RequestError =>

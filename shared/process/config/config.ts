@@ -2,11 +2,11 @@
 
 import { z } from 'zod';
 import { modelName } from '../../domain/completion.ts';
-import { ConfigError } from '../../domain/config-error.ts';
 import { MAX_LINES } from '../../domain/ids.ts';
 import { type PriceFile, readPriceFile } from '../../domain/prices/price-file.ts';
 import { type DefaultLimits, MOST } from '../../domain/tenant.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from '../../domain/webhooks/retry-schedule.ts';
+import { ConfigError } from '../../domain/wording/config-error.ts';
 import type { Peppers } from '../../keys/encryption/keyring.ts';
 import type { KmsSettings } from '../../keys/encryption/kms.ts';
 import { DEMO_PLATFORM_KEYS, type PlatformKeyEntry, parsePlatformKeys } from '../../keys/platform/platform-keys.ts';

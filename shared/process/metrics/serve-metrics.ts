@@ -1,7 +1,7 @@
 /** `/metrics` on a port of its own, for whoever scrapes it: the API's port is for clients, and a worker has no other. */
 import { createServer } from 'node:http';
-import { ConfigError } from '../../domain/config-error.ts';
 import { describeError, type Log } from '../../domain/log.ts';
+import { ConfigError } from '../../domain/wording/config-error.ts';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

@@ -1,16 +1,18 @@
 /** What a worker counts: calls, what became of jobs, deliveries. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { CredentialKind, Provider } from '../../domain/completion.ts';
-import type { FinalStatus } from '../../domain/job.ts';
+import type { Account } from '../../domain/account.ts';
+import type { Provider } from '../../domain/completion.ts';
 
-type Account = { provider: Provider; credential: CredentialKind };
+type CalledAccount = Pick<Account, 'provider' | 'credential'>;
+
+import type { FinalStatus } from '../../domain/job.ts';
 
 export type WorkerMetrics = {
   callStarted: () => void;
   callEnded: (provider: Provider, ms: number) => void;
-  attemptSettled: (account: Account, outcome: string) => void;
+  attemptSettled: (account: CalledAccount, outcome: string) => void;
   /** `account`: of the attempt that ended it; null where it ended without one. */
-  jobsFinished: (status: FinalStatus, account: Account | null, count?: number) => void;
+  jobsFinished: (status: FinalStatus, account: CalledAccount | null, count?: number) => void;
   deliverySettled: (outcome: string, ms: number) => void;
 };
 

@@ -1,6 +1,6 @@
 /** The newest seals of the audit log in a file of the operator's: a memory that outlives the process, and that Redis cannot reach. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { ConfigError } from '../../domain/config-error.ts';
+import { ConfigError } from '../../domain/wording/config-error.ts';
 import type { Link } from '../../keys/signing/audit-seals.ts';
 import type { Chain } from './audit-store.ts';
 import { type Anchor, anchorText, parseAnchor } from './verify-chain.ts';

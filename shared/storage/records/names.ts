@@ -1,15 +1,15 @@
 /** Names that stand for what a request was made of. */
 import { hash } from 'node:crypto';
-import type { Provider } from '../../domain/completion.ts';
+import type { Account } from '../../domain/account.ts';
 import type { TenantId } from '../../domain/ids.ts';
 
 export const digest = (parts: readonly string[]): string => hash('sha256', parts.join('\0'), 'base64url').slice(0, 22);
 
-type Account = { tenant: TenantId; provider: Provider; fingerprint: string | null };
-
 /** What a provider's rate limit applies to: a user's key and a model, or the platform's account and a model whoever asks. */
-export const upstreamOf = ({ tenant, provider, fingerprint }: Account, model: string): string =>
-  digest(fingerprint === null ? ['platform', provider, model] : [tenant, provider, fingerprint, model]);
+export const upstreamOf = (
+  { tenant, provider, fingerprint }: { tenant: TenantId } & Pick<Account, 'provider' | 'fingerprint'>,
+  model: string,
+): string => digest(fingerprint === null ? ['platform', provider, model] : [tenant, provider, fingerprint, model]);
 
 /** The entry of a client's `Idempotency-Key` for one route. */
 export const idempotencyEntry = (tenant: TenantId, { route, key }: { route: string; key: string }): string =>

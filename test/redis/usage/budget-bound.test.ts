@@ -45,8 +45,9 @@ const offer = async (request: CompletionRequest, budgetUsd: number) => {
     limits: { ...limits, requests_per_minute: 1e6, max_queued: 1e6, max_stored_bytes: 1e9 },
     allowedModels: null,
   };
-  const of = { provider: 'openai', credential: 'user', caller, param: 'model' } as const;
-  return engine.offer('acme', { ...of, sealedKey: 'sealed', fingerprint: 'f', ...estimateJob(request, of) });
+  const account = { provider: 'openai', credential: 'user', fingerprint: 'f' } as const;
+  const estimated = estimateJob(request, { account, caller, param: 'model' });
+  return engine.offer('acme', { ...account, limits: caller.limits, sealedKey: 'sealed', ...estimated });
 };
 
 const longest = (text: string): number =>

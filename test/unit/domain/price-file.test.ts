@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigError } from '../../../shared/domain/config-error.ts';
 import { createPrices, type Price } from '../../../shared/domain/prices/pricing.ts';
+import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { loadConfig } from '../../../shared/process/config/config.ts';
 
 let folder = '';

@@ -9,8 +9,7 @@ const refusalOf = (model: string, credential: 'platform' | 'user', allowedModels
   estimate(
     { model, messages: [{ role: 'user', content: 'Hello!' }] },
     {
-      provider: credential === 'user' ? 'openai' : 'bedrock',
-      credential,
+      account: { provider: credential === 'user' ? 'openai' : 'bedrock', credential },
       caller: { limits, allowedModels },
       param: 'model',
     },

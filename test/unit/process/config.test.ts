@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError } from '../../../shared/domain/config-error.ts';
+import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import {
   type Config,
   detectSandbox,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ConfigError } from '../../../shared/domain/config-error.ts';
+import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable/bits.ts';
 import { type Environment, loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
 

@@ -1,9 +1,9 @@
 /** POST /v1/batches/{id}/retry: the lines that failed or expired, again, as a batch of their own. */
 import { z } from 'zod';
+import type { Account } from '../../../../shared/domain/account.ts';
 import { type BatchView, batchStatusOf, isFinalBatch, optionsOfBatch } from '../../../../shared/domain/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
-import type { UserCredential } from '../../../../shared/keys/user/user-key.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
 import type { Line, NewLine } from '../../../../shared/storage/batches/batch-staging.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
@@ -14,6 +14,7 @@ import type { ApiContext } from '../../../http/context.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
+import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
 import { tellRate } from '../rate-headers.ts';
 import { answerAccepted } from './submit-batch.ts';
@@ -28,6 +29,7 @@ type Needs = {
   acceptBatch: AcceptBatch;
   batches: Pick<BatchStore, 'repeatable'>;
   estimateJob: EstimateJob;
+  resolveAccount: ResolveAccount;
   readJson: ReadJson;
   config: Pick<Config, 'sandbox' | 'http'>;
 };
@@ -37,27 +39,22 @@ export const retryBatch = async (
   c: ApiContext,
   id: BatchId,
   readParent: () => Promise<BatchView>,
-  { acceptBatch, batches, estimateJob, readJson, config }: Needs,
+  { acceptBatch, batches, estimateJob, resolveAccount, readJson, config }: Needs,
 ): Promise<Response> => {
   readQuery(c, noQuery);
   const caller = c.get('caller');
   const json = await readOptionalJson(c, caller.tenant, readJson);
-  const user = broughtKey(c, config);
+  const account = resolveAccount(caller.tenant, broughtKey(c, config));
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
   const estimated = (line: Line): NewLine => {
-    const { cost, refusal, ...more } = estimateJob(line.request, {
-      provider: user?.provider ?? 'bedrock',
-      credential: user ? 'user' : 'platform',
-      caller,
-      param: 'model',
-    });
+    const { cost, refusal, ...more } = estimateJob(line.request, { account, caller, param: 'model' });
     if (refusal !== null) throw refusal;
     return { ...line, ...more, estimateNano: cost?.estimateNano ?? null };
   };
   const fill: BatchOffer['fill'] = async (add) => {
     const parent = await readParent();
-    demandSameAccount(parent, user);
+    demandSameAccount(parent, account);
     if (!isFinalBatch(batchStatusOf(parent))) {
       throw new RequestError('conflict', {
         message: 'Only a batch that has ended can be run again; wait for its end.',
@@ -77,7 +74,7 @@ export const retryBatch = async (
     caller,
     tellRate: (rate) => tellRate(c, rate),
     traceparent: c.get('traceparent'),
-    user,
+    account,
     parent: id,
     idempotency: key === null ? null : { key, route: 'POST /v1/batches/{id}/retry' },
     fill,
@@ -90,14 +87,14 @@ export const retryBatch = async (
 };
 
 /** What ran on a user's key needs one of the same provider again, and never runs on another account; nor does what ran on the platform's. */
-const demandSameAccount = ({ record }: BatchView, user: UserCredential | null): void => {
-  if (record.credential === 'user' && user?.provider !== record.provider) {
+const demandSameAccount = ({ record }: BatchView, { credential, provider }: Account): void => {
+  if (record.credential === 'user' && (credential !== 'user' || provider !== record.provider)) {
     throw new RequestError('user_key_required', {
       param: 'X-User-API-Key',
       message: `This batch ran on a user’s key, which is not kept: send X-User-API-Key and X-User-Provider: ${record.provider} again.`,
     });
   }
-  if (record.credential === 'platform' && user !== null) {
+  if (record.credential === 'platform' && credential === 'user') {
     throw new RequestError('invalid_header', {
       param: 'X-User-API-Key',
       message: 'This batch ran on the platform’s account, and its lines run there again: leave X-User-API-Key out.',

@@ -10,6 +10,7 @@ import { createUploadPace } from '../../../http/body/upload-pace.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
+import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { AcceptBatch, AcceptedBatch } from '../../../intake/uploads/accept-batch.ts';
 import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
 import { fillFromUpload } from '../../../intake/uploads/fill-from-upload.ts';
@@ -20,12 +21,13 @@ export type SubmitNeeds = {
   acceptBatch: AcceptBatch;
   uploadSlots: UploadSlots;
   estimateJob: EstimateJob;
+  resolveAccount: ResolveAccount;
   config: Pick<Config, 'production' | 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
 };
 
 export const submitBatch = async (
   c: ApiContext,
-  { acceptBatch, uploadSlots, estimateJob, config }: SubmitNeeds,
+  { acceptBatch, uploadSlots, estimateJob, resolveAccount, config }: SubmitNeeds,
 ): Promise<Response> => {
   const { maxBytes } = config.batches;
   const tooLarge = (): RequestError =>
@@ -37,6 +39,7 @@ export const submitBatch = async (
   const user = broughtKey(c, config);
   const key = idempotencyKey(c);
   const caller = c.get('caller');
+  const account = resolveAccount(caller.tenant, user);
   const pace = createUploadPace();
   const leave = uploadSlots.take(caller.tenant, pace);
   try {
@@ -46,13 +49,7 @@ export const submitBatch = async (
       rules: {
         defaultModel: user ? null : config.platformModel,
         limitBytes: config.http.maxBodyBytes,
-        estimate: (request) =>
-          estimateJob(request, {
-            provider: user?.provider ?? 'bedrock',
-            credential: user ? 'user' : 'platform',
-            caller,
-            param: 'body.model',
-          }),
+        estimate: (request) => estimateJob(request, { account, caller, param: 'body.model' }),
         defaultTimeoutMs: config.jobs.defaultTimeoutMs,
       },
       compared: key !== null,
@@ -61,7 +58,7 @@ export const submitBatch = async (
       caller,
       tellRate: (rate) => tellRate(c, rate),
       traceparent: c.get('traceparent'),
-      user,
+      account,
       parent: null,
       idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
       ...upload,

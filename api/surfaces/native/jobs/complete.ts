@@ -14,6 +14,7 @@ import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { clientGone } from '../../../http/server/client-gone.ts';
 import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
+import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../../intake/submit-job.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
 import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
@@ -56,10 +57,12 @@ export const addCompleteRoute = (
   app: Hono<ApiEnv>,
   {
     submitJob,
+    resolveAccount,
     readJson,
     config,
   }: {
     submitJob: (submission: Submission) => Promise<Submitted>;
+    resolveAccount: ResolveAccount;
     readJson: ReadJson;
     config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
   },
@@ -80,7 +83,7 @@ export const addCompleteRoute = (
       const { view, replayed, waitedMs } = await submitJob({
         caller,
         tellRate: (rate) => tellRate(c, rate),
-        user,
+        account: resolveAccount(caller.tenant, user),
         body: json,
         request: { model: chooseModel(model, defaultModel), ...request },
         metadata,

@@ -90,18 +90,6 @@ local function forget_requests()
   return { stem, 'trimmed', 0, {} }
 end
 
--- An attempt that says no outcome, or whose worker was lost, may still report usage. Rows of older ones are not kept.
-local function may_still_report(id)
-  local attempts = number(call('HGET', JOB .. id, 'attempts'), 0)
-  for number_of = math.max(1, attempts - 9), attempts do
-    local attempt = Jobs.read_attempt(id, number_of)
-    if attempt and (attempt.outcome == '' or attempt.outcome == 'unknown') then
-      return true
-    end
-  end
-  return false
-end
-
 local function erase()
   local outcomes = call('LPOP', BATCH_OUTCOMES .. stem, 64)
   local counted = call('EXISTS', STORED_BYTES .. stem .. ':' .. row[7]) == 1
@@ -111,12 +99,8 @@ local function erase()
       call('UNLINK', BATCH_REST .. stem .. '.' .. lane)
     else
       local id = 'job_' .. stem .. outcomes[i]
-      if may_still_report(id) then
-        -- Twice counted for a moment: the batch gives its bytes back with its last piece.
-        Jobs.leave_stub(id, row[7], counted, input.stub_ms)
-      else
-        call('UNLINK', JOB .. id, RESULT .. id)
-      end
+      -- Twice counted for a moment: the batch gives its bytes back with its last piece.
+      Jobs.leave_stub(id, row[7], counted, input.stub_ms)
     end
   end
   if outcomes then
