@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../../dev/private-redis.ts';
 import type { Job } from '../../../shared/domain/job.ts';
 import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
 import { refusedBy } from '../../support/clients/verify-webhook.ts';
+import { read } from '../../support/documents.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { type Receiver, startReceiver } from '../../support/network/receiver.ts';
 import { runCommand } from '../../support/processes/command.ts';
@@ -346,10 +346,10 @@ test('`npm run job` prints a job with its attempts and its delivery, and nothing
   expect(await runCommand('job', [unknown], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('No job') });
 });
 
-describe('what the README shows', () => {
+describe('what the guide to webhooks shows', () => {
   /** Its pieces of code that verify; all but their port as they stand there. */
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-  const [receiving = '', unwrapping = ''] = [...readme.matchAll(/```js\n([^`]*WEBHOOK_SECRET[^`]*)```/g)].map(
+  const guide = read('docs/guides/webhooks.md');
+  const [receiving = '', unwrapping = ''] = [...guide.matchAll(/```js\n([^`]*WEBHOOK_SECRET[^`]*)```/g)].map(
     ([, code = '']) => code,
   );
   const runIt = (code: string, secret: string) =>

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
 
@@ -71,12 +70,4 @@ test('every public message is a sentence', () => {
   for (const { message } of [...Object.values(REQUEST_ERRORS), ...Object.values(JOB_ERRORS)]) {
     expect(message).toMatch(/^[A-Z].+\.$/u);
   }
-});
-
-const README = new URL('../../../README.md', import.meta.url);
-
-test.runIf(existsSync(README))('the README names every error code', () => {
-  const text = readFileSync(README, 'utf8');
-  const codes = [...Object.keys(REQUEST_ERRORS), ...Object.keys(JOB_ERRORS)];
-  expect(codes.filter((code) => !text.includes(`\`${code}\``))).toEqual([]);
 });
