@@ -69,4 +69,4 @@ export const parseDirectives = (prompt: string): Directives => {
 };
 
 const refusal = (problem: string): Refusal =>
-  new Refusal(400, `The sandbox ${problem}; the README lists all under "Trying failures".`);
+  new Refusal(400, `The sandbox ${problem}; docs/guides/trying-failures.md lists all.`);

@@ -9,7 +9,7 @@ import type { KnownKey, PlatformKeyStore } from '../../shared/storage/tenants/pl
 
 /**
  * How long an answer of the registry is used, from the moment it was asked for. With the time that Redis has for an answer (`COMMAND_TIMEOUT_MS`) it bounds how long a revoked key
- * or a disabled tenant is still let in: less than the 5 s that the README promises.
+ * or a disabled tenant is still let in: less than the 5 s that docs/operations/tenants.md promises.
  */
 export const REMEMBERED_MS = 3_000;
 /** Found keys and unknown ids, each for themselves: a flood of unknown ids must not make us forget the keys in use. */

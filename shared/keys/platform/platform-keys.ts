@@ -5,10 +5,10 @@ import { deriveKey } from '../derive-key.ts';
 import type { Peppers } from '../encryption/keyring.ts';
 import { Secret } from '../secret.ts';
 
-/** The documented sample of README and quick start. In sandbox mode it is added to `PLATFORM_API_KEYS`; elsewhere anybody could guess it. */
+/** The documented sample of the README's first calls. In sandbox mode it is added to `PLATFORM_API_KEYS`; elsewhere anybody could guess it. */
 const DEMO_KEY = 'your-platform-key';
 export const DEMO_PLATFORM_KEYS = `demo:${DEMO_KEY}`;
-/** With the one that the README shows where a key of one's own belongs. */
+/** With the one that docs/start/real-providers.md shows where a key of one's own belongs. */
 const SAMPLE_KEYS = [DEMO_KEY, 'paste-a-long-random-key-here'];
 
 // Printable ASCII without space and comma. `gk_` is the form of managed keys, which are looked up elsewhere.
@@ -38,7 +38,7 @@ export const parsePlatformKeys = (text: string, { allowSample }: { allowSample: 
     if (!KEY_FORM.test(key)) {
       report('must end in a key of 16 or more printable ASCII characters without space that does not start with "gk_"');
     } else if (SAMPLE_KEYS.includes(key) && !allowSample) {
-      report('is a sample key of the README, which anybody can guess; make one with openssl rand -hex 24');
+      report('is a sample key of the documents, which anybody can guess; make one with openssl rand -hex 24');
     } else if (owners.has(key) && owners.get(key) !== tenant) {
       report('has the key of an earlier entry, but another tenant');
     }

@@ -91,7 +91,7 @@ const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-/** Every variable that the gateway reads, as the README's table lists them. An empty value counts as unset. */
+/** Every variable that the gateway reads, as docs/reference/configuration.md lists them. An empty value counts as unset. */
 const variables = z.object({
   // Closed, because a misspelt `production` would open the sandbox with its public key.
   NODE_ENV: oneOf(ENVIRONMENTS).default('development'),
@@ -165,7 +165,7 @@ const variables = z.object({
   ALIVE_FILE: z.string().optional(),
 });
 
-/** The names that the README's table lists. */
+/** The names that docs/reference/configuration.md lists. */
 export const VARIABLE_NAMES = Object.keys(variables.shape);
 
 /** Read by what runs beside the gateway: the launcher, the sandbox, commands and Compose. */

@@ -72,7 +72,7 @@ const issued = (given: Given): Placed[] =>
   );
 
 const REPLACE_ENTRY =
-  'Put one from openssl rand -base64 32 before it, and keep it there until what was made under it has expired (SECURITY.md, Rotation).';
+  'Put one from openssl rand -base64 32 before it, and keep it there until what was made under it has expired (docs/security/rotation.md).';
 
 const inRings = (given: Given, { peppers, keyEncryption }: Rings): Placed[] => {
   const placed = (variable: string, keys: readonly { id: string; key: KeyObject }[]): Placed[] =>

@@ -1,4 +1,4 @@
-/** Every kind of key is changed under constant load, by the steps of SECURITY.md, without a failed request or job. */
+/** Every kind of key is changed under constant load, by the steps of docs/security/rotation.md, without a failed request or job. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/job.ts';

@@ -10,7 +10,7 @@ const BODY = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] };
 const complete = (gateway: TestGateway, more: object = {}) =>
   gateway.call('POST', '/v1/complete', { headers: userKey(), body: BODY, ...more });
 
-/** Of each API, and how long they ask; the README's figure is of OVERLOAD_SECONDS=180. */
+/** Of each API, and how long they ask; the figure of docs/measured/speed.md is of OVERLOAD_SECONDS=180. */
 const CLIENTS = 3;
 const SECONDS = Number(process.env.OVERLOAD_SECONDS ?? 4);
 

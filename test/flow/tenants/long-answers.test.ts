@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 
 const LINES = 200;
 const RESULT_BYTES = 262_144;
-/** What the README promises of a revocation. */
+/** What docs/operations/tenants.md promises of a revocation. */
 const WITHIN_MS = 5_000;
 
 let gateway: TestGateway;

@@ -82,8 +82,8 @@ describe('keys are refused for', () => {
       /entry 2 has the key of an earlier entry, but another tenant/,
     ],
     ['a tenant of the registry', `ten_01m828mxt1fr081gqvaaqfex75:${ONE}`, /entry 1 names a tenant of the registry/],
-    ['the demo key', DEMO_PLATFORM_KEYS, /entry 1 is a sample key of the README/],
-    ['the key to be replaced', 'acme:paste-a-long-random-key-here', /entry 1 is a sample key of the README/],
+    ['the demo key', DEMO_PLATFORM_KEYS, /entry 1 is a sample key of the documents/],
+    ['the key to be replaced', 'acme:paste-a-long-random-key-here', /entry 1 is a sample key of the documents/],
   ])('%s', (_, text, problem) => {
     expect(rejects(text)).toContainEqual(expect.stringMatching(problem));
   });

@@ -1,6 +1,6 @@
 /** What production refuses: each rule by its instances, and swept over all that it is a rule of. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable/bits.ts';
 import { type Environment, loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+import { DOCUMENTS, read } from '../../support/documents.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-production-rules-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +60,7 @@ describe('is refused alone, by one sentence that names the variable and the chan
     [
       'a pepper that is a sentence',
       { KEY_PEPPERS: ring(Buffer.from('changeme-changeme-changeme-change')) },
-      /^KEY_PEPPERS: entry 1 can be guessed: .*rand -base64 32 before it.*SECURITY\.md/,
+      /^KEY_PEPPERS: entry 1 can be guessed: .*rand -base64 32 before it.*docs\/security\/rotation\.md/,
     ],
     [
       'an encryption key that repeats itself',
@@ -273,9 +274,8 @@ describe('secrets', () => {
   });
 
   test('that our documents show are refused', () => {
-    const root = join(import.meta.dirname, '../../..');
-    const shown = ['README.md', 'SECURITY.md', '.env.example', 'docker-compose.yml']
-      .map((name) => readFileSync(join(root, name), 'utf8'))
+    const shown = [...DOCUMENTS, '.env.example', 'docker-compose.yml']
+      .map(read)
       .join('\n')
       .match(/(?<=X-API-Key: |PLATFORM_API_KEYS=\w+:|ADMIN_TOKEN=|Bearer )[A-Za-z0-9_-]{16,}/g);
     const samples = new Set(shown);
