@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ConfigError } from '../../../shared/domain/config-error.ts';
+import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
 import { firstCells, read, tableOf } from '../../support/documents.ts';
 
