@@ -1,14 +1,7 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Log } from '../../../shared/domain/log.ts';
 import { answerOf } from '../../../shared/storage/redis/unavailable.ts';
 import { settleInTheEnd } from '../../../worker/queue/settle-in-the-end.ts';
-
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 /** What was offered to a Redis that answers with these errors, one after the other, and then takes it; and what was logged. */
 const settle = async (refusals: readonly string[]) => {
@@ -28,12 +21,11 @@ const settle = async (refusals: readonly string[]) => {
     },
     { settlement: 'paid answer', instead: 'internal_error', log, about: { job_id: 'job_1' } },
   );
-  await vi.runAllTimersAsync();
   expect(await settled).toBe('settled');
   return { offered, logged };
 };
 
-test.for([
+test.concurrent.for([
   'ERR server closed connection',
   'upstream failure',
   'ERR max daily request limit exceeded. Limit: 10000',
@@ -41,18 +33,18 @@ test.for([
   'STALE x',
   'ERR proxy error',
   'READONLY You can not write against a read only replica.',
-])('a paid answer outlives “%s”', async (text) => {
+])('a paid answer outlives “%s”', async (text, { expect }) => {
   const { offered } = await settle([text, text]);
   expect(offered).toEqual(['paid answer', 'paid answer', 'paid answer']);
 });
 
-test.for([
+test.concurrent.for([
   'WRONGTYPE Operation against a key holding the wrong kind of value script: 0123, on @user_script:12.',
   'ERR user_script:12: Script attempted to access nonexistent global variable script: 0123, on @user_script:12.',
   'ERR value is not an integer or out of range script: 0123, on @user_script:12.',
   "ERR unknown command 'EVALSHA'",
   "ERR wrong number of arguments for 'evalsha' command",
-])('what no waiting mends ends the job: “%s”', async (text) => {
+])('what no waiting mends ends the job: “%s”', async (text, { expect }) => {
   expect(await settle([text])).toEqual({ offered: ['paid answer', 'internal_error'], logged: ['settle_refused'] });
 });
 
