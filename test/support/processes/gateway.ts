@@ -26,8 +26,9 @@ export type TestGateway = {
   apis: TestApi[];
   workers: GatewayProcess[];
   env: Record<string, string>;
-  addApi: (env?: Record<string, string>) => Promise<TestApi>;
-  addWorker: (env?: Record<string, string>) => Promise<GatewayProcess>;
+  /** `root`: of another release. */
+  addApi: (env?: Record<string, string>, from?: { root?: string }) => Promise<TestApi>;
+  addWorker: (env?: Record<string, string>, from?: { root?: string }) => Promise<GatewayProcess>;
   /** A call to the first API, as the tenant `acme` unless another key is given. */
   call: (method: string, path: string, options?: CallOptions) => Promise<Answer>;
   /** Submits one message and answers the accepted job. */
@@ -115,15 +116,15 @@ export const startGateway = async ({
     apis: [],
     workers: [],
     env: common,
-    addApi: async (more = {}) => {
-      const started = startProcess('api/main.ts', { ...common, ...more });
+    addApi: async (more = {}, from = {}) => {
+      const started = startProcess('api/main.ts', { ...common, ...more }, from);
       const line = await logged(started, 'api_listening');
       const api = { ...started, url: `http://127.0.0.1:${String(line.port)}` };
       gateway.apis.push(api);
       return api;
     },
-    addWorker: async (more = {}) => {
-      const worker = startProcess('worker/main.ts', { ...common, ...more });
+    addWorker: async (more = {}, from = {}) => {
+      const worker = startProcess('worker/main.ts', { ...common, ...more }, from);
       gateway.workers.push(worker);
       await logged(worker, 'worker_started');
       return worker;

@@ -20,9 +20,14 @@ export type GatewayProcess = {
   stop: () => Promise<void>;
 };
 
-export const startProcess = (file: 'api/main.ts' | 'worker/main.ts', env: Record<string, string>): GatewayProcess => {
+/** `root`: the folder of another release, if it is not this one's process. */
+export const startProcess = (
+  file: 'api/main.ts' | 'worker/main.ts',
+  env: Record<string, string>,
+  { root = ROOT }: { root?: string } = {},
+): GatewayProcess => {
   const child = spawn(process.execPath, [file], {
-    cwd: ROOT,
+    cwd: root,
     // Nothing of the machine's own environment but what a program needs to run.
     env: { PATH: process.env.PATH, HOME: '/nonexistent', EXIT_WITH_PARENT: 'true', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
