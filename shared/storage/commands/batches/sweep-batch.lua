@@ -93,14 +93,20 @@ end
 local function erase()
   local outcomes = call('LPOP', BATCH_OUTCOMES .. stem, 64)
   local counted = call('EXISTS', STORED_BYTES .. stem .. ':' .. row[7]) == 1
+  -- As of jobs, nothing stays past the retention; of what is deleted before, an attempt may still report.
+  local is_over = number(row[9], math.huge) <= now
   for i = 1, outcomes and #outcomes or 0 do
     local lane = outcomes[i]:match('^lane (%d+)$')
     if lane then
       call('UNLINK', BATCH_REST .. stem .. '.' .. lane)
     else
       local id = 'job_' .. stem .. outcomes[i]
-      -- Twice counted for a moment: the batch gives its bytes back with its last piece.
-      Jobs.leave_stub(id, row[7], counted, input.stub_ms)
+      if is_over then
+        call('UNLINK', JOB .. id, RESULT .. id)
+      else
+        -- Twice counted for a moment: the batch gives its bytes back with its last piece.
+        Jobs.leave_stub(id, row[7], counted, input.stub_ms)
+      end
     end
   end
   if outcomes then
