@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { modelName } from '../../domain/completion.ts';
 import { MAX_LINES } from '../../domain/ids.ts';
 import { type PriceFile, readPriceFile } from '../../domain/prices/price-file.ts';
-import { type DefaultLimits, MOST } from '../../domain/tenant.ts';
+import { type DefaultLimits, LIMITS, perLimit } from '../../domain/tenant.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from '../../domain/webhooks/retry-schedule.ts';
 import { ConfigError } from '../../domain/wording/config-error.ts';
 import type { Peppers } from '../../keys/encryption/keyring.ts';
@@ -40,6 +40,25 @@ const dollars = (most: number) =>
     )
     .transform(Number);
 const yesOrNo = z.stringbool({ error: 'must be true or false' });
+
+type LimitVariable = NonNullable<(typeof LIMITS)[keyof typeof LIMITS]['variable']>;
+type LimitSettings = Partial<Record<LimitVariable, number | undefined>>;
+
+/** The variables of limits that have one. */
+const limitVariables =
+  // A cast because fromEntries forgets the names.
+  Object.fromEntries(
+    Object.values(LIMITS).flatMap(({ variable, unit, min, max }) =>
+      variable === null ? [] : [[variable, (unit === 'usd' ? dollars(max) : wholeIn(min, max)).optional()]],
+    ),
+  ) as Record<LimitVariable, z.ZodOptional<ReturnType<typeof wholeIn>>>;
+
+const limitsIn = (set: LimitSettings): DefaultLimits =>
+  // A cast because the names do not tell which have a value of their own.
+  perLimit((name) => {
+    const { variable, otherwise } = LIMITS[name];
+    return (variable === null ? undefined : set[variable]) ?? otherwise;
+  }) as DefaultLimits;
 const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}` });
 
@@ -135,12 +154,7 @@ const variables = z.object({
     .default('amazon.nova-lite-v1:0'),
   BEDROCK_MODELS: modelNames.optional(),
   PRICE_FILE: z.string().optional(),
-  RATE_LIMIT_RPM: whole(1, MOST.requests_per_minute, 600),
-  RATE_LIMIT_TPM: wholeIn(1, MOST.tokens_per_minute).optional(),
-  MAX_IN_FLIGHT: wholeIn(1, MOST.max_in_flight).optional(),
-  MONTHLY_BUDGET_USD: dollars(MOST.budget_usd).optional(),
-  MAX_QUEUED: whole(1, MOST.max_queued, 10_000),
-  MAX_STORED_BYTES: wholeIn(1_048_576, MOST.max_stored_bytes).optional(),
+  ...limitVariables,
   WORKER_CONCURRENCY: whole(1, 10_000, 100),
   JOB_TIMEOUT_SECONDS: whole(1, 600, 120),
   JOB_DEADLINE_SECONDS: whole(1, 86_400, 3_600),
@@ -415,15 +429,7 @@ const readSettings = (
       maxThrottles: set.MAX_THROTTLES,
       retentionMs: set.RESULT_TTL_SECONDS * 1_000,
     },
-    limits: {
-      requests_per_minute: set.RATE_LIMIT_RPM,
-      tokens_per_minute: set.RATE_LIMIT_TPM ?? null,
-      max_in_flight: set.MAX_IN_FLIGHT ?? null,
-      max_queued: set.MAX_QUEUED,
-      max_stored_bytes: set.MAX_STORED_BYTES ?? null,
-      monthly_budget_usd: set.MONTHLY_BUDGET_USD ?? null,
-      monthly_user_budget_usd: null,
-    },
+    limits: limitsIn(set),
     auditRetentionMs: set.AUDIT_TTL_SECONDS * 1_000,
     auditAnchorFile: set.AUDIT_ANCHOR_FILE ?? null,
     batches: {

@@ -3,11 +3,10 @@ import type { Redis } from 'ioredis';
 import type { Actor } from '../../domain/audit/audit-row.ts';
 import { newTenantId, type TenantId } from '../../domain/ids.ts';
 import {
-  budgetNano,
-  LIMIT_NAMES,
   type NewTenant,
+  perLimit,
+  scheduledLimits,
   type Tenant,
-  type TenantLimits,
   type TenantPatch,
   type WorkAtDeletion,
 } from '../../domain/tenant.ts';
@@ -49,14 +48,7 @@ export const createTenantStore = ({
   };
   /** The scheduler reads these in the tenant's shard. A crash between both writes leaves the old ones there until the next change. */
   const tellScheduler = async ({ id, weight, limits }: Tenant): Promise<void> => {
-    const { max_in_flight, tokens_per_minute } = limits;
-    const told = {
-      weight,
-      max_in_flight: max_in_flight ?? '',
-      tokens_per_minute: tokens_per_minute ?? '',
-      'budget:platform': budgetNano(limits, 'platform') ?? '',
-      'budget:user': budgetNano(limits, 'user') ?? '',
-    };
+    const told = { weight, ...scheduledLimits(limits) };
     await answerOf(redis.hset(key(tenantTag(id, shards), 'TENANT', id), told));
   };
 
@@ -142,10 +134,7 @@ export const parseTenant = (id: TenantId, fields: Record<string, string>): Tenan
   object: 'tenant',
   name: fields.name ?? '',
   disabled: fields.disabled === '1',
-  // A cast because fromEntries forgets the names.
-  limits: Object.fromEntries(
-    LIMIT_NAMES.map((name) => [name, fields[name] ? Number(fields[name]) : null]),
-  ) as TenantLimits,
+  limits: perLimit((name) => (fields[name] ? Number(fields[name]) : null)),
   allowed_models: JSON.parse(fields.allowed_models ?? 'null') as string[] | null,
   weight: Number(fields.weight ?? DEFAULT_WEIGHT),
   created_at: timeText(fields.created) ?? '',

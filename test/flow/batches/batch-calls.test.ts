@@ -24,7 +24,10 @@ afterAll(async () => {
 const keysNow = async (): Promise<string[]> => {
   const keys = await redis.keys('*');
   return keys
-    .filter((name) => !/(:tenant:|:tenants$|:shards$|:mode$|:schema$|:pepper-marks$|scheduler|completions:|deliveries:)/.test(name))
+    .filter(
+      (name) =>
+        !/(:tenant:|:tenants$|:shards$|:mode$|:schema$|:pepper-marks$|scheduler|completions:|deliveries:)/.test(name),
+    )
     .toSorted();
 };
 

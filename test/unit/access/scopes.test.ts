@@ -8,6 +8,7 @@ import type { ApiEnv } from '../../../api/http/context.ts';
 import type { Caller } from '../../../shared/domain/caller.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { SCOPES } from '../../../shared/domain/tenant.ts';
+import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { tenant } from '../../support/redis/tenants.ts';
 
 const app = new Hono<ApiEnv>();
@@ -32,16 +33,15 @@ beforeAll(() => {
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const ask = async (scopes: readonly (typeof SCOPES)[number][], method: string, path: string) => {
-  const limits = { requests_per_minute: null, tokens_per_minute: null, max_in_flight: null, max_queued: null };
-  const budgets = { monthly_budget_usd: null, monthly_user_budget_usd: null };
+  const limits = { ...NO_LIMITS, requests_per_minute: 1, max_queued: 1, max_stored_bytes: 1 };
   caller = {
     tenant: tenant('acme'),
     platformKey: 'test',
     scopes,
     allowedModels: null,
     disabled: false,
-    limits: { ...limits, ...budgets },
-  } as Caller;
+    limits,
+  };
   const answer = await app.request(path.replaceAll(/:\w+/g, 'x'), { method });
   return { status: answer.status, text: await answer.text(), allow: answer.headers.get('allow') };
 };
