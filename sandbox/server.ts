@@ -1,9 +1,10 @@
-/** A local stand-in for the three providers: speaks their wire formats, so that the real SDKs run end to end without an account. */
+/** A local stand-in for the providers: speaks their wire formats, so that the real SDKs run end to end without an account. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
+import { manifestOf, type Provider, perProvider, sandboxPath } from '../providers/catalogue.ts';
 import { openaiWire } from '../providers/openai/stand-in.ts';
 import { Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
@@ -11,7 +12,24 @@ import { demandWhatIsReal } from './demands.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';
 import { type Sendable, type Sent, sendReply } from './send-reply.ts';
 
-const WIRES = [openaiWire, anthropicWire, bedrockWire];
+const WIRES: readonly Wire[] = [openaiWire, anthropicWire, bedrockWire];
+
+/** The wire that answers a path, and what the path holds below its base URL. */
+const wireAt = (path: string): { wire: Wire; groups: Partial<Record<string, string>> } | null => {
+  for (const wire of WIRES) {
+    const base = sandboxPath(wire.provider);
+    const found = path.startsWith(base) ? wire.path.exec(path.slice(base.length)) : null;
+    if (found) return { wire, groups: found.groups ?? {} };
+  }
+  return null;
+};
+
+/** Sample keys alone, so that nobody's real key is typed into a sandbox; of the platform's account anything. */
+const isSample = (provider: Provider, key: string): boolean => {
+  const manifest = manifestOf(provider);
+  return manifest.account === 'platform' ? key !== '' : key.startsWith(manifest.keys.samplesBegin);
+};
+
 const LONGEST_BODY_BYTES = 32 * 1024 * 1024;
 
 export type SandboxOptions = {
@@ -30,7 +48,7 @@ export type Sandbox = {
   url: string;
   port: number;
   /** In the form of the variables `PROVIDER_<NAME>_URL`. */
-  providerUrls: Record<Wire['provider'], string>;
+  providerUrls: Record<Provider, string>;
   /** Oldest first; grows and changes while calls run. */
   calls: readonly SandboxCall[];
   /** Ends every connection and frees the port. */
@@ -66,15 +84,16 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { url: path = '/', headers, method } = request;
-    const wire = WIRES.find((each) => each.path.test(path));
-    if (wire === undefined || method !== 'POST') {
+    const found = wireAt(path);
+    if (found === null || method !== 'POST') {
       response.writeHead(404).end();
       return;
     }
+    const { wire, groups } = found;
     served += 1;
     const id = `req_sandbox_${run}_${served}`;
     const key = wire.keyOf(headers);
-    const pathModel = decodeURIComponent(wire.path.exec(path)?.groups?.model ?? '');
+    const pathModel = decodeURIComponent(groups.model ?? '');
     let finish: (status: number, sent: Sent) => void = () => {};
 
     const decide = async (): Promise<Sendable> => {
@@ -83,10 +102,10 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
         const model = pathModel || modelIn(body);
         const traceparent = String(headers.traceparent ?? '') || null;
         if (record) finish = record.start({ provider: wire.provider, key, path, model, body, traceparent });
-        const known = key !== '' && (acceptAnyKey || wire.sampleKey.test(key));
+        const known = key !== '' && (acceptAnyKey || isSample(wire.provider, key));
         if (!known) return sendable(wire.error({ kind: 'bad_key', key }, id));
         const ask = wire.readAsk(body, headers, pathModel);
-        if (!acceptAnyKey) demandWhatIsReal(wire.provider, ask);
+        if (!acceptAnyKey) demandWhatIsReal(wire, ask);
         return planReply(wire, ask, headers, id);
       } catch (error) {
         if (error instanceof Refusal) return sendable(wire.error(error.trouble, id));
@@ -112,7 +131,7 @@ export const createSandbox = async (options: SandboxOptions = {}): Promise<Sandb
   return {
     url,
     port,
-    providerUrls: { openai: `${url}/openai/v1`, anthropic: `${url}/anthropic`, bedrock: `${url}/bedrock` },
+    providerUrls: perProvider((provider) => url + sandboxPath(provider)),
     calls: record?.calls ?? [],
     close: async () => {
       server.closeAllConnections();

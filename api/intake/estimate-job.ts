@@ -1,8 +1,9 @@
 /** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
 
+import type { Provider } from '../../providers/catalogue.ts';
 import type { Account } from '../../shared/domain/account.ts';
 import type { Caller } from '../../shared/domain/caller.ts';
-import type { CompletionRequest, Provider } from '../../shared/domain/completion.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';

@@ -10,8 +10,16 @@ type Floor = {
   why: string;
 };
 
+const MANIFESTS = 'the manifests of providers';
+
+/** Rooms that are not folders: what all may know of a provider stands in its folder, beside what few may import. */
+const ROOMS_OF_FILES: Readonly<Record<string, RegExp>> = {
+  [MANIFESTS]: /^providers\/(?:manifest|catalogue|[\w-]+\/(?:manifest|vendors))\.ts$/,
+};
+
 /** The lowest first. */
 const FLOORS: readonly Floor[] = [
+  { rooms: [MANIFESTS], why: 'Manifests are data that everybody reads: they import nothing but one another.' },
   { rooms: ['shared/domain'], why: 'The words that everybody speaks import nothing of the gateway.' },
   { rooms: ['shared/keys'], why: 'What guards keys knows the domain alone: no store and no process.' },
   { rooms: ['shared/storage'], why: 'Stores compose commands of Redis, whatever process they are in.' },
@@ -38,6 +46,20 @@ const FLOORS: readonly Floor[] = [
   { rooms: ['cli'], why: 'Commands speak HTTP, or open stores.' },
 ];
 
+/** Files that few may import, though their floor is open to more. */
+const RESERVED: readonly { files: RegExp; to: readonly string[]; why: string }[] = [
+  {
+    files: /^providers\/(?:registry|[\w-]+\/adapter)\.ts$/,
+    to: ['providers', 'worker'],
+    why: 'Whoever holds an adapter can call a provider, and only the worker does.',
+  },
+  {
+    files: /^providers\/(?:stand-in\/[\w-]+|[\w-]+\/stand-in)\.ts$/,
+    to: ['providers', 'sandbox'],
+    why: 'A stand-in answers like a provider: no process but the sandbox may.',
+  },
+];
+
 const MAX_FILES = 15;
 
 /** A process imports its own rooms alone. */
@@ -51,7 +73,9 @@ export type Violation = { where: string; what: string };
 type Arrow = { from: string; to: string };
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
-const isIn = (room: string, path: string): boolean => path.startsWith(`${room}/`);
+const isIn = (room: string, path: string): boolean => ROOMS_OF_FILES[room]?.test(path) ?? path.startsWith(`${room}/`);
+/** What can stand in a circle with others: a room of files, else a folder. */
+const unitOf = (path: string): string => Object.keys(ROOMS_OF_FILES).find((room) => isIn(room, path)) ?? folderOf(path);
 
 const resolve = (from: string, specifier: string): string => new URL(specifier, `file:///${from}`).pathname.slice(1);
 
@@ -72,11 +96,14 @@ const placeOf = (path: string): { floor: number; room: string } | null => {
   const places = FLOORS.flatMap(({ rooms }, floor) =>
     rooms.filter((room) => isIn(room, path)).map((room) => ({ floor, room })),
   );
-  return places.toSorted((one, other) => other.room.length - one.room.length)[0] ?? null;
+  const ofFiles = places.find(({ room }) => room in ROOMS_OF_FILES);
+  return ofFiles ?? places.toSorted((one, other) => other.room.length - one.room.length)[0] ?? null;
 };
 
 const judge = ({ from, to }: Arrow): Violation[] => {
   if (isIn('test', to)) return [{ where: from, what: `imports ${to}: what the product needs does not live in test.` }];
+  const reserved = RESERVED.find(({ files, to: rooms }) => files.test(to) && !rooms.some((room) => isIn(room, from)));
+  if (reserved) return [{ where: from, what: `imports ${to}. ${reserved.why}` }];
   const [here, there] = [placeOf(from), placeOf(to)];
   if (here === null || there === null) return [];
   const [house, other] = [from, to].map((path) => HOUSES.find((each) => isIn(each, path)));
@@ -86,11 +113,11 @@ const judge = ({ from, to }: Arrow): Violation[] => {
   return [{ where: from, what: `imports ${to}. ${FLOORS[here.floor]?.why ?? ''}` }];
 };
 
-/** Groups of folders that can be reached from one another. */
+/** Groups of rooms and folders that can be reached from one another. */
 const circlesAmong = (arrows: readonly Arrow[]): string[][] => {
   const next = new Map<string, Set<string>>();
   for (const { from, to } of arrows) {
-    const [here, there] = [folderOf(from), folderOf(to)];
+    const [here, there] = [unitOf(from), unitOf(to)];
     if (here !== there) next.set(here, (next.get(here) ?? new Set()).add(there));
   }
   const reach = (start: string): Set<string> => {

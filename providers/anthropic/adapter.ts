@@ -14,8 +14,7 @@ import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { type ProviderError, refuseCredential } from '../call/verdict.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
-
-const DEFAULT_BASE_URL = 'https://api.anthropic.com';
+import { ANTHROPIC } from './manifest.ts';
 
 const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['end_turn', 'stop'],
@@ -157,7 +156,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
             apiKey: DUMMY_KEY,
             authToken: null,
             webhookKey: null,
-            baseURL: baseUrl ?? DEFAULT_BASE_URL,
+            baseURL: baseUrl ?? ANTHROPIC.baseUrl,
             logLevel: 'off',
             openTelemetry: false,
             maxRetries: 0,

@@ -1,6 +1,6 @@
 /** Messages as api.anthropic.com speaks it, in the API versions 2023-06-01 and 2026-10-21. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in/wire.ts';
+import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
 
 /** From this version on sampling parameters are refused and the key is a bearer token. */
 const BEARER_VERSION = '2026-10-21';
@@ -50,9 +50,27 @@ const error = (status: number, id: string, message: string) => {
   return reply(status, id, { type: 'error', error: { type, message, details: null }, request_id: id });
 };
 
+/** https://platform.claude.com/docs/en/about-claude/models/overview */
+const demands: Demands = {
+  ownModels: null,
+  limits: [
+    { models: /./, temperature: [0, 1] },
+    { models: /^claude-3-(?:haiku|opus)/, maxTokens: 4_096 },
+    { models: /^claude-3-5-/, maxTokens: 8_192 },
+    { models: /^claude-opus-4-(?:1|2025)/, maxTokens: 32_000 },
+    { models: /^claude-(?:opus-4-5|sonnet-4-5|sonnet-4-2025|haiku-4-5)/, maxTokens: 64_000 },
+    { models: /^claude-/, maxTokens: 128_000 },
+  ],
+  noSuchModel: (model) => new Refusal(404, `model: ${model}`),
+  temperature: (_value, [min, max]) => `temperature: range: ${min}..${max}`,
+  maxTokens: (value, max, model) =>
+    `max_tokens: ${value} > ${max}, which is the maximum allowed number of output tokens for ${model}`,
+};
+
 export const anthropicWire: Wire = {
   provider: 'anthropic',
-  path: /^\/anthropic\/v1\/messages$/,
+  path: /^\/v1\/messages$/,
+  demands,
 
   keyOf: (headers) => {
     const { authorization, 'x-api-key': key } = headers;
@@ -61,7 +79,6 @@ export const anthropicWire: Wire = {
     if (bearer ? key !== undefined : authorization !== undefined) return '';
     return bearer ? (/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? '') : String(key ?? '');
   },
-  sampleKey: /^sk-ant-user-[A-Za-z0-9_-]+$/,
 
   readAsk: (body, headers) => {
     const version = headers['anthropic-version'];

@@ -1,6 +1,6 @@
 /** Converse as bedrock-runtime speaks it. Signatures are looked at, not verified. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in/wire.ts';
+import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
 
 const blocks = z.array(z.looseObject({ text: z.string() }).transform(({ text }) => text)).min(1);
 const requestForm = z.looseObject({
@@ -51,11 +51,21 @@ const ACCESS_KEY =
   /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\/\d{8}\/[\w-]+\/bedrock\/aws4_request, SignedHeaders=\S+, Signature=[0-9a-f]{64}$/;
 const BEARER = /^Bearer (\S+)$/;
 
+/** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InferenceConfiguration.html */
+const demands: Demands = {
+  ownModels: /^arn:aws[\w-]*:bedrock:/,
+  limits: [{ models: /./, temperature: [0, 1] }],
+  noSuchModel: () => new Refusal(400, 'The provided model identifier is invalid.'),
+  temperature: (value, [min, max]) =>
+    `1 validation error detected: Value '${value}' at 'inferenceConfig.temperature' failed to satisfy constraint: Member must have value ${value < min ? `greater than or equal to ${min}` : `less than or equal to ${max}`}`,
+  maxTokens: (value, max) => `The maximum tokens you requested (${value}) exceeds the model limit of ${max}.`,
+};
+
 export const bedrockWire: Wire = {
   provider: 'bedrock',
-  path: /^\/bedrock\/model\/(?<model>[^/]+)\/converse$/,
+  path: /^\/model\/(?<model>[^/]+)\/converse$/,
+  demands,
   keyOf: ({ authorization = '' }) => ACCESS_KEY.exec(authorization)?.[1] ?? BEARER.exec(authorization)?.[1] ?? '',
-  sampleKey: /^\S+$/,
 
   readAsk: (body, _headers, model) => {
     const request = requestForm.safeParse(body).data;

@@ -9,8 +9,7 @@ import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
 import { type ProviderError, refuseCredential } from '../call/verdict.ts';
 import { OPENAI_ERRORS, OPENAI_STATUSES } from './errors.ts';
-
-const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
+import { OPENAI } from './manifest.ts';
 
 const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ['stop', 'stop'],
@@ -153,7 +152,7 @@ export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): Pr
             organization: null,
             project: null,
             webhookSecret: null,
-            baseURL: baseUrl ?? DEFAULT_BASE_URL,
+            baseURL: baseUrl ?? OPENAI.baseUrl,
             logLevel: 'off',
             maxRetries: 0,
             timeout: SDK_TIMEOUT_MS,

@@ -1,6 +1,6 @@
 /** Chat Completions as api.openai.com speaks it. */
 import { z } from 'zod';
-import { Refusal, type Wire } from '../stand-in/wire.ts';
+import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
 
 const content = z.union([
   z.string().transform((text) => [text]),
@@ -42,11 +42,31 @@ const reply = (status: number, id: string, body: Record<string, unknown>) => ({
   body,
 });
 
+/** https://developers.openai.com/api/docs/models, https://developers.openai.com/api/docs/guides/reasoning */
+const demands: Demands = {
+  ownModels: /^ft:/,
+  limits: [
+    { models: /^(?:o[134]|gpt-5)(?:-(?:mini|nano|pro))?(?:-\d{4}-\d\d-\d\d)?$/, temperature: [1, 1] },
+    { models: /./, temperature: [0, 2] },
+    { models: /^gpt-4o(?:-mini)?(?:-2024-(?:07-18|08-06|11-20))?$/, maxTokens: 16_384 },
+    { models: /^gpt-4\.1/, maxTokens: 32_768 },
+    { models: /^gpt-(?:3\.5|4-turbo)/, maxTokens: 4_096 },
+    { models: /^gpt-5/, maxTokens: 128_000 },
+  ],
+  noSuchModel: (model) => new Refusal(404, `The model \`${model}\` does not exist or you do not have access to it.`),
+  temperature: (value, [min, max]) =>
+    min === max
+      ? `Unsupported value: 'temperature' does not support ${value} with this model. Only the default (${max}) value is supported.`
+      : `Invalid 'temperature': decimal ${value < min ? 'below minimum' : 'above maximum'} value. Expected a value between ${min} and ${max}, but got ${value} instead.`,
+  maxTokens: (value, max) =>
+    `max_tokens is too large: ${value}. This model supports at most ${max} completion tokens, whereas you provided ${value}.`,
+};
+
 export const openaiWire: Wire = {
   provider: 'openai',
-  path: /^\/openai\/v1\/chat\/completions$/,
+  path: /^\/chat\/completions$/,
+  demands,
   keyOf: (headers) => bearer(headers.authorization),
-  sampleKey: /^sk-user-[A-Za-z0-9_-]+$/,
 
   readAsk: (body) => {
     const request = requestForm.safeParse(body).data;

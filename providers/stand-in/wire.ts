@@ -1,5 +1,6 @@
 /** What the sandbox needs to know to speak as one provider. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Provider } from '../catalogue.ts';
 
 export type Finish = 'stop' | 'stop_sequence' | 'length' | 'content_filter' | 'other';
 
@@ -43,15 +44,31 @@ export class Refusal extends Error {
   }
 }
 
+/** A documented limit; the first row that names a field counts. */
+export type Limit = {
+  models: RegExp;
+  temperature?: readonly [min: number, max: number];
+  maxTokens?: number;
+};
+
+/** What the real provider refuses of a request that is in form, in its own words: a program that works here shall work there. */
+export type Demands = {
+  /** Models of an account's own, which no price list has; null if there are none. */
+  ownModels: RegExp | null;
+  limits: readonly Limit[];
+  noSuchModel(model: string): Refusal;
+  temperature(value: number, range: readonly [min: number, max: number]): string;
+  maxTokens(value: number, max: number, model: string): string;
+};
+
 export type Wire = {
-  provider: 'openai' | 'anthropic' | 'bedrock';
-  /** The paths that it answers; a group named `model` holds the model where the path does. */
+  provider: Provider;
+  /** The paths that it answers, below its base URL; a group named `model` holds the model if the path does. */
   path: RegExp;
   /** The credential as sent, '' where none was sent in the right form. */
   keyOf(headers: IncomingHttpHeaders): string;
-  /** What the launcher's sandbox takes: sample keys, so that nobody's real key is typed into it. */
-  sampleKey: RegExp;
   readAsk(body: unknown, headers: IncomingHttpHeaders, pathModel: string): Ask;
   answer(answer: Answer): Reply;
   error(trouble: Trouble, id: string): Reply;
+  demands: Demands;
 };

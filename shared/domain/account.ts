@@ -1,4 +1,5 @@
-import type { CredentialKind, Provider } from './completion.ts';
+import type { Provider } from '../../providers/catalogue.ts';
+import type { CredentialKind } from './completion.ts';
 
 /** Whose account at a provider a call runs on. A job's lane, rate limit, budget and price follow from it. */
 export type Account = {

@@ -1,13 +1,6 @@
 /** The provider-neutral request and result: what the API accepts, the queue keeps and every provider adapter understands. */
 import { z } from 'zod';
 
-export const PROVIDERS = ['openai', 'anthropic', 'bedrock'] as const;
-export type Provider = (typeof PROVIDERS)[number];
-
-/** The providers that a user may bring a key for. */
-export const USER_PROVIDERS = ['openai', 'anthropic'] as const satisfies readonly Provider[];
-export type UserProvider = (typeof USER_PROVIDERS)[number];
-
 /** Whose account a job runs on: the platform's, or the user's own. */
 export type CredentialKind = 'platform' | 'user';
 

@@ -1,5 +1,8 @@
 /** Errors that answer a request, and errors that end a job. Two channels, never mixed: a request error is thrown, a job error is stored. */
 
+import { USER_PROVIDERS } from '../../providers/catalogue.ts';
+import { anyOf } from './wording/any-of.ts';
+
 type RequestErrorRow = { status: number; type: string; message: string };
 
 /** Every code that a request can be refused with. `message` is the public text where the place that throws has nothing more exact to say. */
@@ -17,12 +20,12 @@ export const REQUEST_ERRORS = {
   user_provider_required: {
     status: 400,
     type: 'invalid_request_error',
-    message: 'X-User-API-Key needs X-User-Provider: openai or anthropic.',
+    message: `X-User-API-Key needs X-User-Provider: ${anyOf(USER_PROVIDERS)}.`,
   },
   user_provider_unknown: {
     status: 400,
     type: 'invalid_request_error',
-    message: 'X-User-Provider must be exactly openai or anthropic.',
+    message: `X-User-Provider must be exactly ${anyOf(USER_PROVIDERS)}.`,
   },
   user_key_required: {
     status: 400,

@@ -1,5 +1,6 @@
 /** The job: its states, and how its record in Redis becomes the object that clients see. */
-import type { CompletionResult, CredentialKind, Provider } from './completion.ts';
+import type { Provider } from '../../providers/catalogue.ts';
+import type { CompletionResult, CredentialKind } from './completion.ts';
 import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
 import type { BatchId, JobId } from './ids.ts';
 import type { AttemptOutcome } from './outcome.ts';

@@ -2,17 +2,16 @@
  * What looks like a key: the one definition. `holdsKey` finds what can hardly be anything else, so that a text can be refused for it;
  * `withoutKeys` removes whatever may be one. Length alone says nothing: names of parameters and models are long too.
  */
+import { manifestOf, PROVIDERS } from '../../providers/catalogue.ts';
 
-/** Keys of providers, of AWS and of ours, by their whole form. */
+/** Keys of providers and of ours, by their whole form. */
 const CERTAIN = [
-  'sk-(?:proj|svcacct|admin|ant)-[A-Za-z0-9_-]{16}',
-  'sk-[A-Za-z0-9]{40}',
+  ...PROVIDERS.flatMap((provider) => manifestOf(provider).certainKeys),
   'gk_[0-9a-z]{26}_[0-9a-z]{40}',
   'whsec_[A-Za-z0-9+/=]{24}',
+  // Groq's and Google's, which are not among the providers.
   'gsk_[A-Za-z0-9]{40}',
   'AIza[A-Za-z0-9_-]{35}',
-  '(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])',
-  '(?:ABSK|bedrock-api-key-)[A-Za-z0-9+/=]{40}',
 ];
 const CERTAIN_KEY = new RegExp(`(?<![A-Za-z0-9])(?:${CERTAIN.join('|')})`);
 

@@ -94,11 +94,8 @@ describe('what a real provider refuses', () => {
 
   /** Through the gateway's own adapters, as a newcomer's request goes. */
   const complete = async (sandbox: Sandbox, provider: Named, request: Partial<CompletionRequest>) => {
-    const { openai, anthropic, bedrock } = sandbox.providerUrls;
     const adapters = createProviders({
-      openaiUrl: openai,
-      anthropicUrl: anthropic,
-      bedrockUrl: bedrock,
+      urls: sandbox.providerUrls,
       awsRegion: 'us-east-1',
       bedrockAuth: { kind: 'access_key', accessKeyId: 'AKIASANDBOX', secretAccessKey: new Secret('secret') },
     });

@@ -1,5 +1,5 @@
 /** Errors as the three providers really send them, each with where that can be read, and whom they blame. */
-import type { Provider } from '../../shared/domain/completion.ts';
+import type { Provider } from '../../providers/catalogue.ts';
 
 export type Blamed =
   | 'the key or its account'

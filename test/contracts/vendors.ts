@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import type { Provider } from '../../providers/catalogue.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
-import type { CredentialKind, Provider } from '../../shared/domain/completion.ts';
+import type { CredentialKind } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 
 /** What no outcome may hold a part of. */

@@ -13,6 +13,19 @@ test.each([
   ['leads to another surface', [importing('api/surfaces/native/x.ts', '../admin/y.ts')], 'api/surfaces/native/x.ts'],
   ['leads to another kind of work', [importing('worker/upkeep/x.ts', '../attempts/y.ts')], 'worker/upkeep/x.ts'],
   ['leads from the API to the worker', [importing('api/start.ts', '../worker/queue/y.ts')], 'api/start.ts'],
+  ['gives the API an adapter', [importing('api/start.ts', '../providers/registry.ts')], 'api/start.ts'],
+  ['gives commands an adapter', [importing('cli/job.ts', '../providers/openai/adapter.ts')], 'cli/job.ts'],
+  ['gives the worker a stand-in', [importing('worker/start.ts', '../providers/openai/stand-in.ts')], 'worker/start.ts'],
+  [
+    'leads out of a manifest',
+    [importing('providers/openai/manifest.ts', '../../shared/domain/errors.ts')],
+    'providers/openai/manifest.ts',
+  ],
+  [
+    'leads from a manifest to the adapter beside it',
+    [importing('providers/openai/manifest.ts', './adapter.ts')],
+    'providers/openai/manifest.ts',
+  ],
   ['leads to tests', [importing('worker/start.ts', '../test/support/until.ts')], 'worker/start.ts'],
 ])('an arrow that %s is refused', (_, files, where) => {
   expect(violationsOf(files)).toEqual([expect.objectContaining({ where })]);
@@ -20,7 +33,12 @@ test.each([
 
 test('arrows that run down, and those of tests, are taken', () => {
   const files = [
-    importing('api/start.ts', './surfaces/native/jobs/jobs.ts', '../shared/domain/job.ts', '../providers/registry.ts'),
+    importing('api/start.ts', './surfaces/native/jobs/jobs.ts', '../shared/domain/job.ts', '../providers/catalogue.ts'),
+    importing('worker/start.ts', '../providers/registry.ts'),
+    importing('sandbox/server.ts', '../providers/openai/stand-in.ts', '../providers/catalogue.ts'),
+    importing('providers/catalogue.ts', './openai/manifest.ts'),
+    importing('providers/openai/adapter.ts', './manifest.ts', '../../shared/domain/job.ts'),
+    importing('shared/domain/job.ts', '../../providers/catalogue.ts'),
     importing('cli/jobs.ts', '../dev/private-redis.ts', '../shared/storage/redis/client.ts'),
     importing('test/flow/jobs.test.ts', '../../worker/start.ts', '../../api/start.ts'),
     importing('shared/storage/jobs/a.ts', '../redis/b.ts', './c.ts', 'ioredis'),

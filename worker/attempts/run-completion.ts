@@ -1,7 +1,7 @@
 /** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
 
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
-import type { Provider } from '../../shared/domain/completion.ts';
+import type { Provider } from '../../providers/catalogue.ts';
 import type { FinalStatus } from '../../shared/domain/job.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';

@@ -1,8 +1,9 @@
 /** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
 import { z } from 'zod';
+import { PROVIDERS } from '../../../providers/catalogue.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { BATCH_STATUSES } from '../../../shared/domain/batch.ts';
-import { FINISH_REASONS, PROVIDERS } from '../../../shared/domain/completion.ts';
+import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';

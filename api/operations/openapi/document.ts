@@ -1,9 +1,11 @@
 /** The OpenAPI 3.1 document, generated from the schemas that check requests and describe answers. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
 import { completionRequest, message } from '../../../shared/domain/completion.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { SCOPES } from '../../../shared/domain/tenant.ts';
+import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
 import { ROUTES } from '../../access/route.ts';
 import { ANSWERS, EVENTS } from './answers.ts';
@@ -65,8 +67,7 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
     info: {
       title: 'LLM gateway',
       version: VERSION,
-      description:
-        'A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under `/v1` needs a platform key in `X-API-Key`. With a user’s own provider key in `X-User-API-Key`, and `openai` or `anthropic` in `X-User-Provider`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.',
+      description: `A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under \`/v1\` needs a platform key in \`X-API-Key\`. With a user’s own provider key in \`X-User-API-Key\`, and ${anyOf(USER_PROVIDERS.map((name) => `\`${name}\``))} in \`X-User-Provider\`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.`,
     },
     tags: TAGS.filter(({ name }) => shown.some(([path]) => tagOf(path) === name)),
     paths,

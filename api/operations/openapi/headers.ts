@@ -1,4 +1,5 @@
 /** The headers of requests and answers, as the document describes them. */
+import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
 
 type HeaderRow = { description: string; schema: object; required?: true };
 
@@ -16,7 +17,7 @@ export const REQUEST_HEADERS = {
   },
   'X-User-Provider': {
     description: 'Whose key it is; always with X-User-API-Key.',
-    schema: { enum: ['openai', 'anthropic'] },
+    schema: { enum: USER_PROVIDERS },
   },
   'Idempotency-Key': {
     description: 'The same key with the same request gives the same answer’s job again, for 24 hours.',

@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { modelName, PROVIDERS, type Provider } from '../completion.ts';
+import { PROVIDERS, type Provider } from '../../../providers/catalogue.ts';
+import { modelName } from '../completion.ts';
 
 /** Far more than any model costs, and little enough that no cost leaves the whole numbers that JavaScript tells apart. */
 const MOST_USD = 1_000;

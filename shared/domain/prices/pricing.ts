@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { calcPrice, type PriceOptions } from '@pydantic/genai-prices';
 import { z } from 'zod';
-import type { Provider, TokenUsage } from '../completion.ts';
+import { manifestOf, type Provider } from '../../../providers/catalogue.ts';
+import type { TokenUsage } from '../completion.ts';
 import type { UsageEstimate } from './estimate.ts';
 import type { ModelPrice, PriceFile } from './price-file.ts';
 
@@ -12,11 +13,6 @@ const { dependencies } = z
   .parse(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')));
 
 const LIST_VERSION = `genai-prices-${dependencies['@pydantic/genai-prices']}`;
-
-const PRICE_LISTS = { openai: 'openai', anthropic: 'anthropic', bedrock: 'aws' } as const satisfies Record<
-  Provider,
-  string
->;
 
 /**
  * Models that search the web at every call, at a fee for each search that the list has not and no answer counts
@@ -51,7 +47,9 @@ export const createPrices = (file: PriceFile | null): Prices => {
     if (file && own) {
       return { costNano: costNano(usage, model, asListed(model, own)), priceVersion: `price-file-${file.version}` };
     }
-    const listed = SEARCHES_UNASKED.test(model) ? null : costNano(usage, model, { providerId: PRICE_LISTS[provider] });
+    const listed = SEARCHES_UNASKED.test(model)
+      ? null
+      : costNano(usage, model, { providerId: manifestOf(provider).priceList });
     return { costNano: listed, priceVersion: LIST_VERSION };
   };
   return {

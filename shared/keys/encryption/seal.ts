@@ -1,6 +1,6 @@
 /** Sealing: a user's key becomes a text that is safe to store, and that opens only for the job or batch it was sealed for, and only in time. */
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
-import type { Provider } from '../../domain/completion.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { deriveKey } from '../derive-key.ts';
 import { Secret } from '../secret.ts';

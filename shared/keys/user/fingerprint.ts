@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import type { UserProvider } from '../../domain/completion.ts';
+import type { UserProvider } from '../../../providers/catalogue.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { deriveKey } from '../derive-key.ts';
 import type { Peppers } from '../encryption/keyring.ts';

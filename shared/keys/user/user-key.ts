@@ -2,8 +2,10 @@
  * The first thing that happens to a user's own provider key: its form is checked, and it is wrapped. It comes before anything else
  * touches the value, because a header with a line feed or NUL in it makes the HTTP stack throw an error that holds the whole key.
  */
-import { USER_PROVIDERS, type UserProvider } from '../../domain/completion.ts';
+import { USER_PROVIDERS, type UserProvider, userManifestOf } from '../../../providers/catalogue.ts';
+import type { KeyForm } from '../../../providers/manifest.ts';
 import { RequestError } from '../../domain/errors.ts';
+import { anyOf } from '../../domain/wording/any-of.ts';
 import { Secret } from '../secret.ts';
 
 const KEY_HEADER = 'X-User-API-Key';
@@ -16,48 +18,22 @@ const ALPHABET = /^[A-Za-z0-9_-]+$/;
 
 type KeyKind = {
   provider: UserProvider;
-  begins: RegExp;
+  begins: string;
   /** A documented sample: in sandbox mode only these are taken. */
   sample?: true;
   /** Why a key of this kind cannot run a completion, and what to create instead. */
   refusal?: string;
 };
 
-/** The first kind that matches counts. Prefixes: https://platform.openai.com/api-keys, https://console.anthropic.com/settings/keys. */
-const KEY_KINDS: readonly KeyKind[] = [
-  {
-    provider: 'anthropic',
-    begins: /^sk-ant-admin/,
-    refusal:
-      'is an Anthropic admin key, which cannot call models; create an API key in the Anthropic Console, under API keys',
-  },
-  {
-    provider: 'anthropic',
-    begins: /^sk-ant-(?:oat|ort)/,
-    refusal:
-      'is an Anthropic OAuth token, which belongs to one login; create an API key in the Anthropic Console, under API keys',
-  },
-  {
-    provider: 'anthropic',
-    begins: /^sk-ant-sid/,
-    refusal: 'is the token of a login to Anthropic; create an API key in the Anthropic Console, under API keys',
-  },
-  { provider: 'anthropic', begins: /^sk-ant-user-/, sample: true },
-  { provider: 'anthropic', begins: /^sk-ant-/ },
-  {
-    provider: 'openai',
-    begins: /^sk-admin-/,
-    refusal: 'is an OpenAI admin key, which cannot call models; create a project key at platform.openai.com/api-keys',
-  },
-  { provider: 'openai', begins: /^sk-user-/, sample: true },
-  { provider: 'openai', begins: /^sk-/ },
-];
-
-/** How refusals name a provider, and what they tell of the form of its keys; `sample` is one that the sandbox takes. */
-const SHOWN = {
-  openai: { name: 'OpenAI', begins: 'sk-', sample: 'sk-user-openai-key' },
-  anthropic: { name: 'Anthropic', begins: 'sk-ant-', sample: 'sk-ant-user-anthropic-key' },
-} as const satisfies Record<UserProvider, { name: string; begins: string; sample: string }>;
+/** Kinds of keys by how they begin; what begins in a longer way is the more exact, so the first that matches counts. */
+const KEY_KINDS: readonly KeyKind[] = USER_PROVIDERS.flatMap((provider): KeyKind[] => {
+  const { form, samplesBegin, refused } = userManifestOf(provider).keys;
+  return [
+    ...form.begins.map((begins) => ({ provider, begins })),
+    { provider, begins: samplesBegin, sample: true },
+    ...refused.map(({ begins, because }) => ({ provider, begins, refusal: because })),
+  ];
+}).toSorted((one, other) => other.begins.length - one.begins.length);
 
 export type UserCredential = { provider: UserProvider; key: Secret };
 
@@ -85,21 +61,40 @@ export const checkUserKey = (
   return { provider: known, key: new Secret(key) };
 };
 
+/** The kind of a key that has the form of one: what its beginning tells, or that it is wholly of the form of the provider that is named. */
+const kindOf = (key: string, provider: UserProvider): KeyKind | undefined => {
+  if (key.length < MIN_CHARACTERS || key.length > MAX_CHARACTERS) return undefined;
+  const kind = KEY_KINDS.find(({ begins }) => key.startsWith(begins));
+  if (kind !== undefined) return ALPHABET.test(key.slice(kind.begins.length)) ? kind : undefined;
+  const { form } = userManifestOf(provider).keys;
+  return 'whole' in form && form.whole.test(key) ? { provider, begins: '' } : undefined;
+};
+
+const inWords = (form: KeyForm): string =>
+  'whole' in form
+    ? `has ${form.inWords}`
+    : `begins with ${anyOf(form.begins)} and has ${MIN_CHARACTERS} to ${MAX_CHARACTERS} letters, digits, "-" and "_"`;
+
+const aKeyOf = (provider: UserProvider): string => {
+  const { label } = userManifestOf(provider);
+  return `${/^[AEIOU]/.test(label) ? 'an' : 'a'} ${label} key`;
+};
+
+const SAMPLES = USER_PROVIDERS.map((name) => `${userManifestOf(name).keys.samplesBegin}… for ${name}`).join(', ');
+
 const refusalOf = (key: string, provider: UserProvider, sandbox: boolean): string | null => {
   if (key === '') return 'is empty';
-  const wellFormed = key.length >= MIN_CHARACTERS && key.length <= MAX_CHARACTERS && ALPHABET.test(key);
-  const kind = wellFormed ? KEY_KINDS.find(({ begins }) => begins.test(key)) : undefined;
+  const kind = kindOf(key, provider);
   if (kind === undefined) {
-    const { name, begins, sample } = SHOWN[provider];
+    const { form, sample } = userManifestOf(provider).keys;
     const example = sandbox ? `, such as ${sample}` : '';
-    return `does not have the form of an ${name} key: send exactly one, which begins with ${begins} and has ${MIN_CHARACTERS} to ${MAX_CHARACTERS} letters, digits, "-" and "_"${example}`;
+    return `does not have the form of ${aKeyOf(provider)}: send exactly one, which ${inWords(form)}${example}`;
   }
   if (sandbox && kind.sample !== true) {
-    return 'looks like a real key, and this gateway runs in sandbox mode, which takes only sample keys: sk-user-… for openai, sk-ant-user-… for anthropic. Real keys need a gateway that was started with SANDBOX=false';
+    return `looks like a real key, and this gateway runs in sandbox mode, which takes only sample keys: ${SAMPLES}. Real keys need a gateway that was started with SANDBOX=false`;
   }
   if (kind.refusal !== undefined) return kind.refusal;
-  if (kind.provider !== provider) {
-    return `has the form of an ${SHOWN[kind.provider].name} key, but ${PROVIDER_HEADER} is ${provider}`;
-  }
+  if (kind.provider !== provider)
+    return `has the form of ${aKeyOf(kind.provider)}, but ${PROVIDER_HEADER} is ${provider}`;
   return null;
 };

@@ -1,6 +1,7 @@
 /** The one reader of the environment. Every misconfiguration is reported at once, before anything listens. */
 
 import { z } from 'zod';
+import { PROVIDERS, type Provider, perProvider, sandboxPath, urlVariable } from '../../../providers/catalogue.ts';
 import { modelName } from '../../domain/completion.ts';
 import { MAX_LINES } from '../../domain/ids.ts';
 import { type PriceFile, readPriceFile } from '../../domain/prices/price-file.ts';
@@ -110,6 +111,11 @@ const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
+// A cast because Object.fromEntries forgets which keys it was given.
+const providerUrls = Object.fromEntries(
+  PROVIDERS.map((provider) => [urlVariable(provider), httpUrl.optional()]),
+) as Record<ReturnType<typeof urlVariable<Provider>>, z.ZodOptional<typeof httpUrl>>;
+
 /** Every variable that the gateway reads, as docs/reference/configuration.md lists them. An empty value counts as unset. */
 const variables = z.object({
   // Closed, because a misspelt `production` would open the sandbox with its public key.
@@ -141,9 +147,7 @@ const variables = z.object({
   KMS_URL: httpUrl.optional(),
   KEY_SHREDDING: oneOf(['off', 'strict']).default('off'),
   EPHEMERAL_REDIS_URL: redisUrl.optional(),
-  PROVIDER_OPENAI_URL: httpUrl.optional(),
-  PROVIDER_ANTHROPIC_URL: httpUrl.optional(),
-  PROVIDER_BEDROCK_URL: httpUrl.optional(),
+  ...providerUrls,
   AWS_REGION: z
     .string()
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as us-east-1')
@@ -242,9 +246,7 @@ export type Config = {
   shredding: { strict: boolean; ephemeralUrl: string | null };
   providers: {
     /** Null: the vendor's own. */
-    openaiUrl: string | null;
-    anthropicUrl: string | null;
-    bedrockUrl: string | null;
+    urls: Record<Provider, string | null>;
     awsRegion: string;
     bedrockAuth:
       | { kind: 'default_chain' }
@@ -300,7 +302,7 @@ export const detectSandbox = (environment: Environment): boolean => {
   if (given('SANDBOX')) return z.stringbool().safeParse(environment.SANDBOX).data ?? false;
   return !(
     environment.NODE_ENV === 'production' ||
-    ['PROVIDER_OPENAI_URL', 'PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL'].some(given) ||
+    PROVIDERS.map(urlVariable).some(given) ||
     findsAwsCredentials(environment)
   );
 };
@@ -413,9 +415,9 @@ const readSettings = (
     keyEncryption,
     shredding: { strict: set.KEY_SHREDDING === 'strict', ephemeralUrl: set.EPHEMERAL_REDIS_URL ?? null },
     providers: {
-      openaiUrl: set.PROVIDER_OPENAI_URL ?? (sandbox ? `${set.SANDBOX_URL}/openai/v1` : null),
-      anthropicUrl: set.PROVIDER_ANTHROPIC_URL ?? (sandbox ? `${set.SANDBOX_URL}/anthropic` : null),
-      bedrockUrl: set.PROVIDER_BEDROCK_URL ?? (sandbox ? `${set.SANDBOX_URL}/bedrock` : null),
+      urls: perProvider(
+        (provider) => set[urlVariable(provider)] ?? (sandbox ? `${set.SANDBOX_URL}${sandboxPath(provider)}` : null),
+      ),
       awsRegion: set.AWS_REGION,
       bedrockAuth: bedrockAuth(sandbox, given.AWS_BEARER_TOKEN_BEDROCK),
     },

@@ -1,5 +1,7 @@
 /** What a gateway may not be started with in production, or on real providers for others. Each problem names the change. */
 import { z } from 'zod';
+import { manifestOf, PROVIDERS, urlVariable } from '../../../providers/catalogue.ts';
+import type { CredentialKind } from '../../domain/completion.ts';
 import { awsEndpointProblems } from './aws-settings.ts';
 import { isInClear, isLoopback, isRedisUrl } from './outward-url.ts';
 import { isNetwork, trustStrangers } from './trusted-networks.ts';
@@ -28,13 +30,15 @@ const REFUSED_OPTIONS: readonly (readonly [option: RegExp, reason: string])[] = 
 ];
 
 /** What crosses the connection. SANDBOX_URL is not among them: nothing is sent there in production. */
-const OUTWARD = {
-  PROVIDER_OPENAI_URL: 'users’ keys and requests cross it',
-  PROVIDER_ANTHROPIC_URL: 'users’ keys and requests cross it',
-  PROVIDER_BEDROCK_URL: 'requests and the platform’s credentials cross it',
-  KMS_URL: 'KMS answers with data keys in clear',
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'the ids of tenants and jobs cross it',
-} as const;
+const CROSSES = {
+  user: 'users’ keys and requests cross it',
+  platform: 'requests and the platform’s credentials cross it',
+} as const satisfies Record<CredentialKind, string>;
+const OUTWARD: readonly (readonly [variable: string, reason: string])[] = [
+  ...PROVIDERS.map((provider) => [urlVariable(provider), CROSSES[manifestOf(provider).account]] as const),
+  ['KMS_URL', 'KMS answers with data keys in clear'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'the ids of tenants and jobs cross it'],
+];
 
 const STORES = ['REDIS_URL', 'EPHEMERAL_REDIS_URL'] as const;
 
@@ -106,7 +110,7 @@ export const productionProblems = (
     : []),
   ...proxyProblems(given),
   ...storeProblems(given),
-  ...Object.entries(OUTWARD).flatMap(([name, reason]) =>
+  ...OUTWARD.flatMap(([name, reason]) =>
     isInClear(given[name] ?? '')
       ? [`${name} must be https:// in production: ${reason}. Only this machine’s own addresses may be http://.`]
       : [],

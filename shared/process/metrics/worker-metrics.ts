@@ -1,7 +1,7 @@
 /** What a worker counts: calls, what became of jobs, deliveries. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Provider } from '../../../providers/catalogue.ts';
 import type { Account } from '../../domain/account.ts';
-import type { Provider } from '../../domain/completion.ts';
 
 type CalledAccount = Pick<Account, 'provider' | 'credential'>;
 

@@ -1,6 +1,8 @@
 /** Staging: a batch's lines come to Redis in pieces, unseen, until all of them are published in one step. */
+
+import type { Provider } from '../../../providers/catalogue.ts';
 import { type BatchView, MODELS_A_BATCH } from '../../domain/batch.ts';
-import type { CompletionRequest, CredentialKind, Provider } from '../../domain/completion.ts';
+import type { CompletionRequest, CredentialKind } from '../../domain/completion.ts';
 import type { LineError } from '../../domain/errors.ts';
 import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { StopReason } from '../../domain/tenant.ts';

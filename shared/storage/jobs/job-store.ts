@@ -1,6 +1,7 @@
 /** The job's record, from acceptance to erasure, but for its attempts: one call here is one atomic script. */
 import type { Redis } from 'ioredis';
-import type { CompletionRequest, CompletionResult, CredentialKind, Provider } from '../../domain/completion.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CompletionRequest, CompletionResult, CredentialKind } from '../../domain/completion.ts';
 import type { RequestError } from '../../domain/errors.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView, WaitReason } from '../../domain/job.ts';

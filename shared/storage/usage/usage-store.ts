@@ -1,5 +1,6 @@
 /** The ledger: what each tenant used, by day, provider, model and credential. Written only by the scripts that settle jobs. */
-import type { CredentialKind, Provider } from '../../domain/completion.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CredentialKind } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
 import { COUNTERS } from '../../domain/usage.ts';
 import { viewBatches } from '../commands/batches/commands.ts';

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROVIDERS, type UserProvider, urlVariable } from '../../../providers/catalogue.ts';
 import type { SandboxCall } from '../../../sandbox/call-record.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../../sandbox/server.ts';
 import type { Job } from '../../../shared/domain/job.ts';
@@ -53,7 +54,7 @@ export const OPENAI_KEY = 'sk-proj-test0000000000000000';
 export const ANTHROPIC_KEY = 'sk-ant-api03-test0000000000000000';
 
 /** The headers of a request on a user's own key. */
-export const userKey = (key = OPENAI_KEY, provider: 'openai' | 'anthropic' = 'openai'): Record<string, string> => ({
+export const userKey = (key = OPENAI_KEY, provider: UserProvider = 'openai'): Record<string, string> => ({
   'X-User-API-Key': key,
   'X-User-Provider': provider,
 });
@@ -96,9 +97,7 @@ export const startGateway = async ({
     SANDBOX: 'false',
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
-    PROVIDER_OPENAI_URL: sandbox.providerUrls.openai,
-    PROVIDER_ANTHROPIC_URL: sandbox.providerUrls.anthropic,
-    PROVIDER_BEDROCK_URL: sandbox.providerUrls.bedrock,
+    ...Object.fromEntries(PROVIDERS.map((provider) => [urlVariable(provider), sandbox.providerUrls[provider]])),
     PLATFORM_API_KEYS: Object.entries(KEYS)
       .map(([tenant, key]) => `${tenant}:${key}`)
       .join(','),

@@ -1,7 +1,8 @@
 import { findProvider } from '@pydantic/genai-prices';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Provider, TokenUsage } from '../../../shared/domain/completion.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { TokenUsage } from '../../../shared/domain/completion.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 
 const used = (inputTokens: number, outputTokens: number, parts: Partial<TokenUsage> = {}): TokenUsage => ({

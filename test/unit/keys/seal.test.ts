@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { PROVIDERS } from '../../../shared/domain/completion.ts';
+import { PROVIDERS } from '../../../providers/catalogue.ts';
 import { localDataKeys } from '../../../shared/keys/encryption/keyring.ts';
 import {
   type Binding,

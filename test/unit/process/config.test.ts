@@ -57,9 +57,11 @@ test('nothing set is a configuration: the sandbox on this machine, with the demo
     http: { host: '127.0.0.1', port: 4000, maxBodyBytes: 1_048_576 },
     redis: { url: 'redis://127.0.0.1:6379', shards: 1 },
     providers: {
-      openaiUrl: 'http://127.0.0.1:4010/openai/v1',
-      anthropicUrl: 'http://127.0.0.1:4010/anthropic',
-      bedrockUrl: 'http://127.0.0.1:4010/bedrock',
+      urls: {
+        openai: 'http://127.0.0.1:4010/openai/v1',
+        anthropic: 'http://127.0.0.1:4010/anthropic',
+        bedrock: 'http://127.0.0.1:4010/bedrock',
+      },
       bedrockAuth: { kind: 'access_key', accessKeyId: 'sandbox' },
     },
   });
@@ -345,7 +347,7 @@ describe('in production', () => {
       sandbox: false,
       http: { host: '0.0.0.0' },
       platformKeys: [],
-      providers: { openaiUrl: null, anthropicUrl: null, bedrockUrl: null, bedrockAuth: { kind: 'default_chain' } },
+      providers: { urls: { openai: null, anthropic: null, bedrock: null }, bedrockAuth: { kind: 'default_chain' } },
     });
   });
   test('the sandbox is refused', () => {

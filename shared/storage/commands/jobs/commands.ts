@@ -1,5 +1,6 @@
 /** Jobs: accepted, claimed, settled, read, ended. */
-import type { CredentialKind, Provider } from '../../../domain/completion.ts';
+import type { Provider } from '../../../../providers/catalogue.ts';
+import type { CredentialKind } from '../../../domain/completion.ts';
 import type { BatchId, JobId, TenantId } from '../../../domain/ids.ts';
 import type { FinalStatus, WaitReason } from '../../../domain/job.ts';
 import type { StopReason } from '../../../domain/tenant.ts';

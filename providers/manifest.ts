@@ -1,0 +1,39 @@
+/** What everybody may know of a provider. It is data alone: whoever reads it needs no adapter, no SDK and no store. */
+
+/** How keys of users look. They are letters, digits, "-" and "_" behind one of the beginnings. */
+export type KeyForm =
+  | { begins: readonly [string, ...string[]] }
+  /** If nothing at its beginning tells whose key it is; `inWords` ends “a key has …”. */
+  | { begins: readonly []; whole: RegExp; inWords: string };
+
+export type UserKeys = {
+  form: KeyForm;
+  /** A key of this form that no provider issues, and how all such begin: the sandbox takes no others. */
+  sample: string;
+  samplesBegin: string;
+  /** Keys that cannot run a completion, by their longer beginnings: what they are, and what to create instead. */
+  refused: readonly { begins: string; because: string }[];
+};
+
+type Known = {
+  /** As people call it. */
+  label: string;
+  /** In the form of `PROVIDER_<NAME>_URL`; null if it depends on the region. */
+  baseUrl: string | null;
+  /** Its id in `@pydantic/genai-prices`. */
+  priceList: string;
+  /** Regular expressions of what can hardly be anything but a credential of this provider; none if nothing is so sure. */
+  certainKeys: readonly string[];
+  links: {
+    /** Where its credentials are made. */
+    keys: string;
+    /** The reference of the call that the adapter makes. */
+    api: string;
+  };
+};
+
+/** One that users bring keys for. */
+export type UserManifest = Known & { account: 'user'; keys: UserKeys };
+/** One that runs on the platform's own account. */
+export type PlatformManifest = Known & { account: 'platform' };
+export type Manifest = UserManifest | PlatformManifest;

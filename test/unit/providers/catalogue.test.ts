@@ -1,0 +1,97 @@
+/** What each row of the catalogue promises to all who derive something from it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { calcPrice } from '@pydantic/genai-prices';
+import { describe, expect, test } from 'vitest';
+import {
+  manifestOf,
+  PROVIDERS,
+  type Provider,
+  sandboxPath,
+  USER_PROVIDERS,
+  urlVariable,
+  userManifestOf,
+} from '../../../providers/catalogue.ts';
+import type { UserManifest } from '../../../providers/manifest.ts';
+import { OPENAI } from '../../../providers/openai/manifest.ts';
+import { checkUserKey } from '../../../shared/keys/user/user-key.ts';
+
+/** A model that each price list has. */
+const PRICED = {
+  openai: 'gpt-4o',
+  anthropic: 'claude-sonnet-4-5',
+  bedrock: 'amazon.nova-lite-v1:0',
+} as const satisfies Record<Provider, string>;
+
+describe.each(PROVIDERS)('%s', (provider) => {
+  const manifest = manifestOf(provider);
+
+  test('has a name that headers, variables and paths can hold', () => {
+    expect(provider).toMatch(/^[a-z]+$/);
+    expect(urlVariable(provider)).toBe(`PROVIDER_${provider.toUpperCase()}_URL`);
+    expect(sandboxPath(provider)).toMatch(new RegExp(`^/${provider}(?:/[a-z0-9]+)*$`));
+  });
+
+  test('names a price list that exists', () => {
+    const usage = { input_tokens: 1, output_tokens: 1 };
+    expect(calcPrice(usage, PRICED[provider], { providerId: manifest.priceList })?.total_price).toBeGreaterThan(0);
+  });
+
+  test('links to pages over HTTPS, as its base URL does', () => {
+    for (const link of [...Object.values(manifest.links), ...(manifest.baseUrl ? [manifest.baseUrl] : [])]) {
+      expect(new URL(link).protocol).toBe('https:');
+      expect(link).not.toMatch(/\/$/);
+    }
+  });
+});
+
+describe.each(USER_PROVIDERS)('a key of %s', (provider) => {
+  const { sample, samplesBegin, refused } = userManifestOf(provider).keys;
+
+  test('is taken as its documented sample in the sandbox, and by no other provider', () => {
+    expect(sample.startsWith(samplesBegin)).toBe(true);
+    for (const sandbox of [true, false]) {
+      expect(checkUserKey({ key: sample, provider }, { sandbox })?.provider).toBe(provider);
+      for (const other of USER_PROVIDERS.filter((name) => name !== provider)) {
+        expect(() => checkUserKey({ key: sample, provider: other }, { sandbox })).toThrow(/key/);
+      }
+    }
+  });
+
+  test('of a kind that cannot call models says what to create instead, whoever is named', () => {
+    for (const { begins, because } of refused) {
+      for (const named of USER_PROVIDERS) {
+        expect(() => checkUserKey({ key: `${begins}0123456789abcdef`, provider: named }, { sandbox: false })).toThrow(
+          because,
+        );
+      }
+    }
+  });
+});
+
+test('a manifest that lacks a field does not compile', () => {
+  const { priceList, ...unpriced } = OPENAI;
+  const { keys, ...keyless } = OPENAI;
+  const { links, ...unlinked } = OPENAI;
+  // @ts-expect-error without a price list
+  const one: UserManifest = unpriced;
+  // @ts-expect-error without the form of its keys
+  const two: UserManifest = keyless;
+  // @ts-expect-error without links
+  const three: UserManifest = unlinked;
+  expect([one, two, three].map((row) => Object.keys(row).length)).toEqual([6, 6, 6]);
+  expect([priceList, keys, links]).not.toContain(undefined);
+});
+
+test('what documents list of providers is what the catalogue lists', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const rowOf = (cell: string): string => readme.split('\n').find((line) => line.startsWith(`| ${cell}`)) ?? '';
+  const names = USER_PROVIDERS.map((name) => `\`${name}\``);
+  for (const row of [rowOf('`X-User-Provider`'), readme.match(/^\| 400 .*`user_provider_unknown`.*$/m)?.[0] ?? '']) {
+    expect(row.match(/`[a-z]+`/g)?.filter((name) => PROVIDERS.some((each) => name === `\`${each}\``))).toEqual(names);
+  }
+  for (const provider of PROVIDERS) {
+    for (const file of ['README.md', '.env.example', 'docker-compose.yml']) {
+      expect(existsSync(file) && readFileSync(file, 'utf8')).toContain(urlVariable(provider));
+    }
+  }
+});
