@@ -3,12 +3,14 @@ import { ANTHROPIC } from './anthropic/manifest.ts';
 import { BEDROCK } from './bedrock/manifest.ts';
 import type { Manifest, UserManifest } from './manifest.ts';
 import { OPENAI } from './openai/manifest.ts';
+import { VENDORS } from './openai-compatible/vendors.ts';
 
 /** By the names that requests, records and variables have; those of user providers are what `X-User-Provider` takes. */
 const CATALOGUE = {
   openai: OPENAI,
   anthropic: ANTHROPIC,
   bedrock: BEDROCK,
+  ...VENDORS,
 } as const satisfies Record<string, Manifest>;
 
 type Catalogue = typeof CATALOGUE;

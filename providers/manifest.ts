@@ -24,6 +24,14 @@ type Known = {
   priceList: string;
   /** Regular expressions of what can hardly be anything but a credential of this provider; none if nothing is so sure. */
   certainKeys: readonly string[];
+  /** A model that its price list has. */
+  model: string;
+  /** Of all that a request of ours may hold. What is not taken is refused at submission; what a single model refuses, the provider says itself. */
+  takes: {
+    temperature: readonly [min: number, max: number];
+    /** The role of the last message: an assistant's begins the answer, or is read as any other. */
+    lastMessage: 'user' | 'any';
+  };
   links: {
     /** Where its credentials are made. */
     keys: string;
@@ -33,7 +41,7 @@ type Known = {
 };
 
 /** One that users bring keys for. */
-export type UserManifest = Known & { account: 'user'; keys: UserKeys };
+export type UserManifest = Known & { account: 'user'; baseUrl: string; keys: UserKeys };
 /** One that runs on the platform's own account. */
 export type PlatformManifest = Known & { account: 'platform' };
 export type Manifest = UserManifest | PlatformManifest;

@@ -1,5 +1,6 @@
 /** What the real providers refuse and their wires would not notice: a program that works here shall work there. */
 
+import { manifestOf } from '../providers/catalogue.ts';
 import { type Ask, Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 
@@ -17,8 +18,8 @@ export const demandWhatIsReal = (wire: Wire, { model, temperature, maxTokens }: 
   const { demands } = wire;
   if (!isKnown(wire, model)) throw demands.noSuchModel(model);
   const limits = demands.limits.filter(({ models }) => models.test(model));
-  const range = limits.find((limit) => limit.temperature)?.temperature;
-  if (range && temperature !== null && (temperature < range[0] || temperature > range[1])) {
+  const range = limits.find((limit) => limit.temperature)?.temperature ?? manifestOf(wire.provider).takes.temperature;
+  if (temperature !== null && (temperature < range[0] || temperature > range[1])) {
     throw new Refusal(400, demands.temperature(temperature, range));
   }
   const max = limits.find((limit) => limit.maxTokens)?.maxTokens;

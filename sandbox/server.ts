@@ -6,13 +6,15 @@ import { anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
 import { manifestOf, type Provider, perProvider, sandboxPath } from '../providers/catalogue.ts';
 import { openaiWire } from '../providers/openai/stand-in.ts';
+import { compatibleWire } from '../providers/openai-compatible/stand-in.ts';
+import { VENDOR_NAMES } from '../providers/openai-compatible/vendors.ts';
 import { Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
 import { demandWhatIsReal } from './demands.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';
 import { type Sendable, type Sent, sendReply } from './send-reply.ts';
 
-const WIRES: readonly Wire[] = [openaiWire, anthropicWire, bedrockWire];
+const WIRES: readonly Wire[] = [openaiWire, anthropicWire, bedrockWire, ...VENDOR_NAMES.map(compatibleWire)];
 
 /** The wire that answers a path, and what the path holds below its base URL. */
 const wireAt = (path: string): { wire: Wire; groups: Partial<Record<string, string>> } | null => {

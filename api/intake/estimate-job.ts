@@ -10,15 +10,16 @@ import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import { budgetNano } from '../../shared/domain/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
+import { unsupported } from './unsupported.ts';
 
 type Of = {
   account: Pick<Account, 'provider' | 'credential'>;
   caller: Pick<Caller, 'limits' | 'allowedModels'>;
-  /** Where the client names the model. */
-  param: string;
+  /** What stands before the names of the request's fields in `param`. */
+  place: '' | 'body.';
 };
 
-/** `refusal`: that the tenant may not use the model, or that a budget applies and nobody knows what the model costs; else null. */
+/** `refusal`: that the tenant may not use the model, that the provider does not take the request, or that a budget applies and nobody knows what the model costs; else null. */
 export type EstimateJob = (
   request: CompletionRequest,
   of: Of,
@@ -27,12 +28,16 @@ export type EstimateJob = (
 /** `platformModels`: see Config. */
 export const createEstimateJob =
   (prices: Prices, platformModels: readonly string[] | null): EstimateJob =>
-  (request, { account: { provider, credential }, caller: { limits, allowedModels }, param }) => {
+  (request, { account: { provider, credential }, caller: { limits, allowedModels }, place }) => {
+    const param = `${place}model`;
     const { likely, max } = estimateUsage(request);
     const tokens = likely.inputTokens + likely.outputTokens;
     const budget = budgetNano(limits, credential);
     const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
-    const refusal = allowed === null || allowed.includes(request.model) ? null : notAllowed(allowed, param);
+    const refusal =
+      allowed === null || allowed.includes(request.model)
+        ? unsupported(request, provider, place)
+        : notAllowed(allowed, param);
     if (budget === null || refusal !== null) return { request, tokens, cost: null, refusal };
     const maxNano = prices.max(provider, request.model, max);
     if (maxNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };

@@ -153,7 +153,7 @@ const newJob = async (
     fingerprint,
     deadlineMs,
     timeoutMs,
-    ...estimateJob(request, { account, caller, param: 'model' }),
+    ...estimateJob(request, { account, caller, place: '' }),
     sealedKey: await account.sealFor(id, deadlineMs),
     metadata,
     webhook,

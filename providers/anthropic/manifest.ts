@@ -8,6 +8,9 @@ export const ANTHROPIC = {
   label: 'Anthropic',
   baseUrl: 'https://api.anthropic.com',
   priceList: 'anthropic',
+  model: 'claude-sonnet-4-5',
+  // https://platform.claude.com/docs/en/api/messages
+  takes: { temperature: [0, 1], lastMessage: 'any' },
   certainKeys: ['sk-ant-[A-Za-z0-9_-]{16}'],
   keys: {
     form: { begins: ['sk-ant-'] },

@@ -54,7 +54,6 @@ const error = (status: number, id: string, message: string) => {
 const demands: Demands = {
   ownModels: null,
   limits: [
-    { models: /./, temperature: [0, 1] },
     { models: /^claude-3-(?:haiku|opus)/, maxTokens: 4_096 },
     { models: /^claude-3-5-/, maxTokens: 8_192 },
     { models: /^claude-opus-4-(?:1|2025)/, maxTokens: 32_000 },

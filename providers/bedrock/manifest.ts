@@ -5,6 +5,9 @@ export const BEDROCK = {
   label: 'AWS Bedrock',
   baseUrl: null,
   priceList: 'aws',
+  model: 'amazon.nova-lite-v1:0',
+  // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InferenceConfiguration.html
+  takes: { temperature: [0, 1], lastMessage: 'any' },
   certainKeys: ['(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])', '(?:ABSK|bedrock-api-key-)[A-Za-z0-9+/=]{40}'],
   links: {
     keys: 'https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html',

@@ -51,10 +51,9 @@ const ACCESS_KEY =
   /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\/\d{8}\/[\w-]+\/bedrock\/aws4_request, SignedHeaders=\S+, Signature=[0-9a-f]{64}$/;
 const BEARER = /^Bearer (\S+)$/;
 
-/** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InferenceConfiguration.html */
 const demands: Demands = {
   ownModels: /^arn:aws[\w-]*:bedrock:/,
-  limits: [{ models: /./, temperature: [0, 1] }],
+  limits: [],
   noSuchModel: () => new Refusal(400, 'The provided model identifier is invalid.'),
   temperature: (value, [min, max]) =>
     `1 validation error detected: Value '${value}' at 'inferenceConfig.temperature' failed to satisfy constraint: Member must have value ${value < min ? `greater than or equal to ${min}` : `less than or equal to ${max}`}`,

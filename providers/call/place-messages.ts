@@ -20,9 +20,12 @@ const assistantContent = (content: Message['content'], isLast: boolean): Message
     : parts;
 };
 
-/** Assistant's messages without any text are left out: an answer can have been empty. */
+/** An answer can have been empty, and most providers take no message without a text. */
+export const withoutEmptyAnswers = (messages: CompletionRequest['messages']): CompletionRequest['messages'] =>
+  messages.filter(({ role, content }) => role !== 'assistant' || !messageTexts(content).every(isBlank));
+
 const cleaned = (messages: CompletionRequest['messages']): CompletionRequest['messages'] => {
-  const kept = messages.filter(({ role, content }) => role !== 'assistant' || !messageTexts(content).every(isBlank));
+  const kept = withoutEmptyAnswers(messages);
   const last = kept.findLast(({ role }) => role !== 'system');
   return kept.map((message) =>
     message.role === 'assistant'

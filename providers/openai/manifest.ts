@@ -5,6 +5,8 @@ export const OPENAI = {
   label: 'OpenAI',
   baseUrl: 'https://api.openai.com/v1',
   priceList: 'openai',
+  model: 'gpt-4o',
+  takes: { temperature: [0, 2], lastMessage: 'any' },
   certainKeys: ['sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{16}', 'sk-[A-Za-z0-9]{40}'],
   keys: {
     form: { begins: ['sk-'] },

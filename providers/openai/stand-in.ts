@@ -1,37 +1,11 @@
 /** Chat Completions as api.openai.com speaks it. */
-import { z } from 'zod';
+import { askOf, bearerOf, chatAnswer, readChatRequest } from '../stand-in/chat-completions.ts';
 import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
-
-const content = z.union([
-  z.string().transform((text) => [text]),
-  z.array(z.looseObject({ type: z.literal('text'), text: z.string() }).transform(({ text }) => text)),
-]);
-const requestForm = z.looseObject({
-  model: z.string().min(1),
-  messages: z.array(z.looseObject({ role: z.string(), content })).min(1),
-  max_tokens: z.int().nullish(),
-  max_completion_tokens: z.int().nullish(),
-  temperature: z.number().nullish(),
-  stop: z
-    .union([z.string().transform((one) => [one]), z.array(z.string())])
-    .nullish()
-    .transform((stop) => stop ?? []),
-});
-
-const FINISH_REASONS = {
-  stop: 'stop',
-  stop_sequence: 'stop',
-  length: 'length',
-  content_filter: 'content_filter',
-  other: 'tool_calls',
-} as const;
 
 const ERRORS: Readonly<Record<number, { type: string; code: string | null }>> = {
   404: { type: 'invalid_request_error', code: 'model_not_found' },
   429: { type: 'requests', code: 'rate_limit_exceeded' },
 };
-
-const bearer = (value: string | undefined): string => /^Bearer (\S+)$/.exec(value ?? '')?.[1] ?? '';
 
 /** OpenAI's own way of hiding a key, which shows its ends. */
 const masked = (key: string): string => `${key.slice(0, 8)}${'*'.repeat(Math.max(key.length - 12, 3))}${key.slice(-4)}`;
@@ -47,7 +21,6 @@ const demands: Demands = {
   ownModels: /^ft:/,
   limits: [
     { models: /^(?:o[134]|gpt-5)(?:-(?:mini|nano|pro))?(?:-\d{4}-\d\d-\d\d)?$/, temperature: [1, 1] },
-    { models: /./, temperature: [0, 2] },
     { models: /^gpt-4o(?:-mini)?(?:-2024-(?:07-18|08-06|11-20))?$/, maxTokens: 16_384 },
     { models: /^gpt-4\.1/, maxTokens: 32_768 },
     { models: /^gpt-(?:3\.5|4-turbo)/, maxTokens: 4_096 },
@@ -66,52 +39,10 @@ export const openaiWire: Wire = {
   provider: 'openai',
   path: /^\/chat\/completions$/,
   demands,
-  keyOf: (headers) => bearer(headers.authorization),
-
-  readAsk: (body) => {
-    const request = requestForm.safeParse(body).data;
-    if (request === undefined) throw new Refusal(400, 'Invalid request: it needs a model and messages of text.');
-    const { model, messages, stop } = request;
-    return {
-      model,
-      texts: messages.flatMap((message) => message.content),
-      prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
-      maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
-      temperature: request.temperature ?? null,
-      stop,
-    };
-  },
-
-  answer: ({ id, model, text, finish, tokens }) => {
-    const input = tokens.input + tokens.cached + tokens.cacheWritten;
-    return reply(200, id, {
-      id: `chatcmpl-${id}`,
-      object: 'chat.completion',
-      created: Math.floor(Date.now() / 1000),
-      model,
-      choices: [
-        {
-          index: 0,
-          message: { role: 'assistant', content: text, refusal: null, annotations: [] },
-          logprobs: null,
-          finish_reason: FINISH_REASONS[finish],
-        },
-      ],
-      usage: {
-        prompt_tokens: input,
-        completion_tokens: tokens.output,
-        total_tokens: input + tokens.output,
-        prompt_tokens_details: {
-          cached_tokens: tokens.cached,
-          cache_write_tokens: tokens.cacheWritten,
-          audio_tokens: 0,
-        },
-        completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
-      },
-      service_tier: 'default',
-      system_fingerprint: 'fp_sandbox',
-    });
-  },
+  keyOf: bearerOf,
+  readAsk: (body) => askOf(readChatRequest(body)),
+  answer: (answer) =>
+    reply(200, answer.id, { ...chatAnswer(answer), service_tier: 'default', system_fingerprint: 'fp_sandbox' }),
 
   error: (trouble, id) => {
     if (trouble.kind === 'bad_key') {

@@ -31,7 +31,9 @@ export type Trouble =
   | { kind: 'bad_key'; key: string }
   | { kind: 'quota' };
 
-export type Reply = { status: number; headers: Record<string, string>; body: Record<string, unknown> };
+export type Reply = { status: number; headers: Record<string, string>; body: object };
+/** An answer, of which a failing one may leave parts out. */
+export type Whole = Reply & { body: Record<string, unknown> };
 
 /** Thrown by `readAsk` where the provider would refuse the request. */
 export class Refusal extends Error {
@@ -68,7 +70,7 @@ export type Wire = {
   /** The credential as sent, '' where none was sent in the right form. */
   keyOf(headers: IncomingHttpHeaders): string;
   readAsk(body: unknown, headers: IncomingHttpHeaders, pathModel: string): Ask;
-  answer(answer: Answer): Reply;
+  answer(answer: Answer): Whole;
   error(trouble: Trouble, id: string): Reply;
   demands: Demands;
 };

@@ -49,6 +49,11 @@ export const REQUEST_ERRORS = {
     message:
       'This gateway takes requests over HTTPS only, and this one did not come that way. A key that was sent with it crossed the network in clear: replace it.',
   },
+  unsupported_by_provider: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This provider does not take this field, or not with this value.',
+  },
   model_unpriced: {
     status: 400,
     type: 'invalid_request_error',

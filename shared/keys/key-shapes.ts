@@ -9,9 +9,6 @@ const CERTAIN = [
   ...PROVIDERS.flatMap((provider) => manifestOf(provider).certainKeys),
   'gk_[0-9a-z]{26}_[0-9a-z]{40}',
   'whsec_[A-Za-z0-9+/=]{24}',
-  // Groq's and Google's, which are not among the providers.
-  'gsk_[A-Za-z0-9]{40}',
-  'AIza[A-Za-z0-9_-]{35}',
 ];
 const CERTAIN_KEY = new RegExp(`(?<![A-Za-z0-9])(?:${CERTAIN.join('|')})`);
 
@@ -25,6 +22,7 @@ const RUN = /[A-Za-z0-9+/=_-]{12,}/g;
 const REST = '[^\\s"\'`,;)\\]}\\u3000-\\uffef]*';
 
 const KNOWN: readonly RegExp[] = [
+  new RegExp(`(?<![A-Za-z0-9])(?:${CERTAIN.join('|')})${REST}`, 'g'),
   /\bbearer\s+(?!(?:auth|authentication|authorization|header|keys?|scheme|tokens?)\b)\S+/gi,
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*/g,
   // OpenAI's, Anthropic's and Stripe's keys, by what no name begins with.

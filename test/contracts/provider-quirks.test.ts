@@ -6,7 +6,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { type BedrockAuth, createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import { userManifestOf } from '../../providers/catalogue.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
+import { createCompatibleAdapter } from '../../providers/openai-compatible/adapter.ts';
+import { type Vendor as CompatibleVendor, VENDOR_NAMES, vendorOf } from '../../providers/openai-compatible/vendors.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
@@ -113,6 +116,44 @@ describe('openai', () => {
   test('retry-after-ms is finer than Retry-After and goes before it', async () => {
     answer = json(429, { error: { message: 'No.' } }, { 'retry-after': '1', 'retry-after-ms': '250' });
     expect(await askOpenAI()).toMatchObject({ kind: 'throttled', retryAfterMs: 250 });
+  });
+});
+
+describe('compatible vendors', () => {
+  const askVendor = (vendor: CompatibleVendor, request?: CompletionRequest) =>
+    ask(createCompatibleAdapter(vendor, { baseUrl: server.url }), userManifestOf(vendor).keys.sample, request);
+
+  test('what Mistral finds wrong with a field is told with the field', async () => {
+    const detail = [{ type: 'extra_forbidden', loc: ['body', 'max_completion_tokens'], msg: 'Extra inputs', input: 1 }];
+    answer = json(422, {
+      object: 'error',
+      message: { detail },
+      type: 'invalid_request_error',
+      param: null,
+      code: null,
+    });
+    expect(await askVendor('mistral')).toMatchObject({
+      code: 'provider_rejected_request',
+      detail: 'body.max_completion_tokens: Extra inputs',
+    });
+  });
+
+  test('an answer that ends with Mistral’s context was too long', async () => {
+    answer = json(200, { choices: [{ finish_reason: 'model_length', message: { content: 'Hi.' } }] });
+    expect(await askVendor('mistral')).toMatchObject({ kind: 'completed', result: { finish_reason: 'length' } });
+  });
+
+  test.each(VENDOR_NAMES)('%s is blamed for no error in the form of another', async (vendor) => {
+    const forms = {
+      openai: { error: { message: 'No.', type: 'error', code: null } },
+      google: [{ error: { code: 400, message: 'No.', status: 'INVALID_ARGUMENT' } }],
+      mistral: { object: 'error', message: 'No.', type: 'error', code: null },
+    };
+    for (const [form, body] of Object.entries(forms)) {
+      answer = json(400, body);
+      const expected = form === vendorOf(vendor).errors ? 'provider_rejected_request' : 'provider_unavailable';
+      expect([form, await askVendor(vendor)]).toEqual([form, expect.objectContaining({ code: expected })]);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** What an answer says of its tokens and of the terms it was served on, through the real SDKs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import { type Vendor as CompatibleVendor, VENDOR_NAMES, vendorOf } from '../../providers/openai-compatible/vendors.ts';
 import type { TokenUsage } from '../../shared/domain/completion.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { VENDORS } from './vendors.ts';
@@ -152,6 +153,42 @@ const CASES: Record<string, Case[]> = {
   ],
 };
 
+/** Of all vendors that speak as OpenAI does, by the tiers that each has. */
+const compatibleCases = (vendor: CompatibleVendor): Case[] => {
+  const { listedTiers } = vendorOf(vendor);
+  return [
+    ...[null, ...listedTiers].map((service_tier): Case => [`the tier ${service_tier}`, {}, { service_tier }, plain]),
+    ['another tier', {}, { service_tier: 'a tier that nobody has' }, offList],
+    ['sound that was heard', { prompt_tokens_details: { audio_tokens: 1 } }, {}, offList],
+    ['a cached part', { prompt_tokens_details: { cached_tokens: 1 } }, {}, { ...plain, cachedInputTokens: 1 }],
+    ['reasoning in the total alone', { total_tokens: 8 }, {}, { ...plain, outputTokens: 7 }],
+    ['a total that is too small', { total_tokens: 1 }, {}, plain],
+    ['no total', { total_tokens: undefined }, {}, plain],
+    ['output without a figure', { completion_tokens: null }, {}, { ...plain, outputTokens: null }],
+    ['input without a figure', { prompt_tokens: undefined }, {}, { ...plain, inputTokens: null }],
+    ['a total of -1', { total_tokens: -1 }, {}, plain],
+    ['an answer in parts', {}, inParts, plain],
+  ];
+};
+const inParts: Fields = {
+  choices: [
+    {
+      finish_reason: 'stop',
+      message: {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: [] },
+          { type: 'text', text: 'Hi.' },
+        ],
+      },
+    },
+  ],
+};
+const ALL_CASES: Record<string, Case[]> = {
+  ...CASES,
+  ...Object.fromEntries(VENDOR_NAMES.map((vendor) => [vendor, compatibleCases(vendor)])),
+};
+
 describe.each(VENDORS)('$provider', (vendor) => {
   let body: unknown;
   let server: RawServer;
@@ -165,7 +202,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
     await server.close();
   });
 
-  test.each(CASES[vendor.provider] ?? [])('%s', async (_, usage, beside, expected) => {
+  test.each(ALL_CASES[vendor.provider] ?? [])('%s', async (_, usage, beside, expected) => {
     const whole = vendor.answerBody('Hi.');
     body = { ...whole, ...beside, usage: { ...(whole.usage as Fields), ...usage } };
     const outcome = await adapter.complete({
@@ -188,7 +225,7 @@ const FIGURES: Record<string, [string, string]> = {
 };
 
 describe.each(VENDORS)('$provider: beside a text', (vendor) => {
-  const [input = '', output = ''] = FIGURES[vendor.provider] ?? [];
+  const [input = '', output = ''] = FIGURES[vendor.provider] ?? FIGURES.openai ?? [];
   test.each([
     [0, 0, null],
     [0, 2, { ...plain, inputTokens: null }],
@@ -213,5 +250,5 @@ describe.each(VENDORS)('$provider: beside a text', (vendor) => {
 });
 
 test('every provider has its cases', () => {
-  expect(Object.keys(CASES)).toEqual(VENDORS.map(({ provider }) => provider));
+  expect(Object.keys(ALL_CASES)).toEqual(VENDORS.map(({ provider }) => provider));
 });

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { manifestOf, PROVIDERS, type Provider } from '../../providers/catalogue.ts';
+import { VENDOR_NAMES } from '../../providers/openai-compatible/vendors.ts';
 import { createProviders } from '../../providers/registry.ts';
 import { parseDirectives } from '../../sandbox/directives.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/server.ts';
@@ -88,20 +90,20 @@ describe('what a real provider refuses', () => {
       'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2',
     ],
   } as const;
-  const KEYS = { openai: 'sk-user-sample-key', anthropic: 'sk-ant-user-sample-key', bedrock: null } as const;
-  const PROVIDERS = ['openai', 'anthropic', 'bedrock'] as const;
-  type Named = (typeof PROVIDERS)[number];
+  const modelsOf = (provider: Provider): readonly string[] =>
+    provider in MODELS ? MODELS[provider as keyof typeof MODELS] : [manifestOf(provider).model];
 
   /** Through the gateway's own adapters, as a newcomer's request goes. */
-  const complete = async (sandbox: Sandbox, provider: Named, request: Partial<CompletionRequest>) => {
+  const complete = async (sandbox: Sandbox, provider: Provider, request: Partial<CompletionRequest>) => {
     const adapters = createProviders({
       urls: sandbox.providerUrls,
       awsRegion: 'us-east-1',
       bedrockAuth: { kind: 'access_key', accessKeyId: 'AKIASANDBOX', secretAccessKey: new Secret('secret') },
     });
-    const key = KEYS[provider];
+    const manifest = manifestOf(provider);
+    const key = manifest.account === 'user' ? manifest.keys.sample : null;
     const outcome = await adapters[provider].complete({
-      request: { model: MODELS[provider][0], messages: [{ role: 'user', content: 'Hello.' }], ...request },
+      request: { model: modelsOf(provider)[0] ?? '', messages: [{ role: 'user', content: 'Hello.' }], ...request },
       userKey: key === null ? null : new Secret(key),
       traceparent: null,
       timeoutMs: 10_000,
@@ -119,7 +121,7 @@ describe('what a real provider refuses', () => {
 
   test.each(PROVIDERS)('%s has its own models, and those that tests make up', async (provider) => {
     const sandbox = await start();
-    for (const model of [...MODELS[provider], 'model-1']) {
+    for (const model of [...modelsOf(provider), 'model-1']) {
       expect(await complete(sandbox, provider, { model }), model).toMatchObject({ kind: 'completed' });
     }
   });
@@ -128,9 +130,10 @@ describe('what a real provider refuses', () => {
     ['openai', 404, 'does not exist or you do not have access to it'],
     ['anthropic', 404, 'model: '],
     ['bedrock', 400, 'The provided model identifier is invalid.'],
+    ...VENDOR_NAMES.map((vendor) => [vendor, 404, 'does not exist'] as const),
   ] as const)('%s refuses others with %i, in its own words', async (provider, status, words) => {
     const sandbox = await start();
-    const others = PROVIDERS.filter((other) => other !== provider).flatMap((other) => MODELS[other].slice(0, 2));
+    const others = PROVIDERS.filter((other) => other !== provider).flatMap((other) => modelsOf(other).slice(0, 2));
     for (const model of [
       'gpt-4o-in-my-dreams',
       'constructor',
@@ -140,13 +143,15 @@ describe('what a real provider refuses', () => {
     }
   });
 
-  test.each([
+  test.each<[Provider, Partial<CompletionRequest>, string]>([
     ['openai', { model: 'gpt-5-mini', temperature: 0.5 }, "'temperature' does not support 0.5 with this model"],
     ['openai', { model: 'gpt-4o', max_tokens: 16_385 }, 'supports at most 16384 completion tokens'],
     ['anthropic', { temperature: 1.5 }, 'temperature: range: 0..1'],
     ['anthropic', { model: 'claude-3-haiku-20240307', max_tokens: 4_097 }, 'max_tokens: 4097 > 4096'],
     ['bedrock', { temperature: 1.1 }, 'Member must have value less than or equal to 1'],
-  ] as const)('%s refuses %o', async (provider, request, words) => {
+    ['mistral', { temperature: 1.6 }, 'is not between 0 and 1.5'],
+    ['mistral', { messages: [{ role: 'assistant', content: 'So' }] }, 'Expected last role User'],
+  ])('%s refuses %o', async (provider, request, words) => {
     expect(await complete(await start(), provider, request)).toMatchObject(refused(400, words));
   });
 
@@ -155,6 +160,9 @@ describe('what a real provider refuses', () => {
     ['openai', { model: 'gpt-5-mini', temperature: 1 }],
     ['anthropic', { temperature: 1, max_tokens: 64_000 }],
     ['bedrock', { temperature: 1, max_tokens: 1_000 }],
+    ['mistral', { temperature: 1.5, max_tokens: 1_000 }],
+    ['gemini', { temperature: 2, max_tokens: 1_000 }],
+    ['groq', { temperature: 2, max_tokens: 1_000 }],
   ] as const)('%s takes %o', async (provider, request) => {
     expect(await complete(await start(), provider, request)).toMatchObject({ kind: 'completed' });
   });

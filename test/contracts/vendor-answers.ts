@@ -1,4 +1,4 @@
-/** Errors as the three providers really send them, each with where that can be read, and whom they blame. */
+/** Errors as the providers really send them, each with where that can be read, and whom they blame. */
 import type { Provider } from '../../providers/catalogue.ts';
 
 export type Blamed =
@@ -513,4 +513,119 @@ const EDGE: VendorAnswer = {
   source: 'https://github.com/enricoros/big-AGI/issues/485',
 };
 
-export const VENDOR_ANSWERS = [...OPENAI.map(openai), ...ANTHROPIC.map(anthropic), ...BEDROCK.map(bedrock), EDGE];
+const google = (code: number, status: string, message: string, reason?: string) => ({
+  error: { code, message, status, ...(reason && { details: [{ '@type': 'google.rpc.ErrorInfo', reason }] }) },
+});
+const groq = (message: string, type: string, code: string) => ({ error: { message, type, code } });
+const mistral = (message: unknown, type: string, code: string | null = null) => ({
+  object: 'error',
+  message,
+  type,
+  param: null,
+  code,
+});
+
+const COMPATIBLE: VendorAnswer[] = [
+  {
+    provider: 'gemini',
+    status: 400,
+    body: google(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', 'API_KEY_INVALID'),
+    blamed: 'the key or its account',
+    source: 'https://github.com/cequence-io/openai-scala-client/issues/109',
+  },
+  {
+    provider: 'gemini',
+    status: 400,
+    body: [google(400, 'FAILED_PRECONDITION', 'User location is not supported for the API use.')],
+    blamed: 'the gateway’s network',
+    source: 'https://github.com/FoundationAgents/OpenManus/issues/803',
+  },
+  {
+    provider: 'gemini',
+    status: 429,
+    body: [google(429, 'RESOURCE_EXHAUSTED', 'Resource has been exhausted (e.g. check quota).')],
+    blamed: 'the account’s rate',
+    source: 'https://github.com/n4ze3m/page-assist/issues/406',
+  },
+  {
+    provider: 'gemini',
+    status: 429,
+    body: [google(429, 'RESOURCE_EXHAUSTED', 'Your prepayment credits are depleted.')],
+    blamed: 'the account’s money',
+    source: 'https://github.com/JeffOtano/roni/pull/125',
+  },
+  {
+    provider: 'mistral',
+    status: 401,
+    body: { detail: 'Unauthorized' },
+    blamed: 'the key or its account',
+    source: 'https://github.com/nextcloud/integration_openai/issues/332',
+  },
+  {
+    provider: 'mistral',
+    status: 401,
+    body: { message: 'Unauthorized', request_id: '933f233947ff6d346065bb297e4a4d56' },
+    blamed: 'the key or its account',
+    source: 'https://github.com/coolcline/CoolCline/issues/36',
+  },
+  {
+    provider: 'mistral',
+    status: 429,
+    body: { ...mistral('Rate limit exceeded', 'rate_limited', '1300'), raw_status_code: 429 },
+    blamed: 'the account’s rate',
+    source: 'https://github.com/raycast/extensions/issues/31107',
+  },
+  {
+    provider: 'mistral',
+    status: 429,
+    body: mistral('Service tier capacity exceeded for this model.', 'invalid_request_error'),
+    blamed: 'the provider’s load',
+    source: 'https://github.com/continuedev/continue/issues/6185',
+  },
+  {
+    provider: 'mistral',
+    status: 400,
+    body: mistral(
+      'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant',
+      'invalid_request_error',
+    ),
+    blamed: 'the request',
+    source: 'https://github.com/huggingface/smolagents/issues/757',
+  },
+  {
+    provider: 'groq',
+    status: 401,
+    body: groq('Invalid API Key', 'invalid_request_error', 'invalid_api_key'),
+    blamed: 'the key or its account',
+    source: 'https://github.com/ag5826000/resume-commentor/issues/4',
+  },
+  {
+    provider: 'groq',
+    status: 413,
+    body: groq('Request too large for model `llama-3.1-8b-instant`: Limit 6000.', 'tokens', 'rate_limit_exceeded'),
+    blamed: 'the request',
+    source: 'https://github.com/HunorLaczko/ha-groq-cloud-api/issues/27',
+  },
+  {
+    provider: 'groq',
+    status: 400,
+    body: groq('API access is blocked.', 'invalid_request_error', 'blocked_api_access'),
+    blamed: 'the account’s money',
+    source: 'https://console.groq.com/docs/spend-limits',
+  },
+  {
+    provider: 'groq',
+    status: 498,
+    body: groq('Flex capacity is exceeded.', 'invalid_request_error', 'capacity_exceeded'),
+    blamed: 'the provider’s load',
+    source: 'https://console.groq.com/docs/flex-processing',
+  },
+];
+
+export const VENDOR_ANSWERS = [
+  ...OPENAI.map(openai),
+  ...ANTHROPIC.map(anthropic),
+  ...BEDROCK.map(bedrock),
+  EDGE,
+  ...COMPATIBLE,
+];

@@ -1,10 +1,17 @@
-/** The three providers, each as the contract suite needs it. */
+/** Every provider as the contract suite needs it. */
 import { randomBytes } from 'node:crypto';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
 import { createOpenAIAdapter } from '../../providers/openai/adapter.ts';
+import { createCompatibleAdapter } from '../../providers/openai-compatible/adapter.ts';
+import {
+  type Vendor as CompatibleVendor,
+  VENDOR_NAMES,
+  type VendorManifest,
+  vendorOf,
+} from '../../providers/openai-compatible/vendors.ts';
 import type { CredentialKind } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 
@@ -65,6 +72,15 @@ export const fullRequest = {
   stop: ['END'],
 };
 
+const openaiBody = {
+  model: 'model-1',
+  messages: fullRequest.messages,
+  max_completion_tokens: 20,
+  temperature: 0.5,
+  top_p: 0.9,
+  stop: ['END'],
+};
+
 const openai: Vendor = {
   provider: 'openai',
   credential: 'user',
@@ -83,14 +99,7 @@ const openai: Vendor = {
   }),
   plainErrorBody: (message) => ({ error: { message, type: 'error', param: null, code: null } }),
   plainErrorHeaders: {},
-  fullBody: {
-    model: 'model-1',
-    messages: fullRequest.messages,
-    max_completion_tokens: 20,
-    temperature: 0.5,
-    top_p: 0.9,
-    stop: ['END'],
-  },
+  fullBody: openaiBody,
   environment: {
     OPENAI_BASE_URL: 'TRAP/v1',
     OPENAI_API_KEY: 'sk-of-someone-else',
@@ -186,4 +195,32 @@ const bedrock: Vendor = {
   },
 };
 
-export const VENDORS = [openai, anthropic, bedrock];
+type ErrorForm = Pick<Vendor, 'errorBody' | 'plainErrorBody'>;
+const googleError = (status: string) => (message: string) => [{ error: { code: 400, message, status } }];
+const mistralError = (type: string) => (message: string) => ({
+  object: 'error',
+  message,
+  type,
+  param: null,
+  code: null,
+});
+const ERROR_FORMS: Record<VendorManifest['errors'], ErrorForm> = {
+  openai,
+  google: { errorBody: googleError('INVALID_ARGUMENT'), plainErrorBody: googleError('UNKNOWN') },
+  mistral: { errorBody: mistralError('invalid_request_error'), plainErrorBody: mistralError('error') },
+};
+
+const compatible = (provider: CompatibleVendor): Vendor => {
+  const { baseUrl, maxTokens, errors } = vendorOf(provider);
+  const { max_completion_tokens, ...fullBody } = openaiBody;
+  return {
+    ...openai,
+    ...ERROR_FORMS[errors],
+    provider,
+    open: (url) => createCompatibleAdapter(provider, { baseUrl: url }),
+    basePath: new URL(baseUrl).pathname,
+    fullBody: { ...fullBody, [maxTokens]: max_completion_tokens },
+  };
+};
+
+export const VENDORS = [openai, anthropic, bedrock, ...VENDOR_NAMES.map(compatible)];

@@ -1,6 +1,7 @@
 /** Requests to the calls of the OpenAPI document, as it says or nearly; in many of them a secret stands where it belongs, or where it does not. */
 import fc from 'fast-check';
 import type { Document, DocumentOperation } from '../../api/operations/openapi/document.ts';
+import { USER_PROVIDERS, userManifestOf } from '../../providers/catalogue.ts';
 import { ADMIN_TOKEN } from '../support/clients/operator.ts';
 import { KEYS } from '../support/processes/gateway.ts';
 import { anything, createValues, WEBHOOK_URL } from './values.ts';
@@ -157,8 +158,10 @@ const requestOf = (
     });
 };
 
-const userKeyWith = (provider: string | undefined, secret: string): string =>
-  provider === 'anthropic' ? `sk-ant-api03-${secret}` : `sk-proj-${secret}`;
+const userKeyWith = (provider: string | undefined, secret: string): string => {
+  const { form } = userManifestOf(USER_PROVIDERS.find((name) => name === provider) ?? 'openai').keys;
+  return 'whole' in form ? secret.padEnd(32, '0').slice(0, 32) : `${form.begins[0]}${secret}`;
+};
 
 type Credential = (secret: string) => Record<string, string>;
 

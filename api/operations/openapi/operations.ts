@@ -72,6 +72,7 @@ export const OPERATIONS = {
         'result_expired',
         'idempotency_mismatch',
         'model_unpriced',
+        'unsupported_by_provider',
         'budget_exceeded',
         'too_many_queued',
         'too_many_stored_bytes',
@@ -218,6 +219,7 @@ export const OPERATIONS = {
       },
       errors: [
         'model_unpriced',
+        'unsupported_by_provider',
         ...USER_KEY_ERRORS,
         'model_not_allowed',
         'conflict',

@@ -323,7 +323,8 @@ describe('a body is accepted with', () => {
         model: `a${'b'.repeat(127)}`,
         messages: Array.from({ length: 1_000 }, (_, at) => ({ role: at === 999 ? 'user' : 'assistant', content: 'a' })),
         max_tokens: 1_000_000,
-        temperature: 2,
+        // The most that the platform's provider takes; others take 2.
+        temperature: 1,
         top_p: 1,
         stop: Array.from({ length: 4 }, () => 'a'.repeat(256)),
         metadata: Object.fromEntries(

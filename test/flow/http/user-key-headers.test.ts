@@ -14,13 +14,13 @@ const REQUIRED: Refusal = {
   status: 400,
   code: 'user_provider_required',
   param: 'X-User-Provider',
-  message: /openai or anthropic/,
+  message: /openai, anthropic, gemini, mistral or groq/,
 };
 const UNKNOWN: Refusal = {
   status: 400,
   code: 'user_provider_unknown',
   param: 'X-User-Provider',
-  message: /openai or anthropic/,
+  message: /openai, anthropic, gemini, mistral or groq/,
 };
 const NO_KEY: Refusal = { status: 400, code: 'user_key_required', param: 'X-User-API-Key', message: /leave both out/ };
 const malformed = (message: RegExp): Refusal => ({
@@ -44,7 +44,7 @@ const WRONG: [string, string[], Refusal][] = [
   ['the platform’s own provider', [key(OPENAI), provider('bedrock')], UNKNOWN],
   ['a provider in upper case', [key(OPENAI), provider('OpenAI')], UNKNOWN],
   ['a hostile provider', [key(OPENAI), provider('__proto__')], UNKNOWN],
-  ['an unknown provider without key', [provider('mistral')], UNKNOWN],
+  ['an unknown provider without key', [provider('cohere')], UNKNOWN],
   ['the key as provider', [key(OPENAI), provider(OPENAI)], UNKNOWN],
   ['the provider twice', [key(OPENAI), provider('openai'), provider('openai')], UNKNOWN],
   ['two providers', [key(OPENAI), provider('openai'), provider('anthropic')], UNKNOWN],

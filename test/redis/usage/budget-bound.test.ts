@@ -46,7 +46,7 @@ const offer = async (request: CompletionRequest, budgetUsd: number) => {
     allowedModels: null,
   };
   const account = { provider: 'openai', credential: 'user', fingerprint: 'f' } as const;
-  const estimated = estimateJob(request, { account, caller, param: 'model' });
+  const estimated = estimateJob(request, { account, caller, place: '' });
   return engine.offer('acme', { ...account, limits: caller.limits, sealedKey: 'sealed', ...estimated });
 };
 

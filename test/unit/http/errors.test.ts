@@ -14,6 +14,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   user_key_malformed: [400, 'invalid_request_error'],
   https_required: [400, 'invalid_request_error'],
   webhook_url_refused: [400, 'invalid_request_error'],
+  unsupported_by_provider: [400, 'invalid_request_error'],
   model_unpriced: [400, 'invalid_request_error'],
   missing_api_key: [401, 'authentication_error'],
   invalid_api_key: [401, 'authentication_error'],

@@ -19,6 +19,7 @@ describe('a text holds a key', () => {
     `whsec_${tail}`,
     `gsk_${tail}${tail}`,
     `AIza${tail}${tail.slice(0, 11)}`,
+    `AQ.${tail}${tail.slice(0, 16)}`,
     'AKIAIOSFODNN7EXAMPLE',
     `ABSK${tail}${tail}`,
   ];

@@ -38,6 +38,10 @@ test.each([
   ['anthropic', ANTHROPIC],
   ['anthropic', `sk-ant-${TAIL}`],
   ['anthropic', 'sk-ant-user-anthropic-key'],
+  ['gemini', `AQ.${TAIL}`],
+  ['gemini', `AIza${TAIL}`],
+  ['groq', `gsk_${TAIL}`],
+  ['mistral', `${TAIL}${TAIL}`],
   // What makes a key one of another kind stands at its beginning.
   ['openai', `sk-proj-sk-admin-${TAIL}`],
   ['openai', `sk-proj-sk-ant-admin-sk-ant-oat01-${TAIL}`],
@@ -65,7 +69,7 @@ describe('a request that tried to bring a key is never taken for one that did no
     ['user_provider_unknown', 'X-User-Provider', { key: OPENAI, provider: ' openai' }],
     ['user_provider_unknown', 'X-User-Provider', { key: OPENAI, provider: 'openai, openai' }],
     ['user_provider_unknown', 'X-User-Provider', { key: OPENAI, provider: '__proto__' }],
-    ['user_provider_unknown', 'X-User-Provider', { key: undefined, provider: 'mistral' }],
+    ['user_provider_unknown', 'X-User-Provider', { key: undefined, provider: 'cohere' }],
     ['user_key_required', 'X-User-API-Key', { key: undefined, provider: 'openai' }],
     ['user_key_required', 'X-User-API-Key', { key: undefined, provider: 'anthropic' }],
     ['user_key_malformed', 'X-User-API-Key', { key: '', provider: 'openai' }],
@@ -130,6 +134,21 @@ describe('a key that cannot call models is refused with what to create instead:'
 test('a key of the other provider is refused by name', () => {
   expect(refusal({ key: ANTHROPIC, provider: 'openai' }).message).toMatch(/form of an Anthropic key.*is openai/);
   expect(refusal({ key: OPENAI, provider: 'anthropic' }).message).toMatch(/form of an OpenAI key.*is anthropic/);
+});
+
+test.each([
+  ['mistral', OPENAI, /form of an OpenAI key, but X-User-Provider is mistral/],
+  ['mistral', `gsk_${TAIL}`, /form of a Groq key/],
+  ['mistral', `AIza${TAIL}${TAIL}`, /form of a Google Gemini key/],
+  ['mistral', `AQ.${TAIL}`, /form of a Google Gemini key/],
+  ['mistral', TAIL, /form of a Mistral key: send exactly one, which has 32 letters and digits\.$/],
+  ['mistral', `${TAIL}_${TAIL.slice(1)}`, /form of a Mistral key: send/],
+  ['openai', `${TAIL}${TAIL}`, /form of an OpenAI key: send exactly one, which begins with sk-/],
+  ['groq', `${TAIL}${TAIL}`, /form of a Groq key: send exactly one, which begins with gsk_/],
+  ['gemini', `AQ.${TAIL}.${TAIL}`, /which begins with AQ\. or AIza and has/],
+  ['gemini', `sk-ant-admin01-${TAIL}`, /Anthropic admin key/],
+])('%s: a key that is certainly another’s, or nobody’s, is refused: %s', (provider, key, message) => {
+  expect(refusal({ key, provider }).message).toMatch(message);
 });
 
 describe('in sandbox mode', () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PROVIDERS, perProvider, urlVariable } from '../../../providers/catalogue.ts';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import {
   type Config,
@@ -61,6 +62,9 @@ test('nothing set is a configuration: the sandbox on this machine, with the demo
         openai: 'http://127.0.0.1:4010/openai/v1',
         anthropic: 'http://127.0.0.1:4010/anthropic',
         bedrock: 'http://127.0.0.1:4010/bedrock',
+        gemini: 'http://127.0.0.1:4010/gemini/v1beta/openai',
+        mistral: 'http://127.0.0.1:4010/mistral/v1',
+        groq: 'http://127.0.0.1:4010/groq/openai/v1',
       },
       bedrockAuth: { kind: 'access_key', accessKeyId: 'sandbox' },
     },
@@ -124,8 +128,9 @@ describe('a number is refused outside its limits, by a sentence that names it, b
   const NO_NUMBERS = new Set([
     ...['NODE_ENV', 'HOST', 'REDIS_URL', 'REDIS_ALLOW_INSECURE', 'EPHEMERAL_REDIS_URL', 'DATA_DIR', 'ALIVE_FILE'],
     ...['SANDBOX', 'SANDBOX_URL', 'PLATFORM_API_KEYS', 'ADMIN_TOKEN', 'TRUSTED_PROXIES', 'KEY_PEPPERS', 'KMS_KEY_ID'],
-    ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'PROVIDER_OPENAI_URL', 'AWS_REGION'],
-    ...['PROVIDER_ANTHROPIC_URL', 'PROVIDER_BEDROCK_URL', 'BEDROCK_MODEL_ID', 'PRICE_FILE', 'WEBHOOK_ALLOW_PRIVATE'],
+    ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'AWS_REGION'],
+    ...PROVIDERS.map(urlVariable),
+    ...['BEDROCK_MODEL_ID', 'PRICE_FILE', 'WEBHOOK_ALLOW_PRIVATE'],
     ...['BEDROCK_MODELS'],
     ...[
       'AUDIT_ANCHOR_FILE',
@@ -347,7 +352,7 @@ describe('in production', () => {
       sandbox: false,
       http: { host: '0.0.0.0' },
       platformKeys: [],
-      providers: { urls: { openai: null, anthropic: null, bedrock: null }, bedrockAuth: { kind: 'default_chain' } },
+      providers: { urls: perProvider(() => null), bedrockAuth: { kind: 'default_chain' } },
     });
   });
   test('the sandbox is refused', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { PROVIDERS, urlVariable } from '../../../providers/catalogue.ts';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable/bits.ts';
 import { type Environment, loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
@@ -433,7 +434,9 @@ describe('every variable that takes a URL', () => {
     return isForm('https://host.example') && !isForm('host.example') && !EXEMPT.includes(name);
   });
   test('is known', () => {
-    expect(names).toEqual(expect.arrayContaining(['PROVIDER_OPENAI_URL', 'KMS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']));
+    expect(names).toEqual(
+      expect.arrayContaining([...PROVIDERS.map(urlVariable), 'KMS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']),
+    );
   });
   test.each(names)('%s crosses networks over TLS only', (name) => {
     for (const host of [

@@ -5,22 +5,14 @@ import { describe, expect, test } from 'vitest';
 import {
   manifestOf,
   PROVIDERS,
-  type Provider,
   sandboxPath,
   USER_PROVIDERS,
   urlVariable,
   userManifestOf,
 } from '../../../providers/catalogue.ts';
-import type { UserManifest } from '../../../providers/manifest.ts';
+import type { KeyForm, UserManifest } from '../../../providers/manifest.ts';
 import { OPENAI } from '../../../providers/openai/manifest.ts';
 import { checkUserKey } from '../../../shared/keys/user/user-key.ts';
-
-/** A model that each price list has. */
-const PRICED = {
-  openai: 'gpt-4o',
-  anthropic: 'claude-sonnet-4-5',
-  bedrock: 'amazon.nova-lite-v1:0',
-} as const satisfies Record<Provider, string>;
 
 describe.each(PROVIDERS)('%s', (provider) => {
   const manifest = manifestOf(provider);
@@ -31,9 +23,9 @@ describe.each(PROVIDERS)('%s', (provider) => {
     expect(sandboxPath(provider)).toMatch(new RegExp(`^/${provider}(?:/[a-z0-9]+)*$`));
   });
 
-  test('names a price list that exists', () => {
+  test('names a price list that has its model', () => {
     const usage = { input_tokens: 1, output_tokens: 1 };
-    expect(calcPrice(usage, PRICED[provider], { providerId: manifest.priceList })?.total_price).toBeGreaterThan(0);
+    expect(calcPrice(usage, manifest.model, { providerId: manifest.priceList })?.total_price).toBeGreaterThan(0);
   });
 
   test('links to pages over HTTPS, as its base URL does', () => {
@@ -78,8 +70,30 @@ test('a manifest that lacks a field does not compile', () => {
   const two: UserManifest = keyless;
   // @ts-expect-error without links
   const three: UserManifest = unlinked;
-  expect([one, two, three].map((row) => Object.keys(row).length)).toEqual([6, 6, 6]);
+  expect([one, two, three].map((row) => Object.keys(row).length)).toEqual([8, 8, 8]);
   expect([priceList, keys, links]).not.toContain(undefined);
+});
+
+test('the README lists every provider that users bring keys for, with the form of its keys and where they are made', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const [, table = ''] = /^\| provider +\| name .*\n\|[- |]+\n((?:\|.*\n)+)/m.exec(readme) ?? [];
+  const rows = table
+    .trimEnd()
+    .split('\n')
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  const formOf = (form: KeyForm): string =>
+    'whole' in form ? form.inWords : form.begins.map((begins) => `\`${begins}…\``).join(' or ');
+  expect(rows).toEqual(
+    USER_PROVIDERS.map((name) => {
+      const { label, keys, links } = userManifestOf(name);
+      return [`\`${name}\``, label, formOf(keys.form), links.keys];
+    }),
+  );
 });
 
 test('what documents list of providers is what the catalogue lists', () => {

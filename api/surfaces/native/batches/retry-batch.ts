@@ -48,7 +48,7 @@ export const retryBatch = async (
   const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
   const key = idempotencyKey(c);
   const estimated = (line: Line): NewLine => {
-    const { cost, refusal, ...more } = estimateJob(line.request, { account, caller, param: 'model' });
+    const { cost, refusal, ...more } = estimateJob(line.request, { account, caller, place: '' });
     if (refusal !== null) throw refusal;
     return { ...line, ...more, estimateNano: cost?.estimateNano ?? null };
   };

@@ -1,0 +1,193 @@
+/** OpenAI's Chat Completions as everybody speaks it, on users' own keys only. What one speaker alone does comes in as its dialect. */
+import OpenAI from 'openai';
+import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
+import { z } from 'zod';
+import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
+import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
+import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
+import type { ProviderAdapter } from './provider.ts';
+import { partCounts, term, tokenCount } from './reported-usage.ts';
+import { type ErrorRow, type ProviderError, refuseCredential } from './verdict.ts';
+
+/** An error with the status that such an error has, for one that comes inside a 200. */
+export type ChatError = ProviderError & { status: number };
+
+export type ChatDialect = {
+  toBody: (request: CompletionRequest) => ChatCompletionCreateParamsNonStreaming;
+  /** `searched`: whether the web was searched, for all that can be read. */
+  readUsage: (reported: ReportedUsage, searched: boolean) => TokenUsage | null;
+  /** Beside those that all have. */
+  finishReasons: ReadonlyMap<string, FinishReason>;
+  /** Null if a body is no error in the provider's own form. */
+  readError: (body: unknown) => ChatError | null;
+  errors: readonly ErrorRow[];
+};
+
+const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
+  ['stop', 'stop'],
+  ['length', 'length'],
+  ['content_filter', 'content_filter'],
+]);
+
+/** Mistral's reasoning models answer in parts, of which only texts are the answer: https://docs.mistral.ai/capabilities/reasoning/ */
+const parts = z
+  .array(z.looseObject({ type: z.string(), text: z.string().optional() }))
+  .transform((all) => all.map(({ type, text }) => (type === 'text' ? (text ?? '') : '')).join(''));
+
+const message = z.object({
+  // Left out by a filter that cut the answer off.
+  content: z.union([z.string(), parts]).nullish(),
+  refusal: z.string().nullish(),
+  /** Whether the web was searched, for all that can be read. Nothing says how often. */
+  annotations: z
+    .array(z.object({ type: z.string() }))
+    .nullish()
+    .transform((annotations) => annotations?.some(({ type }) => type === 'url_citation') ?? false)
+    .catch(true),
+});
+const answerForm = z.object({
+  error: z.null().optional(),
+  choices: z.tuple(
+    [
+      z
+        .object({ finish_reason: z.string().nullish(), message: message.nullish() })
+        .refine((choice) => choice.message ?? choice.finish_reason),
+    ],
+    z.unknown(),
+  ),
+});
+
+const usageForm = z.object({
+  usage: z.object({
+    prompt_tokens: tokenCount,
+    completion_tokens: tokenCount,
+    total_tokens: tokenCount.optional(),
+    prompt_tokens_details: partCounts,
+    completion_tokens_details: partCounts,
+  }),
+  service_tier: term,
+});
+export type ReportedUsage = z.infer<typeof usageForm>;
+
+/** What all speakers take under the same names. */
+export const chatBody = ({ model, messages, temperature, top_p, stop }: CompletionRequest) =>
+  ({
+    model,
+    messages,
+    ...(temperature !== undefined && { temperature }),
+    ...(top_p !== undefined && { top_p }),
+    ...(stop !== undefined && { stop }),
+  }) satisfies ChatCompletionCreateParamsNonStreaming;
+
+/** OpenAI's own errors have a type or a code, if only null. A number alone is a status, by which somebody on the way speaks. */
+const errorForm = z.object({
+  error: z
+    .object({
+      message: z.string().nullable(),
+      code: z.union([z.string(), z.number()]).nullish(),
+      type: z.string().nullish(),
+    })
+    .refine(({ code, type }) => type !== undefined || (code !== undefined && typeof code !== 'number')),
+});
+
+/** An error in OpenAI's form; `statuses` are those of types. */
+export const readChatError = (body: unknown, statuses: ReadonlyMap<string, number>): ChatError | null => {
+  const said = errorForm.safeParse(body).data?.error;
+  if (said === undefined) return null;
+  const { message: text, code, type = null } = said;
+  return {
+    code: typeof code === 'string' ? code : null,
+    type,
+    text: text ?? '',
+    status: (typeof code === 'number' ? code : statuses.get(type ?? '')) ?? 500,
+  };
+};
+
+const reader =
+  ({ readUsage, finishReasons }: ChatDialect): Dialect['read'] =>
+  (answer) => {
+    const choice = answerForm.safeParse(answer).data?.choices[0];
+    const reported = usageForm.safeParse(answer).data;
+    const usage = reported ? readUsage(reported, choice?.message?.annotations ?? false) : null;
+    if (choice === undefined) return { result: null, usage };
+    const content = choice.message?.content || null;
+    const refusal = choice.message?.refusal || null;
+    const refused = content === null && refusal !== null;
+    const reason = choice.finish_reason ?? '';
+    return {
+      result: {
+        role: 'assistant',
+        content: content ?? refusal ?? '',
+        finish_reason: refused
+          ? 'content_filter'
+          : (FINISH_REASONS.get(reason) ?? finishReasons.get(reason) ?? 'other'),
+      },
+      usage,
+    };
+  };
+
+/** Reads the bodies of refusals, of which the SDK passes on what has OpenAI's form alone. */
+const watchRefusals = (send: typeof fetch) => {
+  let refusal: unknown = null;
+  return {
+    body: (): unknown => refusal,
+    fetch: (async (input, init) => {
+      const answer = await send(input, init);
+      if (!answer.ok) {
+        refusal = await answer
+          .clone()
+          .json()
+          .catch(() => null);
+      }
+      return answer;
+    }) satisfies typeof fetch,
+  };
+};
+
+/** `baseUrl` is all of the URL before `/chat/completions`. */
+export const createChatCompletionsAdapter = (baseUrl: string, dialect: ChatDialect): ProviderAdapter => {
+  const dispatcher = createProviderAgent();
+  const read = reader(dialect);
+  return {
+    complete: async (call) => {
+      const { request, userKey: key, traceparent } = call;
+      if (key === null) return refuseCredential('platform');
+      let refusalBody: () => unknown = () => null;
+      return makeCall(call, {
+        credential: 'user',
+        requestIdHeader: 'x-request-id',
+        read,
+        readError: () => dialect.readError(refusalBody()),
+        readErrorInside: dialect.readError,
+        errors: dialect.errors,
+        send: async (exchange, signal) => {
+          const watched = watchRefusals(
+            createKeyedFetch({
+              dispatcher,
+              key,
+              headersWith: (clear) => ({ authorization: `Bearer ${clear}` }),
+              traceparent,
+              exchange,
+            }),
+          );
+          refusalBody = watched.body;
+          // Everything that the SDK would otherwise look up in the environment is said here.
+          const client = new OpenAI({
+            apiKey: DUMMY_KEY,
+            adminAPIKey: null,
+            organization: null,
+            project: null,
+            webhookSecret: null,
+            baseURL: baseUrl,
+            logLevel: 'off',
+            maxRetries: 0,
+            timeout: SDK_TIMEOUT_MS,
+            fetch: watched.fetch,
+          });
+          return client.chat.completions.create(dialect.toBody(request), { signal });
+        },
+      });
+    },
+    close: () => dispatcher.destroy(),
+  };
+};

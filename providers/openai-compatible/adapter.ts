@@ -1,0 +1,44 @@
+/** Chat Completions of the vendors in the table, each in its own way. */
+import type { CompletionRequest, FinishReason } from '../../shared/domain/completion.ts';
+import { type ChatDialect, chatBody, createChatCompletionsAdapter } from '../call/chat-completions.ts';
+import { withoutEmptyAnswers } from '../call/place-messages.ts';
+import type { ProviderAdapter } from '../call/provider.ts';
+import { isListed, reportedUsage } from '../call/reported-usage.ts';
+import { ERROR_READERS, VENDOR_ERRORS } from './errors.ts';
+import { type Vendor, vendorOf } from './vendors.ts';
+
+/** Mistral's, for an answer that ends with the model's context: https://docs.mistral.ai/api */
+const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([['model_length', 'length']]);
+
+/** Gemini leaves reasoning out of the one figure and has it in the total: https://github.com/Clarifai/clarifai-python/pull/978 */
+const outputTokens = (completion: number | null, prompt: number | null, total: number | null | undefined) =>
+  completion === null || prompt === null || total == null ? completion : Math.max(completion, total - prompt);
+
+const dialectOf = (vendor: Vendor): ChatDialect => {
+  const { maxTokens, errors, listedTiers } = vendorOf(vendor);
+  return {
+    toBody: (request: CompletionRequest) => ({
+      ...chatBody({ ...request, messages: withoutEmptyAnswers(request.messages) }),
+      ...(request.max_tokens !== undefined && { [maxTokens]: request.max_tokens }),
+    }),
+    readUsage: ({ usage, service_tier }, searched) => {
+      const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: ofInput } = usage;
+      return reportedUsage({
+        inputTokens: prompt_tokens,
+        outputTokens: outputTokens(completion_tokens, prompt_tokens, total_tokens),
+        cachedInputTokens: ofInput.of('cached_tokens'),
+        cacheWriteTokens: ofInput.of('cache_write_tokens'),
+        hourCacheWriteTokens: 0,
+        webSearches: 0,
+        listed: isListed(service_tier, ...listedTiers) && ofInput.of('audio_tokens') === 0 && !searched,
+      });
+    },
+    finishReasons: FINISH_REASONS,
+    readError: ERROR_READERS[errors],
+    errors: VENDOR_ERRORS[vendor] ?? [],
+  };
+};
+
+/** `baseUrl` is all of the URL before `/chat/completions`; null is the vendor's own. */
+export const createCompatibleAdapter = (vendor: Vendor, { baseUrl }: { baseUrl: string | null }): ProviderAdapter =>
+  createChatCompletionsAdapter(baseUrl ?? vendorOf(vendor).baseUrl, dialectOf(vendor));
