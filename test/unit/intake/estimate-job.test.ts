@@ -28,8 +28,8 @@ test.each([
   ['mistral', null, { temperature: 1.5 }, null],
   ['groq', null, { messages: [HELLO, { role: 'assistant' as const, content: 'So' }] }, null],
 ] as const)('%s and its %s of %o', (provider, field, more, message) => {
-  const { account } = manifestOf(provider);
-  const of = { provider, credential: account, caller: { limits, allowedModels: ['m'] } };
+  const account = { provider, credential: manifestOf(provider).account };
+  const of = { account, caller: { limits, allowedModels: ['m'] } };
   const request = { model: 'm', messages: [HELLO], ...more } as CompletionRequest;
   for (const place of ['', 'body.'] as const) {
     const { refusal } = estimate(request, { ...of, place });

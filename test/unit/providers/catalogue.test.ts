@@ -1,5 +1,4 @@
 /** What each row of the catalogue promises to all who derive something from it. */
-import { existsSync, readFileSync } from 'node:fs';
 import { calcPrice } from '@pydantic/genai-prices';
 import { describe, expect, test } from 'vitest';
 import {
@@ -13,6 +12,7 @@ import {
 import type { KeyForm, UserManifest } from '../../../providers/manifest.ts';
 import { OPENAI } from '../../../providers/openai/manifest.ts';
 import { checkUserKey } from '../../../shared/keys/user/user-key.ts';
+import { DOCUMENTS, read, tableOf } from '../../support/documents.ts';
 
 describe.each(PROVIDERS)('%s', (provider) => {
   const manifest = manifestOf(provider);
@@ -74,38 +74,31 @@ test('a manifest that lacks a field does not compile', () => {
   expect([priceList, keys, links]).not.toContain(undefined);
 });
 
-test('the README lists every provider that users bring keys for, with the form of its keys and where they are made', () => {
-  const readme = readFileSync('README.md', 'utf8');
-  const [, table = ''] = /^\| provider +\| name .*\n\|[- |]+\n((?:\|.*\n)+)/m.exec(readme) ?? [];
-  const rows = table
-    .trimEnd()
-    .split('\n')
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+test('the documents list every provider that users bring keys for, with the form of its keys and where they are made', () => {
   const formOf = (form: KeyForm): string =>
     'whole' in form ? form.inWords : form.begins.map((begins) => `\`${begins}…\``).join(' or ');
-  expect(rows).toEqual(
+  // A cell that is code as a whole comes without its marks.
+  const bare = (text: string): string => text.replace(/^`([^`]*)`$/, '$1');
+  expect(tableOf('provider', 'name', 'its keys', 'made at')).toEqual(
     USER_PROVIDERS.map((name) => {
       const { label, keys, links } = userManifestOf(name);
-      return [`\`${name}\``, label, formOf(keys.form), links.keys];
+      return [name, label, bare(formOf(keys.form)), links.keys];
     }),
   );
 });
 
 test('what documents list of providers is what the catalogue lists', () => {
-  const readme = readFileSync('README.md', 'utf8');
-  const rowOf = (cell: string): string => readme.split('\n').find((line) => line.startsWith(`| ${cell}`)) ?? '';
   const names = USER_PROVIDERS.map((name) => `\`${name}\``);
-  for (const row of [rowOf('`X-User-Provider`'), readme.match(/^\| 400 .*`user_provider_unknown`.*$/m)?.[0] ?? '']) {
-    expect(row.match(/`[a-z]+`/g)?.filter((name) => PROVIDERS.some((each) => name === `\`${each}\``))).toEqual(names);
+  const texts = DOCUMENTS.map(read).join('\n');
+  const rows = [/^\| `X-User-Provider` .*$/m, /^\| 400 .*`user_provider_unknown`.*$/m].map(
+    (row) => row.exec(texts)?.[0],
+  );
+  for (const row of rows) {
+    expect(row?.match(/`[a-z]+`/g)?.filter((name) => PROVIDERS.some((each) => name === `\`${each}\``))).toEqual(names);
   }
   for (const provider of PROVIDERS) {
-    for (const file of ['README.md', '.env.example', 'docker-compose.yml']) {
-      expect(existsSync(file) && readFileSync(file, 'utf8')).toContain(urlVariable(provider));
+    for (const file of ['docs/reference/configuration.md', '.env.example', 'docker-compose.yml']) {
+      expect(read(file)).toContain(urlVariable(provider));
     }
   }
 });
