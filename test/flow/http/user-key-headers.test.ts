@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
+import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import { expectNothingRan, expectRefusal, HELLO, type Received, type Refusal } from '../../support/clients/refusal.ts';
 import { exchange, request } from '../../support/network/raw.ts';
 import { KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
@@ -14,13 +16,13 @@ const REQUIRED: Refusal = {
   status: 400,
   code: 'user_provider_required',
   param: 'X-User-Provider',
-  message: /openai, anthropic, gemini, mistral or groq/,
+  message: new RegExp(anyOf(USER_PROVIDERS)),
 };
 const UNKNOWN: Refusal = {
   status: 400,
   code: 'user_provider_unknown',
   param: 'X-User-Provider',
-  message: /openai, anthropic, gemini, mistral or groq/,
+  message: new RegExp(anyOf(USER_PROVIDERS)),
 };
 const NO_KEY: Refusal = { status: 400, code: 'user_key_required', param: 'X-User-API-Key', message: /leave both out/ };
 const malformed = (message: RegExp): Refusal => ({
