@@ -123,6 +123,17 @@ describe('compatible vendors', () => {
   const askVendor = (vendor: CompatibleVendor, request?: CompletionRequest) =>
     ask(createCompatibleAdapter(vendor, { baseUrl: server.url }), userManifestOf(vendor).keys.sample, request);
 
+  test.each([
+    ['gemini', 'max_tokens'],
+    ['mistral', 'max_tokens'],
+    ['groq', 'max_completion_tokens'],
+  ] as const)('%s gets the limit of an answer as %s alone', async (vendor, name) => {
+    answer = json(200, { choices: [{ finish_reason: 'stop', message: { content: 'Hi.' } }] });
+    await askVendor(vendor, { ...hello, max_tokens: 5 });
+    const { messages: _messages, ...sent } = JSON.parse(server.received[0]?.body ?? '{}');
+    expect(sent).toEqual({ model: 'model-1', [name]: 5 });
+  });
+
   test('what Mistral finds wrong with a field is told with the field', async () => {
     const detail = [{ type: 'extra_forbidden', loc: ['body', 'max_completion_tokens'], msg: 'Extra inputs', input: 1 }];
     answer = json(422, {
