@@ -74,7 +74,7 @@ export const startApi = async (
   const run = timeScripts(createCommands(redis, functionsRefused(log)), registry);
   const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   const usage = createUsageStore({ run, shards });
-  const queues = createQueues({ redis, shards });
+  const queues = createQueues({ redis, shards, log });
   lifecycle.onStop('queues', queues.close);
 
   const shredding = await openShredding(config.shredding, { lifecycle, log });
@@ -169,7 +169,7 @@ export const startApi = async (
     tenants: createTenantStore({ redis, run, shards, actor: 'operator' }),
     platformKeys,
     work,
-    stopWork: createStopWork({ work, queues, metrics, log }),
+    stopWork: createStopWork({ work, queues, metrics }),
     audit,
     noteLogin: createNoteLogin({ audit, log }),
     scheduler,

@@ -40,12 +40,13 @@ import { noteUsedPeppers } from '../shared/storage/secrets/used-peppers.ts';
 import { createWorkStore } from '../shared/storage/tenants/work-store.ts';
 import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
-import { createRunCompletion } from './attempts/run-completion.ts';
+import { jobAttempts } from './attempts/job-attempts.ts';
 import { createRunningJobs } from './attempts/running-jobs.ts';
-import { createDeliverWebhook } from './deliveries/deliver-webhook.ts';
+import { deliveryAttempts } from './deliveries/delivery-attempts.ts';
 import { createNetwork } from './deliveries/network.ts';
 import { createReadSubject } from './deliveries/read-subject.ts';
 import { createSendWebhook } from './deliveries/send-webhook.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
 import { startQueueWorkers } from './queue/start-workers.ts';
 import { createEndStoppedWork } from './upkeep/end-stopped-work.ts';
 import { forgetLibraries } from './upkeep/forget-libraries.ts';
@@ -111,7 +112,7 @@ export const startWorker = async (
   const attempts = createAttemptStore({ run, retentionMs, abilities: ABILITIES });
   const scheduler = createSchedulerStore({ redis, run, retentionMs, defaultLimits: config.limits });
   const deliveries = createDeliveryStore({ redis, run, shards });
-  const queues = createQueues({ redis, shards });
+  const queues = createQueues({ redis, shards, log });
   lifecycle.onStop('queues', queues.close);
 
   const tracer = createTracer({ endpoint: config.traceEndpoint, process: 'worker', log });
@@ -128,29 +129,32 @@ export const startWorker = async (
   // A message may be lost with its connection: the heartbeat brings the same ids.
   subscribe(news, { shards, channel: 'ABORTS' }, (beginning) => running.abort(beginning, 'cancelled'));
 
-  let claims = 0;
-  const runCompletion = createRunCompletion({
-    attempts,
-    queues,
-    sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
-    providers,
-    prices: createPrices(config.priceFile),
-    running,
-    policy: config.jobs,
-    tracer,
-    metrics,
-    newClaim: () => `${worker}.${++claims}`,
-    now: clock.now,
-    random: Math.random,
-    log,
-  });
-  const workers = startQueueWorkers({ queue: 'completions', redis, shards, slotsAShard, run: runCompletion, log });
+  const sealer = createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding });
+  const prices = createPrices(config.priceFile);
+  let marks = 0;
+  const pipeline = { queues, newMark: () => `${worker}.${++marks}`, log };
+  const runJob = createPipeline(
+    jobAttempts({
+      attempts,
+      sealer,
+      providers,
+      prices,
+      running,
+      policy: config.jobs,
+      tracer,
+      metrics,
+      now: clock.now,
+      random: Math.random,
+      log,
+    }),
+    pipeline,
+  );
+  const workers = startQueueWorkers({ queue: 'completions', redis, shards, slotsAShard, run: runJob, log });
 
   const { allowPrivate, retryScheduleMs } = config.webhooks;
   const stopping = new AbortController();
   // Each delivery under way listens.
   setMaxListeners(0, stopping.signal);
-  let marks = 0;
   const secrets = createWebhookSecretStore({
     redis,
     run,
@@ -161,30 +165,36 @@ export const startWorker = async (
   if (dataKeys.hasOlder) lifecycle.onStop('reseal', resealSecrets({ secrets, log }).stop);
   const forgetting = forgetLibraries({ libraries: createLibraries({ redis, now: clock.now }), log });
   lifecycle.onStop('libraries', forgetting.stop);
-  const deliverWebhook = createDeliverWebhook({
-    deliveries,
-    queues,
-    secrets,
-    readSubject: createReadSubject({
-      jobs: createJobStore({ redis, run, shards, retentionMs }),
-      batches: createBatchStore({ redis, run, shards, retentionMs, ids: createBatchIds({ peppers: config.peppers }) }),
+  const runDelivery = createPipeline(
+    deliveryAttempts({
+      deliveries,
+      secrets,
+      readSubject: createReadSubject({
+        jobs: createJobStore({ redis, run, shards, retentionMs }),
+        batches: createBatchStore({
+          redis,
+          run,
+          shards,
+          retentionMs,
+          ids: createBatchIds({ peppers: config.peppers }),
+        }),
+      }),
+      send: createSendWebhook({ allowPrivate, network: createNetwork({ allowPrivate }), now: clock.now, log }),
+      tracer,
+      metrics,
+      scheduleMs: retryScheduleMs,
+      stopping: stopping.signal,
+      now: clock.now,
+      random: Math.random,
     }),
-    send: createSendWebhook({ allowPrivate, network: createNetwork({ allowPrivate }), now: clock.now, log }),
-    tracer,
-    metrics,
-    scheduleMs: retryScheduleMs,
-    newMark: () => `${worker}.d${++marks}`,
-    stopping: stopping.signal,
-    now: clock.now,
-    random: Math.random,
-    log,
-  });
+    pipeline,
+  );
   const deliverers = startQueueWorkers({
     queue: 'deliveries',
     redis,
     shards,
     slotsAShard: deliverySlotsAShard,
-    run: deliverWebhook,
+    run: runDelivery,
     log,
   });
   const work = createWorkStore({ redis, run, shards, retentionMs });

@@ -1,6 +1,5 @@
 /** The business step behind everything that stops a tenant's work. */
 import type { TenantId } from '../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { ApiMetrics } from '../../shared/process/metrics/api-metrics.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { HANDOFFS_A_PIECE, type WorkStore } from '../../shared/storage/tenants/work-store.ts';
@@ -16,20 +15,17 @@ export const createStopWork =
     work,
     queues,
     metrics,
-    log,
   }: {
     work: Pick<WorkStore, 'carryOut' | 'end'>;
-    queues: Pick<Queues, 'add'>;
+    queues: Pick<Queues, 'handOff'>;
     metrics: Pick<ApiMetrics, 'waitingJobsCancelled'>;
-    log: Log;
   }): StopWork =>
   async (tenant) => {
     await work.carryOut((each) => each === tenant);
     const untilMs = performance.now() + AT_ONCE_MS;
     for await (const { shard, jobs, handoffs } of work.end(tenant, { mostHandoffs: HANDOFFS_A_PIECE })) {
       metrics.waitingJobsCancelled(jobs);
-      // A hand-off that BullMQ does not get now, a worker's upkeep brings.
-      queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+      queues.handOff(shard, handoffs);
       if (performance.now() > untilMs) return;
     }
   };

@@ -5,7 +5,6 @@ import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
 import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
-import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Webhook } from '../../shared/domain/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
@@ -34,7 +33,6 @@ type Needs = {
   estimateJob: EstimateJob;
   config: Pick<Config, 'sandbox' | 'jobs'>;
   now: () => number;
-  log: Log;
 };
 
 export type Submission = {
@@ -68,7 +66,7 @@ const QUEUE_FULL_SECONDS = 5;
 const ROUTE = 'POST /v1/complete';
 
 export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
-  const { jobs, queues, waitingRoom, log } = needs;
+  const { jobs, queues, waitingRoom } = needs;
 
   const accept = async (
     { caller: { limits }, tellRate }: Submission,
@@ -101,10 +99,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         if (answer.view === null) throw new RequestError('result_expired');
         return { view: answer.view, replayed: true, waitedMs: 0 };
       case 'accepted':
-        // The job is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
-        queues
-          .add(answer.shard, answer.handoffs)
-          .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+        queues.handOff(answer.shard, answer.handoffs);
         return { view: answer.view, replayed: false, waitedMs: 0 };
     }
   };

@@ -34,6 +34,7 @@ const FLOORS: readonly Floor[] = [
   },
   { rooms: ['api/operations'], why: 'What describes the surfaces and says how the process does.' },
   { rooms: ['worker/queue'], why: 'BullMQ, and nothing of what is done with a job.' },
+  { rooms: ['worker/pipeline'], why: 'One way from hand-off to settlement, whatever is attempted.' },
   {
     rooms: ['worker/attempts', 'worker/deliveries', 'worker/upkeep'],
     why: 'Three kinds of work that meet in Redis alone.',

@@ -4,7 +4,6 @@ import type { BatchView } from '../../../shared/domain/batch.ts';
 import type { Caller } from '../../../shared/domain/caller.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../../shared/domain/log.ts';
 import type { Traceparent } from '../../../shared/domain/traceparent.ts';
 import type { BatchIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../../shared/keys/digests/request-digest.ts';
@@ -60,7 +59,6 @@ type Needs = {
   requestDigests: RequestDigests;
   config: Pick<Config, 'sandbox' | 'batches'>;
   now: () => number;
-  log: Log;
 };
 
 const IN_PROGRESS_SECONDS = 2;
@@ -74,7 +72,6 @@ export const createAcceptBatch = ({
   requestDigests,
   config,
   now,
-  log,
 }: Needs): AcceptBatch => {
   const publish = async (
     staging: Staging,
@@ -93,10 +90,7 @@ export const createAcceptBatch = ({
       .publish({ ...contents, deadlineMs, sealedKey }, await digest())
       .catch((error: unknown) => Promise.reject(uncertain(error, id)));
     if (answer.kind === 'too_many_queued') throw tooManyQueued(answer.queued, staging.count());
-    // The batch is safe. A hand-off that BullMQ does not get now, a worker's upkeep brings.
-    queues
-      .add(answer.shard, answer.handoffs)
-      .catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+    queues.handOff(answer.shard, answer.handoffs);
     return { view: answer.view, replayed: false };
   };
 

@@ -66,8 +66,8 @@ export type NextStep =
 export type Settlement = {
   id: JobId;
   attempt: number;
-  /** The mark given to `claim`. */
-  claim: string;
+  /** The one given to `claim`. */
+  mark: string;
   outcome: AttemptOutcome;
   providerRequestId: string | null;
   usage: (Pick<TokenUsage, 'inputTokens' | 'outputTokens' | 'cachedInputTokens'> & Price) | null;
@@ -94,12 +94,15 @@ export const createAttemptStore = ({
   abilities: readonly string[];
 }) => ({
   // The casts in this file: the forms of answers are those in the scripts' headers.
-  /** Opens an attempt. `claim` marks this try: the same call sent again gets the same attempt. */
-  claim: async (shard: number, id: JobId, handoff: string, claim: string): Promise<ClaimAnswer> => {
+  /** Opens an attempt. `mark` names this try: the same call sent again gets the same attempt. */
+  claim: async (
+    shard: number,
+    { id, handoff, mark }: { id: JobId; handoff: string; mark: string },
+  ): Promise<ClaimAnswer> => {
     const reply = await run(claimJob, shardTag(shard), {
       id,
       handoff,
-      claim,
+      claim: mark,
       maxCrashes: MAX_CRASHES,
       retentionMs,
       maxAttempts: MAX_CLAIMS,
@@ -116,7 +119,7 @@ export const createAttemptStore = ({
     const [became, handoffs] = await run(settleJob, shardTag(shard), {
       id: settlement.id,
       attempt: settlement.attempt,
-      claim: settlement.claim,
+      claim: settlement.mark,
       outcome: settlement.outcome,
       providerRequestId: settlement.providerRequestId ?? null,
       next: next.kind,

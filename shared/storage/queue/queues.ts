@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { DeliveryId, JobId } from '../../domain/ids.ts';
+import { describeError, type Log } from '../../domain/log.ts';
 import { key, QUEUE_NAMES, type QueueName, shardTag } from '../redis/names.ts';
 import { answerOf } from '../redis/unavailable.ts';
 
@@ -28,10 +29,12 @@ const queueOf = (handoff: Handoff): QueueName => (handoff.startsWith('evt_') ? '
 export type Queues = {
   /** Gives the hand-offs of one shard to BullMQ, each to its queue. One that BullMQ knows already changes nothing. */
   add: (shard: number, handoffs: readonly Handoff[]) => Promise<void>;
+  /** As `add`, for whoever does not wait for it: the hand-offs are safe in Redis, and those that BullMQ does not get now, upkeep brings. */
+  handOff: (shard: number, handoffs: readonly Handoff[]) => void;
   close: () => Promise<void>;
 };
 
-export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }): Queues => {
+export const createQueues = ({ redis, shards, log }: { redis: Redis; shards: number; log: Log }): Queues => {
   const open = (name: QueueName, shard: number): Queue => {
     const queue = new Queue(name, {
       connection: redis,
@@ -88,19 +91,24 @@ export const createQueues = ({ redis, shards }: { redis: Redis; shards: number }
     return batch;
   };
 
+  const add: Queues['add'] = async (shard, handoffs) => {
+    const queues = shardsQueues[shard];
+    if (!queues || handoffs.length === 0) return;
+    const batches = new Set(
+      handoffs.map((handoff) => {
+        const queue = queues[queueOf(handoff)];
+        const batch = collected.get(queue) ?? collect(queue);
+        batch.handoffs.push(handoff);
+        return batch;
+      }),
+    );
+    await Promise.all([...batches].map(({ added }) => added));
+  };
+
   return {
-    add: async (shard, handoffs) => {
-      const queues = shardsQueues[shard];
-      if (!queues || handoffs.length === 0) return;
-      const batches = new Set(
-        handoffs.map((handoff) => {
-          const queue = queues[queueOf(handoff)];
-          const batch = collected.get(queue) ?? collect(queue);
-          batch.handoffs.push(handoff);
-          return batch;
-        }),
-      );
-      await Promise.all([...batches].map(({ added }) => added));
+    add,
+    handOff: (shard, handoffs) => {
+      add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', { shard, ...describeError(error) }));
     },
     close: async () => {
       await Promise.all(shardsQueues.flatMap((queues) => QUEUE_NAMES.map((name) => queues[name].close())));

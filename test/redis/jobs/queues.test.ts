@@ -13,7 +13,7 @@ const TAG = '{s0}';
 test('queues that are built before Redis is ready keep no events of jobs that are gone, whatever workers start', async () => {
   const server = await startSharedRedis();
   const redis = connectForRequests(server.url);
-  const queues = createQueues({ redis, shards: 1 });
+  const queues = createQueues({ redis, shards: 1, log: createLog({ level: 'silent', process: 'worker' }) });
   const forWork = connectForWork(server.url);
   let runs = 0;
   try {

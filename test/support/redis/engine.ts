@@ -181,7 +181,7 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
       const parsed = parseHandoff(handoffs.shift() ?? '');
       if (!parsed) return null;
       const mark = `worker.${++marks}`;
-      const answer = await attempts.claim(0, parsed.id, parsed.number, mark);
+      const answer = await attempts.claim(0, { id: parsed.id, handoff: parsed.number, mark });
       if (answer.kind === 'claimed') return { id: parsed.id, mark, claim: answer.claim };
       handoffs.push(...answer.handoffs);
       return null;
@@ -191,7 +191,7 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
       const { became, handoffs: next } = await attempts.settle(0, {
         id,
         attempt: claim.attempt,
-        claim: mark,
+        mark,
         outcome: 'completed',
         billable: (settlement.outcome ?? 'completed') === 'completed',
         providerRequestId: null,

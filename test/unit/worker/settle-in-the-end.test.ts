@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Log } from '../../../shared/domain/log.ts';
 import { answerOf } from '../../../shared/storage/redis/unavailable.ts';
-import { settleInTheEnd } from '../../../worker/queue/settle-in-the-end.ts';
+import { settleInTheEnd } from '../../../worker/pipeline/settle-in-the-end.ts';
 
 /** What was offered to a Redis that answers with these errors, one after the other, and then takes it; and what was logged. */
 const settle = async (refusals: readonly string[]) => {

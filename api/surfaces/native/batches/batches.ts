@@ -8,7 +8,6 @@ import {
 } from '../../../../shared/domain/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../../../shared/domain/log.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
@@ -34,11 +33,10 @@ type Needs = SubmitNeeds & {
   batchIds: BatchIds;
   queues: Queues;
   waitingRoom: WaitingRoom;
-  log: Log;
 };
 
 export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
-  const { batches, batchIds, queues, waitingRoom, takeTurns, log } = needs;
+  const { batches, batchIds, queues, waitingRoom, takeTurns } = needs;
 
   const genuineId = (c: ApiContext): BatchId => {
     const id = c.req.param('id') ?? '';
@@ -94,8 +92,8 @@ export const addBatchRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       readQuery(c, noQuery);
       const id = genuineId(c);
       const { answer, handoffs, shard } = await batches.cancel(c.get('tenant'), id);
-      // The places that it held go to the next ones; what BullMQ does not get now, a worker's upkeep brings.
-      queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+      // The places that it held go to the next ones.
+      queues.handOff(shard, handoffs);
       if (answer === 'gone') throw batchGone();
       const view = await stored(c, id);
       return c.json(toBatch(view), isFinalBatch(batchStatusOf(view)) ? 200 : 202);

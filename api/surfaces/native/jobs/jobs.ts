@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { JobId } from '../../../../shared/domain/ids.ts';
 import { attemptsOf, isFinal, JOB_STATUSES, type JobView, statusOf, toJob } from '../../../../shared/domain/job.ts';
-import { describeError, type Log } from '../../../../shared/domain/log.ts';
 import type { BatchIds, JobIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
@@ -37,12 +36,11 @@ type Needs = {
   waitingRoom: WaitingRoom;
   takeTurns: TakeTurns;
   metrics: ApiMetrics;
-  log: Log;
 };
 
 export const addJobRoutes = (
   app: Hono<ApiEnv>,
-  { jobs, jobIds, batches, batchIds, queues, waitingRoom, takeTurns, metrics, log }: Needs,
+  { jobs, jobIds, batches, batchIds, queues, waitingRoom, takeTurns, metrics }: Needs,
 ): void => {
   const genuineId = (c: ApiContext): JobId => {
     const id = c.req.param('id') ?? '';
@@ -84,8 +82,8 @@ export const addJobRoutes = (
       const tenant = c.get('tenant');
       const id = genuineId(c);
       const { answer, handoffs, shard } = await jobs.cancel(tenant, id);
-      // The place it held goes to the next one; what BullMQ does not get now, a worker's upkeep brings.
-      queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
+      // The place it held goes to the next one.
+      queues.handOff(shard, handoffs);
       if (answer === 'cancelled') metrics.waitingJobsCancelled(1);
       const view = answer === 'gone' ? null : await jobs.read(tenant, id, { watcher: null });
       if (view === null) throw new RequestError('result_expired');

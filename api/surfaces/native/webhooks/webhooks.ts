@@ -3,10 +3,9 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import { type DeliveryId, deliveryOf, isDeliveryId, isJobId, newDeliveryId } from '../../../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../../../shared/domain/log.ts';
 import { DELIVERY_STATUSES, type Delivery } from '../../../../shared/domain/webhooks/delivery.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import type { Handoff, Queues } from '../../../../shared/storage/queue/queues.ts';
+import type { Queues } from '../../../../shared/storage/queue/queues.ts';
 import type { DeliveryPlace, DeliveryStore } from '../../../../shared/storage/webhooks/delivery-store.ts';
 import type { WebhookSecretStore, WebhookSecrets } from '../../../../shared/storage/webhooks/webhook-secret-store.ts';
 import { route } from '../../../access/route.ts';
@@ -83,16 +82,11 @@ type Needs = {
   takeRequest: TakeRequest;
   takeTurns: TakeTurns;
   config: Pick<Config, 'production' | 'webhooks'>;
-  log: Log;
 };
 
 export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
-  const { deliveries, webhookSecrets, queues, waitingRoom, readJson, takeRequest, takeTurns, config, log } = needs;
+  const { deliveries, webhookSecrets, queues, waitingRoom, readJson, takeRequest, takeTurns, config } = needs;
   const body = (c: ApiContext): Promise<unknown> => readJson(c, c.get('tenant'));
-  // The hand-offs are safe in the outbox; what BullMQ does not get now, a worker's upkeep brings.
-  const handOff = ({ shard, handoffs }: { shard: number; handoffs: readonly Handoff[] }): void => {
-    queues.add(shard, handoffs).catch((error: unknown) => log.warn('hand_off_failed', describeError(error)));
-  };
 
   route(app, '/v1/webhooks/deliveries', {
     GET: takeTurns(async (c) => {
@@ -133,7 +127,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
           message: `A delivery is sent again at most once in ${REDELIVERY_SPACING_SECONDS} seconds; look at its attempts first.`,
         });
       }
-      if (sent) handOff(sent);
+      if (sent) queues.handOff(sent.shard, sent.handoffs);
       const delivery = sent?.answer === 'done' && isDeliveryId(id) ? await deliveries.read(tenant, id) : null;
       if (delivery === null) {
         throw new RequestError('not_found', {
@@ -154,7 +148,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       let goOn: Awaited<ReturnType<DeliveryStore['redeliverFailed']>>['goOn'] = null;
       do {
         const sent = await deliveries.redeliverFailed(tenant, Date.parse(since), goOn);
-        handOff(sent);
+        queues.handOff(sent.shard, sent.handoffs);
         count += sent.sent;
         goOn = sent.goOn;
       } while (goOn !== null);
@@ -173,7 +167,7 @@ export const addWebhookRoutes = (app: Hono<ApiEnv>, needs: Needs): void => {
       const { limits } = c.get('caller');
       const answer = await deliveries.test(tenant, { id, url, watcher: waitingRoom.id, limits });
       if (answer.kind === 'too_many_stored_bytes') throw storageFull(limits, answer);
-      handOff(answer);
+      queues.handOff(answer.shard, answer.handoffs);
       const { state } = await waitingRoom.wait(id, TEST_LIMIT_MS, {
         tenant,
         gone: clientGone(c),

@@ -1,10 +1,10 @@
-/** One attempt, from hand-off to settlement: claim → open key → call → decide → settle. Whatever happens ends in a recorded state. */
+/** The attempts of jobs: open the user's key, call the provider, decide. */
 
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
-import type { FinalStatus } from '../../shared/domain/job.ts';
-import { describeError, type Log } from '../../shared/domain/log.ts';
-import type { Outcome } from '../../shared/domain/outcome.ts';
+import type { JobId } from '../../shared/domain/ids.ts';
+import { isFinal } from '../../shared/domain/job.ts';
+import type { Log } from '../../shared/domain/log.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
@@ -18,14 +18,13 @@ import type {
   SettleAnswer,
   Settlement,
 } from '../../shared/storage/jobs/attempt-store.ts';
-import { type Handoff, parseHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
-import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
+import { parseHandoff } from '../../shared/storage/queue/queues.ts';
+import type { Kind } from '../pipeline/pipeline.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';
 
 type Needs = {
   attempts: AttemptStore;
-  queues: Queues;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;
@@ -33,17 +32,12 @@ type Needs = {
   policy: Pick<Config['jobs'], 'maxAttempts' | 'maxThrottles'>;
   tracer: Tracer;
   metrics: WorkerMetrics;
-  newClaim: () => string;
   now: () => number;
   random: () => number;
   log: Log;
 };
 
-/** Runs one hand-off of a shard. `lost` aborts when the worker may no longer hold the job. Never rejects but for a bug. */
-export type RunCompletion = (shard: number, handoff: Handoff, lost: AbortSignal) => Promise<void>;
-
-const isFinalState = (became: SettleAnswer['became']): became is FinalStatus =>
-  ['completed', 'failed', 'cancelled', 'expired'].includes(became);
+type Attempt = Omit<Settlement, 'id' | 'attempt' | 'mark'>;
 
 /** What a refused claim has made of the job. */
 const ENDED_AT_CLAIM = {
@@ -62,11 +56,6 @@ const BROKEN = {
   detail: null,
 } as const satisfies NextStep;
 
-type Attempt = Pick<Settlement, 'outcome' | 'billable' | 'providerRequestId'> & {
-  usage: Outcome['usage'];
-  next: NextStep;
-};
-
 const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt => ({
   outcome,
   billable: false,
@@ -75,73 +64,42 @@ const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt =>
   next,
 });
 
-export const createRunCompletion = (needs: Needs): RunCompletion => {
-  const { attempts, queues, running, metrics, log } = needs;
-
-  // The hand-offs are safe in the in-flight set; those that BullMQ does not get now, `reconcile` brings.
-  const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
-    queues
-      .add(shard, handoffs)
-      .catch((error: unknown) => log.warn('hand_off_failed', { shard, ...describeError(error) }));
-  };
-
-  return async (shard, handoff, lost) => {
-    const parsed = parseHandoff(handoff);
-    if (!parsed) return log.error('hand_off_malformed');
-    const { id, number } = parsed;
-    // A hand-off that is dropped here stays in the in-flight set, and `reconcile` gives it to another worker.
-    if (running.isDraining()) return;
-    const mark = needs.newClaim();
-    const answer = await attempts.claim(shard, id, number, mark);
-    if (answer.kind === 'refused') {
-      log.debug('claim_refused', { job_id: id, code: answer.reason });
+export const jobAttempts = (needs: Needs): Kind<JobId, Claim, Attempt, SettleAnswer['became']> => {
+  const { attempts, running, metrics, log } = needs;
+  return {
+    parse: parseHandoff,
+    mayStart: () => !running.isDraining(),
+    claim: async (shard, claiming) => {
+      const answer = await attempts.claim(shard, claiming);
+      if (answer.kind === 'claimed') return { claim: answer.claim, handoffs: [] };
+      log.debug('claim_refused', { job_id: claiming.id, code: answer.reason });
       const ended = ENDED_AT_CLAIM[answer.reason];
       if (ended) metrics.jobsFinished(ended, null);
-      return handOff(shard, answer.handoffs);
-    }
-    const { claim } = answer;
-    const run = running.start(id, lost);
-    const startedMs = needs.now();
-    const attempt = await attemptOnce(needs, { id, claim, abort: run.signal }).catch((error: unknown) => {
-      log.error('attempt_broke', { job_id: id, ...describeError(error) });
-      return withoutCall('unavailable', BROKEN);
-    });
-    const { outcome, billable, providerRequestId, next, usage } = attempt;
-    const settlement: Settlement = {
-      id,
-      attempt: claim.attempt,
-      claim: mark,
-      outcome,
-      billable,
-      providerRequestId,
-      usage: usage && { ...usage, ...needs.prices.of(claim.provider, claim.model, usage) },
-      next,
-    };
-    const settled = await settleInTheEnd((offered: Settlement) => attempts.settle(shard, offered), {
-      settlement,
-      instead: { ...settlement, usage: null, next: BROKEN },
-      log,
-      about: { job_id: id, shard },
-    }).finally(() => run.end());
-    handOff(shard, settled.handoffs);
-    metrics.attemptSettled(claim, outcome);
-    if (isFinalState(settled.became)) metrics.jobsFinished(settled.became, claim);
-    log.info('attempt_settled', {
-      job_id: id,
-      tenant: claim.tenant,
-      provider: claim.provider,
-      credential: claim.credential,
-      attempt: claim.attempt,
-      outcome,
-      became: settled.became,
-      duration_ms: needs.now() - startedMs,
-    });
+      return { claim: null, handoffs: answer.handoffs };
+    },
+    attempt: async (id, claim, lost) => {
+      const run = running.start(id, lost);
+      return attemptOnce(needs, { id, claim, abort: run.signal }).finally(() => run.end());
+    },
+    broken: () => withoutCall('unavailable', BROKEN),
+    settle: attempts.settle,
+    instead: (attempt) => ({ ...attempt, usage: null, next: BROKEN }),
+    settled: (claim, { outcome }, became) => {
+      metrics.attemptSettled(claim, outcome);
+      if (isFinal(became)) metrics.jobsFinished(became, claim);
+    },
+    log: {
+      broke: 'attempt_broke',
+      settled: 'attempt_settled',
+      id: (id) => ({ job_id: id }),
+      of: ({ provider, credential }, { outcome }) => ({ provider, credential, outcome }),
+    },
   };
 };
 
 const attemptOnce = async (
   needs: Needs,
-  { id, claim, abort }: { id: Settlement['id']; claim: Claim; abort: AbortSignal },
+  { id, claim, abort }: { id: JobId; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
   const opened = await openUserKey(needs, id, claim);
   if (!opened.ok) {
@@ -159,7 +117,7 @@ const attemptOnce = async (
 
 const callProvider = async (
   needs: Needs,
-  { id, claim, abort, userKey }: { id: Settlement['id']; claim: Claim; abort: AbortSignal; userKey: Secret | null },
+  { id, claim, abort, userKey }: { id: JobId; claim: Claim; abort: AbortSignal; userKey: Secret | null },
 ): Promise<Attempt> => {
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
@@ -187,7 +145,11 @@ const callProvider = async (
     },
     outcome.kind !== 'completed',
   );
-  const { usage, billable, providerRequestId } = outcome;
+  const { billable, providerRequestId } = outcome;
+  const usage = outcome.usage && {
+    ...outcome.usage,
+    ...needs.prices.of(claim.provider, claim.model, outcome.usage),
+  };
   if (outcome.kind === 'cancelled') {
     // A cast because nothing else aborts it.
     return { billable, providerRequestId, usage, ...decideAborted(abort.reason as AbortReason, { billable }) };

@@ -1,20 +1,18 @@
-/** One attempt to deliver, from hand-off to settlement: claim → read what happened → sign and send → decide → settle. Whatever happens ends in a recorded state. */
+/** The attempts of deliveries: read what happened, sign and send it, decide. */
 import type { DeliveryId } from '../../shared/domain/ids.ts';
-import { describeError, type Log } from '../../shared/domain/log.ts';
 import { buildEventBody } from '../../shared/domain/webhook-event.ts';
 import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
-import { type Handoff, parseDeliveryHandoff, type Queues } from '../../shared/storage/queue/queues.ts';
+import { parseDeliveryHandoff } from '../../shared/storage/queue/queues.ts';
 import type { DeliveryClaim, DeliveryStore } from '../../shared/storage/webhooks/delivery-store.ts';
 import type { WebhookSecretStore } from '../../shared/storage/webhooks/webhook-secret-store.ts';
-import { settleInTheEnd } from '../queue/settle-in-the-end.ts';
+import type { Kind } from '../pipeline/pipeline.ts';
 import { nextDelivery } from './next-delivery.ts';
 import type { ReadSubject } from './read-subject.ts';
 import type { SendWebhook } from './send-webhook.ts';
 
 type Needs = {
   deliveries: DeliveryStore;
-  queues: Queues;
   secrets: Pick<WebhookSecretStore, 'open'>;
   readSubject: ReadSubject;
   send: SendWebhook;
@@ -22,19 +20,14 @@ type Needs = {
   metrics: WorkerMetrics;
   /** See `nextDelivery`. */
   scheduleMs: readonly number[];
-  newMark: () => string;
   /** Aborts when this worker stops. */
   stopping: AbortSignal;
   now: () => number;
   random: () => number;
-  log: Log;
 };
 
-/** Runs one hand-off of a shard. `lost` aborts when the worker may no longer hold it. Never rejects but for a bug. */
-export type DeliverWebhook = (shard: number, handoff: Handoff, lost: AbortSignal) => Promise<void>;
-
 type Settlement = Parameters<DeliveryStore['settle']>[1];
-type Attempt = Pick<Settlement, 'code' | 'status' | 'ms' | 'next'>;
+type Attempt = Omit<Settlement, 'id' | 'attempt' | 'mark'>;
 
 const BROKEN = {
   kind: 'failed',
@@ -45,55 +38,23 @@ const BROKEN = {
   ms: 0,
 } as const;
 
-export const createDeliverWebhook = (needs: Needs): DeliverWebhook => {
-  const { deliveries, queues, log } = needs;
-
-  // The hand-offs are safe in the outbox; those that BullMQ does not get now, `tend` brings.
-  const handOff = (shard: number, handoffs: readonly Handoff[]): void => {
-    queues
-      .add(shard, handoffs)
-      .catch((error: unknown) => log.warn('hand_off_failed', { shard, ...describeError(error) }));
-  };
-
-  return async (shard, handoff, lost) => {
-    const parsed = parseDeliveryHandoff(handoff);
-    if (!parsed) return log.error('hand_off_malformed');
-    const { id, number } = parsed;
-    // A hand-off that is dropped here stays in the outbox, and `tend` gives it to another worker.
-    if (needs.stopping.aborted) return;
-    const mark = needs.newMark();
-    const { claim, handoffs } = await deliveries.claim(shard, {
-      id,
-      handoff: number,
-      mark,
-      mostFailures: needs.scheduleMs.length + 1,
-    });
-    if (claim === null) return handOff(shard, handoffs);
-
-    const attempt = await attemptOnce(needs, id, claim, AbortSignal.any([lost, needs.stopping])).catch(
-      (error: unknown): Attempt => {
-        log.error('delivery_broke', { delivery_id: id, ...describeError(error) });
-        return decide(needs, claim, BROKEN);
-      },
-    );
-    const settlement: Settlement = { id, attempt: claim.attempt, mark, ...attempt };
-    const settled = await settleInTheEnd((offered: Settlement) => deliveries.settle(shard, offered), {
-      settlement,
-      instead: { ...settlement, code: 'internal_error', next: { kind: 'failed', reason: null } },
-      log,
-      about: { delivery_id: id, shard },
-    });
-    handOff(shard, settled.handoffs);
-    needs.metrics.deliverySettled(attempt.code, attempt.ms);
-    log.info('delivery_settled', {
-      delivery_id: id,
-      tenant: claim.tenant,
-      attempt: claim.attempt,
-      outcome: attempt.code,
-      became: settled.became,
-      duration_ms: attempt.ms,
-      ...(attempt.status !== null && { status: attempt.status }),
-    });
+export const deliveryAttempts = (needs: Needs): Kind<DeliveryId, DeliveryClaim, Attempt, string> => {
+  const { deliveries, scheduleMs, stopping } = needs;
+  return {
+    parse: parseDeliveryHandoff,
+    mayStart: () => !stopping.aborted,
+    claim: (shard, claiming) => deliveries.claim(shard, { ...claiming, mostFailures: scheduleMs.length + 1 }),
+    attempt: (id, claim, lost) => attemptOnce(needs, id, claim, AbortSignal.any([lost, stopping])),
+    broken: (claim) => decide(needs, claim, BROKEN),
+    settle: deliveries.settle,
+    instead: (attempt) => ({ ...attempt, code: 'internal_error', next: { kind: 'failed', reason: null } }),
+    settled: (_claim, { code, ms }) => needs.metrics.deliverySettled(code, ms),
+    log: {
+      broke: 'delivery_broke',
+      settled: 'delivery_settled',
+      id: (id) => ({ delivery_id: id }),
+      of: (_claim, { code, status }) => ({ outcome: code, ...(status !== null && { status }) }),
+    },
   };
 };
 
