@@ -7,6 +7,7 @@ import { createBatchIds, createJobIds } from '../shared/keys/digests/genuine-ids
 import { pepperMarks } from '../shared/keys/digests/pepper-marks.ts';
 import { createRequestDigests } from '../shared/keys/digests/request-digest.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
+import { createBodySealer } from '../shared/keys/encryption/seal-body.ts';
 import { createPlatformKeySecrets } from '../shared/keys/platform/platform-key.ts';
 import { createPlatformKeys } from '../shared/keys/platform/platform-keys.ts';
 import { createFingerprints } from '../shared/keys/user/fingerprint.ts';
@@ -21,7 +22,9 @@ import { serveMetrics } from '../shared/process/metrics/serve-metrics.ts';
 import { createTracer } from '../shared/process/tracing/tracer.ts';
 import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
+import { createBodyStore } from '../shared/storage/bodies/body-store.ts';
 import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
+import { createAcceptJob } from '../shared/storage/jobs/accept-job.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
 import { createQueues } from '../shared/storage/queue/queues.ts';
@@ -29,6 +32,8 @@ import { connectForNews, connectForRequests } from '../shared/storage/redis/clie
 import { createRedisClock } from '../shared/storage/redis/clock.ts';
 import { examineServer, type UnfitServer, verifyMode } from '../shared/storage/redis/server.ts';
 import { subscribe } from '../shared/storage/redis/subscribe.ts';
+import { createRaised } from '../shared/storage/schema/raised.ts';
+import { createSchemaStore } from '../shared/storage/schema/schema-store.ts';
 import { verifyStorage } from '../shared/storage/schema/verify-storage.ts';
 import { noteUsedPeppers } from '../shared/storage/secrets/used-peppers.ts';
 import { createPlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
@@ -72,28 +77,33 @@ export const startApi = async (
 
   const registry = createMetricsRegistry('api');
   const run = timeScripts(createCommands(redis, functionsRefused(log)), registry);
-  const jobs = createJobStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
   const usage = createUsageStore({ run, shards });
   const queues = createQueues({ redis, shards, log });
   lifecycle.onStop('queues', queues.close);
 
   const shredding = await openShredding(config.shredding, { lifecycle, log });
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
+  const { retentionMs } = config.jobs;
+  const bodies = createBodyStore({ redis, sealer: createBodySealer(dataKeys), shards });
+  const jobs = createJobStore({ redis, run, shards, retentionMs, bodies });
   const secrets = createPlatformKeySecrets(config.peppers);
   const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
 
   const jobIds = createJobIds({ peppers: config.peppers });
   const batchIds = createBatchIds({ peppers: config.peppers });
-  const batches = createBatchStore({ redis, run, shards, retentionMs: config.jobs.retentionMs, ids: batchIds });
+  const batches = createBatchStore({ redis, run, shards, retentionMs, ids: batchIds });
+  const raised = createRaised(createSchemaStore({ redis, shards }));
   const admission = createAdmission({
     verify: async () => {
       await verifyStorage(redis, { shards, production: config.production });
       await verifyMode(redis, config);
       await noteUsedPeppers(redis, pepperMarks(config.peppers));
       await clock.sync();
+      await raised.look();
     },
     readMemory: async () => {
       await clock.sync();
+      await raised.look();
       return examineServer(redis, config);
     },
     onUnfit,
@@ -126,17 +136,18 @@ export const startApi = async (
   const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
   const submitJob = createSubmitJob({
     ...accepting,
+    acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
+    isRaised: raised.isRaised,
     jobs,
     jobIds,
     waitingRoom,
-    estimateJob,
   });
   const acceptBatch = createAcceptBatch({ ...accepting, batches, batchIds });
   const client = createClientAddress(config.http);
   const scheduler = createSchedulerStore({
     redis,
     run,
-    retentionMs: config.jobs.retentionMs,
+    retentionMs,
     defaultLimits: config.limits,
   });
   const metrics = createApiMetrics({ registry, measure: () => scheduler.measure(shards), log });
@@ -151,7 +162,7 @@ export const startApi = async (
   }
 
   const audit = createAuditStore({ redis, run, shards });
-  const work = createWorkStore({ redis, run, shards, retentionMs: config.jobs.retentionMs });
+  const work = createWorkStore({ redis, run, shards, retentionMs });
   let stopping = false;
   const appNeeds: Parameters<typeof createApp>[0] = {
     config,

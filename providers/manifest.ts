@@ -1,5 +1,9 @@
 /** What everybody may know of a provider. It is data alone: whoever reads it needs no adapter, no SDK and no store. */
 
+/** The words of providers' own interfaces in which a request may come and its answer go. */
+export const FOREIGN_FORMATS = ['openai.chat', 'openai.responses', 'anthropic.messages'] as const;
+export type ForeignFormat = (typeof FOREIGN_FORMATS)[number];
+
 /** How keys of users look. They are letters, digits, "-" and "_" behind one of the beginnings. */
 export type KeyForm =
   | { begins: readonly [string, ...string[]] }
@@ -32,6 +36,8 @@ type Known = {
     /** The role of the last message: an assistant's begins the answer, or is read as any other. */
     lastMessage: 'user' | 'any';
   };
+  /** Of which its own interface understands a body: such are sent as they came. */
+  formats: readonly ForeignFormat[];
   links: {
     /** Where its credentials are made. */
     keys: string;

@@ -10,6 +10,7 @@ import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds } from '../shared/keys/digests/genuine-ids.ts';
 import { pepperMarks } from '../shared/keys/digests/pepper-marks.ts';
 import { createSealer, USER_KEY_PURPOSE } from '../shared/keys/encryption/seal.ts';
+import { createBodySealer } from '../shared/keys/encryption/seal-body.ts';
 import { createAuditSeals } from '../shared/keys/signing/audit-seals.ts';
 import type { Config } from '../shared/process/config/config.ts';
 import { every } from '../shared/process/every.ts';
@@ -24,6 +25,7 @@ import { createTracer } from '../shared/process/tracing/tracer.ts';
 import { openAnchors } from '../shared/storage/audit/audit-anchors.ts';
 import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
+import { createBodyStore } from '../shared/storage/bodies/body-store.ts';
 import { createLibraries } from '../shared/storage/commands/run/libraries.ts';
 import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
 import { createAttemptStore } from '../shared/storage/jobs/attempt-store.ts';
@@ -130,12 +132,14 @@ export const startWorker = async (
   subscribe(news, { shards, channel: 'ABORTS' }, (beginning) => running.abort(beginning, 'cancelled'));
 
   const sealer = createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding });
+  const bodies = createBodyStore({ redis, sealer: createBodySealer(dataKeys), shards });
   const prices = createPrices(config.priceFile);
   let marks = 0;
   const pipeline = { queues, newMark: () => `${worker}.${++marks}`, log };
   const runJob = createPipeline(
     jobAttempts({
       attempts,
+      bodies,
       sealer,
       providers,
       prices,
@@ -170,7 +174,7 @@ export const startWorker = async (
       deliveries,
       secrets,
       readSubject: createReadSubject({
-        jobs: createJobStore({ redis, run, shards, retentionMs }),
+        jobs: createJobStore({ redis, run, shards, retentionMs, bodies }),
         batches: createBatchStore({
           redis,
           run,

@@ -9,7 +9,7 @@ import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import { budgetNano } from '../../shared/domain/tenant.ts';
-import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
+import type { NewJob } from '../../shared/storage/jobs/accept-job.ts';
 import { unsupported } from './unsupported.ts';
 
 type Of = {
@@ -23,7 +23,7 @@ type Of = {
 export type EstimateJob = (
   request: CompletionRequest,
   of: Of,
-) => Pick<NewJob, 'request' | 'tokens' | 'cost' | 'refusal'>;
+) => { request: CompletionRequest } & Pick<NewJob, 'tokens' | 'cost' | 'refusal'>;
 
 /** `platformModels`: see Config. */
 export const createEstimateJob =

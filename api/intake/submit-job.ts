@@ -1,7 +1,6 @@
 /** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
 
 import type { Caller } from '../../shared/domain/caller.ts';
-import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
 import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
@@ -10,13 +9,11 @@ import type { Webhook } from '../../shared/domain/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/digests/request-digest.ts';
 import type { Config } from '../../shared/process/config/config.ts';
-import type { JobStore, NewJob, RateState } from '../../shared/storage/jobs/job-store.ts';
+import type { AcceptJob, NewJob, RateState } from '../../shared/storage/jobs/accept-job.ts';
+import type { JobStore } from '../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
-import { canonicalJson } from '../http/body/canonical-json.ts';
 import type { Admission } from './admission.ts';
-import { asMeant } from './as-meant.ts';
-import type { EstimateJob } from './estimate-job.ts';
 import { rateLimited } from './rate-limited.ts';
 import type { ResolvedAccount } from './resolve-account.ts';
 import { stoppedRequest } from './stopped.ts';
@@ -25,25 +22,27 @@ import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
   admission: Admission;
-  jobs: JobStore;
+  acceptJob: AcceptJob;
+  jobs: Pick<JobStore, 'read'>;
   jobIds: JobIds;
   queues: Queues;
   requestDigests: RequestDigests;
   waitingRoom: WaitingRoom;
-  estimateJob: EstimateJob;
-  config: Pick<Config, 'sandbox' | 'jobs'>;
+  /** Whether all of this installation's workers can read bodies in the forms of this release. */
+  isRaised: () => boolean;
+  config: Pick<Config, 'sandbox' | 'jobs' | 'sealBodies'>;
   now: () => number;
 };
 
 export type Submission = {
-  caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits' | 'allowedModels'>;
+  caller: Pick<Caller, 'tenant' | 'platformKey' | 'limits'>;
   /** Called as soon as the queue has answered, whether it took the job or not. */
   tellRate: (rate: RateState) => void;
   /** That its calls run on. */
   account: ResolvedAccount;
-  /** What the client sent, as it was parsed, before any default: two requests are the same by it. */
-  body: unknown;
-  request: CompletionRequest;
+  /** What it asks for, and what was found of it. */
+  judged: Pick<NewJob, 'model' | 'asked' | 'tokens' | 'cost' | 'refusal'>;
+  sameness: Sameness;
   metadata: Record<string, string>;
   webhook: Webhook | null;
   /** Null takes the configured default. */
@@ -57,31 +56,39 @@ export type Submission = {
   wait: { ms: number; gone: AbortSignal } | null;
 };
 
+/** What makes two requests with one `Idempotency-Key` the same. `mark` stands for the user's key, under one of the peppers; null on the platform's account. */
+export type Sameness = {
+  route: string;
+  parts: (mark: string | null) => readonly (string | Buffer)[];
+  /** As the former release had it, whose entries stay for a day; null if it had no such route. */
+  former: ((mark: string | null, times: { timeoutMs: number; durationMs: number }) => string) | null;
+};
+
 /** `waitedMs`: the longest that it would have waited; 0 when it did not wait. */
 export type Submitted = { view: JobView; replayed: boolean; waitedMs: number };
 
 /** Nobody knows when a job of the queue will run: soon enough to be of use, and not so soon that asking is the work. */
 const QUEUE_FULL_SECONDS = 5;
 
-const ROUTE = 'POST /v1/complete';
-
 export const createSubmitJob = (needs: Needs): ((submission: Submission) => Promise<Submitted>) => {
-  const { jobs, queues, waitingRoom } = needs;
+  const { acceptJob, jobs, queues, waitingRoom } = needs;
 
   const accept = async (
     { caller: { limits }, tellRate }: Submission,
     job: NewJob,
     watcher: string | null,
   ): Promise<Submitted> => {
-    const answer = await jobs
-      .submit(job, { watcher })
-      .catch((error: unknown) => Promise.reject(uncertain(error, job.id)));
+    const answer = await acceptJob(job, { watcher }).catch((error: unknown) =>
+      Promise.reject(uncertain(error, job.id)),
+    );
     tellRate(answer.rate);
     switch (answer.kind) {
       case 'mismatch':
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
       case 'refused':
         throw job.refusal ?? new Error('refused for no reason');
+      case 'unready':
+        throw new RequestError('upgrade_unfinished');
       case 'stopped':
         throw stoppedRequest(answer.reason);
       case 'rate_limited':
@@ -128,10 +135,10 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
 };
 
 const newJob = async (
-  { jobIds, requestDigests, estimateJob, config, now }: Needs,
+  { jobIds, requestDigests, isRaised, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { caller, account, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { caller, account, judged, sameness, metadata, webhook, idempotencyKey, traceparent } = submission;
   const { tenant, platformKey, limits } = caller;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
@@ -148,28 +155,25 @@ const newJob = async (
     fingerprint,
     deadlineMs,
     timeoutMs,
-    ...estimateJob(request, { account, caller, place: '' }),
+    ...judged,
+    needs: [],
+    sealBody: isRaised() && (config.sealBodies === 'all' || (config.sealBodies === 'byok' && credential === 'user')),
+    isRaised: isRaised(),
     sealedKey: await account.sealFor(id, deadlineMs),
     metadata,
     webhook,
     traceparent,
     sandbox: config.sandbox,
-    needs: [],
     limits,
     idempotency:
       idempotencyKey === null
         ? null
         : {
             key: idempotencyKey,
-            route: ROUTE,
-            // The second form is the former release's: its entries stay for a day.
+            route: sameness.route,
             requests: [
-              ...requestDigests((pepper) =>
-                canonicalJson([asMeant(submission.body), provider, fingerprints[pepper] ?? null]),
-              ),
-              ...fingerprints.map((mark) =>
-                JSON.stringify([request, metadata, timeoutMs, durationMs, provider, mark, webhook]),
-              ),
+              ...requestDigests((pepper) => sameness.parts(fingerprints[pepper] ?? null)),
+              ...fingerprints.flatMap((mark) => sameness.former?.(mark, { timeoutMs, durationMs }) ?? []),
             ],
           },
   };

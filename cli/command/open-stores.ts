@@ -66,7 +66,7 @@ const openStores = async (environment: Environment): Promise<{ stores: Stores; c
       audit: createAuditStore({ redis, run, shards }),
       seals: createAuditSeals(peppers),
       anchors: auditAnchorFile === null ? [] : readAnchors(auditAnchorFile),
-      jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs }),
+      jobs: createJobStore({ redis, run, shards, retentionMs: jobs.retentionMs, bodies: null }),
       deliveries: createDeliveryStore({ redis, run, shards }),
       schema: createSchemaStore({ redis, shards }),
     },

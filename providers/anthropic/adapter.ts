@@ -7,12 +7,14 @@ import {
   type FinishReason,
   type TokenUsage,
 } from '../../shared/domain/completion.ts';
+import type { ForwardedHeaders } from '../../shared/domain/inference/formats.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
-import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
+import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
-import type { ProviderAdapter } from '../call/provider.ts';
+import type { BoundedCall, ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
-import { type ProviderError, refuseCredential } from '../call/verdict.ts';
+import { type ProviderError, refuseCall } from '../call/verdict.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
 import { ANTHROPIC } from './manifest.ts';
 
@@ -66,11 +68,20 @@ const errorForm = z.union([
   }),
 ]);
 
-/** API version 2026-10-21 refuses sampling parameters; the older one takes them, and takes the key in a header of its own. */
-const headersFor = (request: CompletionRequest) => (key: string) =>
-  request.temperature === undefined && request.top_p === undefined
-    ? { 'anthropic-version': '2026-10-21', authorization: `Bearer ${key}` }
-    : { 'anthropic-version': '2023-06-01', 'x-api-key': key };
+/** It takes the key in a header of its own, and sampling parameters, which version 2026-10-21 refuses. */
+const OLDER_VERSION = '2023-06-01';
+
+const versionFor = ({ temperature, top_p }: CompletionRequest): string =>
+  temperature === undefined && top_p === undefined ? '2026-10-21' : OLDER_VERSION;
+
+const headersWith = (forwarded: ForwardedHeaders) => (key: string) => {
+  const version = forwarded['anthropic-version'] ?? OLDER_VERSION;
+  return {
+    ...forwarded,
+    'anthropic-version': version,
+    ...(version === OLDER_VERSION ? { 'x-api-key': key } : { authorization: `Bearer ${key}` }),
+  };
+};
 
 const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) => {
   const { system, turns } = placeMessages(messages, TAKES_SYSTEM_IN_PLACE.test(model));
@@ -122,6 +133,12 @@ const read: Dialect['read'] = (answer) => {
   };
 };
 
+/** An answer as it came: what was used is read, and nothing else. */
+const readPassed: Dialect['read'] = (answer) => ({
+  result: answerForm.safeParse(answer).success ? AS_IT_CAME : null,
+  usage: readUsage(answer),
+});
+
 const toError = (body: unknown): ProviderError | null => {
   const error = errorForm.safeParse(body).data?.error;
   return error
@@ -139,34 +156,47 @@ const readErrorInside: Dialect['readErrorInside'] = (answer) => {
 /** `baseUrl` has no path; null is the vendor's own. */
 export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
   const dispatcher = createProviderAgent();
+
+  const send = (
+    call: BoundedCall,
+    { read: readAnswer, body, headers }: { read: Dialect['read']; body: unknown; headers: ForwardedHeaders },
+  ): Promise<Outcome> | Outcome => {
+    const { userKey: key, traceparent } = call;
+    if (key === null) return refuseCall('platform');
+    return makeCall(call, {
+      credential: 'user',
+      requestIdHeader: 'request-id',
+      read: readAnswer,
+      readError,
+      readErrorInside,
+      errors: ANTHROPIC_ERRORS,
+      send: async (exchange, signal) => {
+        // Everything that the SDK would otherwise look up in the environment is said here.
+        const client = new Anthropic({
+          apiKey: DUMMY_KEY,
+          authToken: null,
+          webhookKey: null,
+          baseURL: baseUrl ?? ANTHROPIC.baseUrl,
+          logLevel: 'off',
+          openTelemetry: false,
+          maxRetries: 0,
+          timeout: SDK_TIMEOUT_MS,
+          fetch: createKeyedFetch({ dispatcher, key, headersWith: headersWith(headers), traceparent, exchange }),
+        });
+        // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
+        return client.post('/v1/messages', { body, signal });
+      },
+    });
+  };
+
   return {
     complete: async (call) => {
-      const { request, userKey: key, traceparent } = call;
-      if (key === null) return refuseCredential('platform');
-      return makeCall(call, {
-        credential: 'user',
-        requestIdHeader: 'request-id',
-        read,
-        readError,
-        readErrorInside,
-        errors: ANTHROPIC_ERRORS,
-        send: async (exchange, signal) => {
-          // Everything that the SDK would otherwise look up in the environment is said here.
-          const client = new Anthropic({
-            apiKey: DUMMY_KEY,
-            authToken: null,
-            webhookKey: null,
-            baseURL: baseUrl ?? ANTHROPIC.baseUrl,
-            logLevel: 'off',
-            openTelemetry: false,
-            maxRetries: 0,
-            timeout: SDK_TIMEOUT_MS,
-            fetch: createKeyedFetch({ dispatcher, key, headersWith: headersFor(request), traceparent, exchange }),
-          });
-          // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
-          return client.post('/v1/messages', { body: toBody(request), signal });
-        },
-      });
+      const { request } = call;
+      return send(call, { read, body: toBody(request), headers: { 'anthropic-version': versionFor(request) } });
+    },
+    pass: async (call) => {
+      const { format, body, headers } = call.request;
+      return format === 'anthropic.messages' ? send(call, { read: readPassed, body, headers }) : refuseCall('user');
     },
     close: () => dispatcher.destroy(),
   };

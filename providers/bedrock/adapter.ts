@@ -25,7 +25,7 @@ import { type Dialect, makeCall } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
-import { refuseCredential, verdictOfError } from '../call/verdict.ts';
+import { refuseCall, verdictOfError } from '../call/verdict.ts';
 import { BEDROCK_ERRORS } from './errors.ts';
 
 /** `default_chain`: environment, profile files, container or instance, as AWS orders them. `api_key`: a Bedrock API key (`AWS_BEARER_TOKEN_BEDROCK`). */
@@ -221,7 +221,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
   });
   return {
     complete: async (call) => {
-      if (call.userKey !== null) return refuseCredential('user');
+      if (call.userKey !== null) return refuseCall('user');
       return makeCall(call, {
         credential: 'platform',
         requestIdHeader: 'x-amzn-requestid',
@@ -244,6 +244,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         },
       });
     },
+    pass: async () => refuseCall('platform'),
     close: async () => client.destroy(),
   };
 };

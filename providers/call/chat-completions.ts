@@ -3,11 +3,14 @@ import OpenAI from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import { z } from 'zod';
 import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
+import type { ForwardedHeaders } from '../../shared/domain/inference/formats.ts';
+import type { Outcome } from '../../shared/domain/outcome.ts';
+import type { ForeignFormat } from '../manifest.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
-import { type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
-import type { ProviderAdapter } from './provider.ts';
+import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
+import type { BoundedCall, ProviderAdapter } from './provider.ts';
 import { partCounts, term, tokenCount } from './reported-usage.ts';
-import { type ErrorRow, type ProviderError, refuseCredential } from './verdict.ts';
+import { type ErrorRow, type ProviderError, refuseCall } from './verdict.ts';
 
 /** An error with the status that such an error has, for one that comes inside a 200. */
 export type ChatError = ProviderError & { status: number };
@@ -103,12 +106,17 @@ export const readChatError = (body: unknown, statuses: ReadonlyMap<string, numbe
   };
 };
 
+const readChatUsage = ({ readUsage }: Pick<ChatDialect, 'readUsage'>, answer: unknown): TokenUsage | null => {
+  const reported = usageForm.safeParse(answer).data;
+  const searched = answerForm.safeParse(answer).data?.choices[0].message?.annotations ?? false;
+  return reported ? readUsage(reported, searched) : null;
+};
+
 const reader =
   ({ readUsage, finishReasons }: ChatDialect): Dialect['read'] =>
   (answer) => {
     const choice = answerForm.safeParse(answer).data?.choices[0];
-    const reported = usageForm.safeParse(answer).data;
-    const usage = reported ? readUsage(reported, choice?.message?.annotations ?? false) : null;
+    const usage = readChatUsage({ readUsage }, answer);
     if (choice === undefined) return { result: null, usage };
     const content = choice.message?.content || null;
     const refusal = choice.message?.refusal || null;
@@ -144,49 +152,81 @@ const watchRefusals = (send: typeof fetch) => {
   };
 };
 
-/** `baseUrl` is all of the URL before `/chat/completions`. */
-export const createChatCompletionsAdapter = (baseUrl: string, dialect: ChatDialect): ProviderAdapter => {
+/** How a body of a format is sent as it came: the path of the call, and what is read of its answer. */
+export type PassedFormat = { path: string; read: Dialect['read'] };
+type PassedFormats = Readonly<Partial<Record<ForeignFormat, PassedFormat>>>;
+
+const anAnswer = z.object({ choices: z.array(z.unknown()).min(1) });
+
+/** Chat Completions as they came: what was used is read, and nothing else. */
+const passedChat = (dialect: ChatDialect): PassedFormat => ({
+  path: '/chat/completions',
+  read: (answer) => ({
+    result: anAnswer.safeParse(answer).success ? AS_IT_CAME : null,
+    usage: readChatUsage(dialect, answer),
+  }),
+});
+
+/** `baseUrl` is all of the URL before `/chat/completions`; `others`: what this speaker takes besides. */
+export const createChatCompletionsAdapter = (
+  baseUrl: string,
+  dialect: ChatDialect,
+  others: PassedFormats = {},
+): ProviderAdapter => {
   const dispatcher = createProviderAgent();
   const read = reader(dialect);
+  const passed: PassedFormats = { 'openai.chat': passedChat(dialect), ...others };
+
+  const send = (
+    call: BoundedCall,
+    { path, read: readAnswer, body, headers }: PassedFormat & { body: unknown; headers: ForwardedHeaders },
+  ): Promise<Outcome> | Outcome => {
+    const { userKey: key, traceparent } = call;
+    if (key === null) return refuseCall('platform');
+    let refusalBody: () => unknown = () => null;
+    return makeCall(call, {
+      credential: 'user',
+      requestIdHeader: 'x-request-id',
+      read: readAnswer,
+      readError: () => dialect.readError(refusalBody()),
+      readErrorInside: dialect.readError,
+      errors: dialect.errors,
+      send: async (exchange, signal) => {
+        const watched = watchRefusals(
+          createKeyedFetch({
+            dispatcher,
+            key,
+            headersWith: (clear) => ({ ...headers, authorization: `Bearer ${clear}` }),
+            traceparent,
+            exchange,
+          }),
+        );
+        refusalBody = watched.body;
+        // Everything that the SDK would otherwise look up in the environment is said here.
+        const client = new OpenAI({
+          apiKey: DUMMY_KEY,
+          adminAPIKey: null,
+          organization: null,
+          project: null,
+          webhookSecret: null,
+          baseURL: baseUrl,
+          logLevel: 'off',
+          maxRetries: 0,
+          timeout: SDK_TIMEOUT_MS,
+          fetch: watched.fetch,
+        });
+        return client.post(path, { body, signal });
+      },
+    });
+  };
+
   return {
-    complete: async (call) => {
-      const { request, userKey: key, traceparent } = call;
-      if (key === null) return refuseCredential('platform');
-      let refusalBody: () => unknown = () => null;
-      return makeCall(call, {
-        credential: 'user',
-        requestIdHeader: 'x-request-id',
-        read,
-        readError: () => dialect.readError(refusalBody()),
-        readErrorInside: dialect.readError,
-        errors: dialect.errors,
-        send: async (exchange, signal) => {
-          const watched = watchRefusals(
-            createKeyedFetch({
-              dispatcher,
-              key,
-              headersWith: (clear) => ({ authorization: `Bearer ${clear}` }),
-              traceparent,
-              exchange,
-            }),
-          );
-          refusalBody = watched.body;
-          // Everything that the SDK would otherwise look up in the environment is said here.
-          const client = new OpenAI({
-            apiKey: DUMMY_KEY,
-            adminAPIKey: null,
-            organization: null,
-            project: null,
-            webhookSecret: null,
-            baseURL: baseUrl,
-            logLevel: 'off',
-            maxRetries: 0,
-            timeout: SDK_TIMEOUT_MS,
-            fetch: watched.fetch,
-          });
-          return client.chat.completions.create(dialect.toBody(request), { signal });
-        },
-      });
+    complete: async (call) =>
+      send(call, { path: '/chat/completions', read, body: dialect.toBody(call.request), headers: {} }),
+    pass: async (call) => {
+      const { format, body, headers } = call.request;
+      const known = passed[format];
+      return known ? send(call, { ...known, body, headers }) : refuseCall('user');
     },
     close: () => dispatcher.destroy(),
   };

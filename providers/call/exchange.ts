@@ -10,9 +10,11 @@ export type Exchange = {
   unreachable: boolean;
   /** Null until the response's headers are here. */
   response: { status: number; header: (name: string) => string | null } | null;
+  /** The response's body, decoded, when all of it is here; null if nobody needs it as bytes. */
+  received: Buffer | null;
 };
 
-export const newExchange = (): Exchange => ({ sent: false, unreachable: false, response: null });
+export const newExchange = (): Exchange => ({ sent: false, unreachable: false, response: null, received: null });
 
 export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 

@@ -49,9 +49,9 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 export const createKeyedFetch =
   ({ dispatcher, key, headersWith, traceparent, exchange }: KeyedFetchNeeds): typeof fetch =>
   async (input, init) => {
-    if (typeof input !== 'string' || typeof init?.body !== 'string')
+    const { body, signal } = init ?? {};
+    if (typeof input !== 'string' || (typeof body !== 'string' && !Buffer.isBuffer(body)))
       throw new TypeError('an unexpected form of request');
-    const { body, signal } = init;
     const headers = {
       accept: 'application/json',
       ...READ_AS_IT_IS,
@@ -71,5 +71,6 @@ export const createKeyedFetch =
     );
     exchange.response = { status, header: (name) => received.get(name) };
     const content = await buffer(answerBody(answer.body, received.get('content-encoding')));
+    exchange.received = content;
     return new Response(WITHOUT_BODY.has(status) ? null : content, { status, headers: received });
   };

@@ -5,7 +5,7 @@ import type { Outcome } from '../../shared/domain/outcome.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { isTooLong } from './answer-body.ts';
 import { type Exchange, isBillable, isSuccess, newExchange } from './exchange.ts';
-import type { ProviderCall } from './provider.ts';
+import type { BoundedCall } from './provider.ts';
 import { besideText } from './reported-usage.ts';
 import { scrubDetail } from './scrub-detail.ts';
 import { type ErrorRow, judgeError, type ProviderError, toOutcome, type Verdict, verdictOfError } from './verdict.ts';
@@ -17,7 +17,7 @@ export type Dialect = {
   /** Makes the call through the SDK, without retries, and keeps `exchange` up to date. May throw anything. */
   send(exchange: Exchange, signal: AbortSignal): Promise<unknown>;
   /** The parts of a 200's body. A null result means that it holds no completion; its usage counts all the same. */
-  read(answer: unknown): { result: CompletionResult | null; usage: TokenUsage | null };
+  read(answer: unknown): { result: CompletionResult | typeof AS_IT_CAME | null; usage: TokenUsage | null };
   /** What the SDK threw, if it is an error in the provider's own form or one that the SDK has of its own credentials; else null. Not yet scrubbed. */
   readError(error: unknown): ProviderError | null;
   /** An error in the provider's own form that came inside a 200, with the status that such an error has elsewhere; else null. */
@@ -25,13 +25,16 @@ export type Dialect = {
   errors: readonly ErrorRow[];
 };
 
+/** The result of a call whose answer is given back in its own bytes. */
+export const AS_IT_CAME = 'as it came';
+
 /** For the SDKs' own timers, longer than any call: `makeCall` bounds it, and a time-out of theirs would look like a broken answer. */
 export const SDK_TIMEOUT_MS = 3_600_000;
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** Ends the call at the first of its signal and its time. `ended` rejects then, because an SDK may not notice. */
-const boundCall = ({ timeoutMs, signal }: ProviderCall) => {
+const boundCall = ({ timeoutMs, signal }: BoundedCall) => {
   const controller = new AbortController();
   let cause: 'cancelled' | 'timed_out' | null = null;
   let rejectEnded: (reason: Error) => void = () => {};
@@ -101,7 +104,7 @@ const judge = (
 };
 
 /** Makes one call and never throws. The provider's messages and headers end here. */
-export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Outcome> => {
+export const makeCall = async (call: BoundedCall, dialect: Dialect): Promise<Outcome> => {
   const exchange = newExchange();
   const { credential } = dialect;
 
@@ -139,6 +142,17 @@ export const makeCall = async (call: ProviderCall, dialect: Dialect): Promise<Ou
       const explanation = errorInside.safeParse(body).data?.error.message ?? null;
       // What reports usage is whole and paid for; another try would be paid for again.
       return conclude(usage === null ? 'bad_response' : 'unusable_answer', explanation, { usage });
+    }
+    if (result === AS_IT_CAME) {
+      const { received, response } = exchange;
+      if (received === null) throw new TypeError('an answer of which no bytes were kept');
+      return {
+        kind: 'completed',
+        result: { bytes: received, mediaType: response?.header('content-type') ?? 'application/json' },
+        usage,
+        billable: true,
+        providerRequestId: requestId(),
+      };
     }
     return {
       kind: 'completed',

@@ -151,8 +151,8 @@ export const toOutcome = (verdict: Verdict, facts: Facts): Outcome => {
   }
 };
 
-/** The answer to a call whose credential does not belong to the adapter: a bug upstream, stopped before the network. */
-export const refuseCredential = (credential: CredentialKind): Outcome =>
+/** The answer to a call that the adapter cannot make, by its credential or its words: a bug upstream, stopped before the network. */
+export const refuseCall = (credential: CredentialKind): Outcome =>
   toOutcome('not_sent', {
     credential,
     usage: null,

@@ -34,6 +34,7 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: ['AIza[A-Za-z0-9_-]{35}', 'AQ\\.[A-Za-z0-9_-]{40}'],
+    formats: ['openai.chat'],
     links: { keys: 'https://aistudio.google.com/apikey', api: 'https://ai.google.dev/gemini-api/docs/openai' },
   },
   mistral: {
@@ -58,6 +59,7 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: [],
+    formats: ['openai.chat'],
     links: { keys: 'https://console.mistral.ai/api-keys', api: 'https://docs.mistral.ai/api' },
   },
   groq: {
@@ -79,6 +81,7 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: ['gsk_[A-Za-z0-9]{40}'],
+    formats: ['openai.chat'],
     links: { keys: 'https://console.groq.com/keys', api: 'https://console.groq.com/docs/api-reference' },
   },
 } as const satisfies Record<string, VendorManifest>;

@@ -4,6 +4,7 @@ import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, reportedUsage } from '../call/reported-usage.ts';
 import { OPENAI_ERRORS, OPENAI_STATUSES } from './errors.ts';
 import { OPENAI } from './manifest.ts';
+import { RESPONSES } from './responses.ts';
 
 const dialect: ChatDialect = {
   toBody: (request) => ({
@@ -34,4 +35,4 @@ const dialect: ChatDialect = {
 
 /** `baseUrl` ends in `/v1`; null is the vendor's own. */
 export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter =>
-  createChatCompletionsAdapter(baseUrl ?? OPENAI.baseUrl, dialect);
+  createChatCompletionsAdapter(baseUrl ?? OPENAI.baseUrl, dialect, { 'openai.responses': RESPONSES });

@@ -20,6 +20,7 @@ export const OPENAI = {
       },
     ],
   },
+  formats: ['openai.chat', 'openai.responses'],
   links: {
     keys: 'https://platform.openai.com/api-keys',
     api: 'https://platform.openai.com/docs/api-reference/chat/create',

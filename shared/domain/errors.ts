@@ -136,6 +136,12 @@ export const REQUEST_ERRORS = {
     type: 'server_error',
     message: 'Something went wrong on our side; the request id finds the cause in our log.',
   },
+  upgrade_unfinished: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'This kind of request is taken when the gateway’s upgrade is finished: whoever runs it ends that with “npm run schema -- raise”.',
+  },
   key_service_unavailable: {
     status: 503,
     type: 'server_error',

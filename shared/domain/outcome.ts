@@ -1,6 +1,7 @@
 /** What one provider call came to: the only thing that crosses from a provider adapter into the rest of the gateway. */
 import type { CompletionResult, TokenUsage } from './completion.ts';
 import type { JobErrorCode } from './errors.ts';
+import type { ForeignAnswer } from './inference/formats.ts';
 
 type Reported = {
   /** What the provider reported to have used; null where it reported nothing. */
@@ -18,7 +19,7 @@ type Refused = Reported & {
 };
 
 export type Outcome =
-  | (Reported & { kind: 'completed'; result: CompletionResult })
+  | (Reported & { kind: 'completed'; result: CompletionResult | ForeignAnswer })
   /** Not worth asking again. `detail` is the provider's own explanation, scrubbed, at most 300 characters. */
   | (Refused & { kind: 'rejected'; detail: string | null })
   /**

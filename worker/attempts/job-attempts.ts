@@ -1,16 +1,19 @@
-/** The attempts of jobs: open the user's key, call the provider, decide. */
+/** The attempts of jobs: read the request, open the user's key, call the provider, decide. */
 
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
+import type { Asked } from '../../shared/domain/inference/formats.ts';
 import { isFinal } from '../../shared/domain/job.ts';
-import type { Log } from '../../shared/domain/log.ts';
+import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import type { Config } from '../../shared/process/config/config.ts';
 import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
+import { BodyLocked, BodyLost, type BodyStore } from '../../shared/storage/bodies/body-store.ts';
+import { isSealed } from '../../shared/storage/bodies/stored-body.ts';
 import type {
   AttemptStore,
   Claim,
@@ -19,12 +22,16 @@ import type {
   Settlement,
 } from '../../shared/storage/jobs/attempt-store.ts';
 import { parseHandoff } from '../../shared/storage/queue/queues.ts';
+import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import type { Kind } from '../pipeline/pipeline.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
+import { readRequest } from './read-request.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';
+import { storeAnswer } from './store-answer.ts';
 
 type Needs = {
   attempts: AttemptStore;
+  bodies: BodyStore;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;
@@ -37,7 +44,7 @@ type Needs = {
   log: Log;
 };
 
-type Attempt = Omit<Settlement, 'id' | 'attempt' | 'mark'>;
+type Attempt = Omit<Settlement, 'id' | 'attempt' | 'mark' | 'answer'>;
 
 /** What a refused claim has made of the job. */
 const ENDED_AT_CLAIM = {
@@ -64,8 +71,10 @@ const withoutCall = (outcome: Settlement['outcome'], next: NextStep): Attempt =>
   next,
 });
 
-export const jobAttempts = (needs: Needs): Kind<JobId, Claim, Attempt, SettleAnswer['became']> => {
-  const { attempts, running, metrics, log } = needs;
+export const jobAttempts = (
+  needs: Needs,
+): Kind<JobId, Claim, Attempt, Exclude<SettleAnswer['became'], 'answer_lost'>> => {
+  const { attempts, bodies, running, metrics, log } = needs;
   return {
     parse: parseHandoff,
     mayStart: () => !running.isDraining(),
@@ -82,7 +91,18 @@ export const jobAttempts = (needs: Needs): Kind<JobId, Claim, Attempt, SettleAns
       return attemptOnce(needs, { id, claim, abort: run.signal }).finally(() => run.end());
     },
     broken: () => withoutCall('unavailable', BROKEN),
-    settle: attempts.settle,
+    settle: async (shard, settlement, claim) => {
+      const { id, attempt, next } = settlement;
+      const { tenant, batch, request } = claim;
+      const answer =
+        next.kind === 'completed'
+          ? await storeAnswer(bodies, next.result, { id, tenant, attempt, batch, sealed: isSealed(request) })
+          : null;
+      const { became, handoffs } = await attempts.settle(shard, { ...settlement, answer });
+      // Redis took so long that the pieces are gone: they are written again.
+      if (became === 'answer_lost') throw new RedisUnavailable();
+      return { became, handoffs };
+    },
     instead: (attempt) => ({ ...attempt, usage: null, next: BROKEN }),
     settled: (claim, { outcome }, became) => {
       metrics.attemptSettled(claim, outcome);
@@ -101,6 +121,16 @@ const attemptOnce = async (
   needs: Needs,
   { id, claim, abort }: { id: JobId; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
+  const asked = await readRequest(needs.bodies, id, claim).catch((error: unknown) => {
+    if (error instanceof BodyLocked || error instanceof BodyLost) return error;
+    throw error;
+  });
+  if (asked instanceof Error) {
+    needs.log.warn('body_not_read', { job_id: id, ...describeError(asked) });
+    if (asked instanceof BodyLost) return withoutCall('unavailable', BROKEN);
+    const { outcome, next } = decideWithoutKey('unavailable', claim.attempt, needs.random());
+    return withoutCall(outcome, next);
+  }
   const opened = await openUserKey(needs, id, claim);
   if (!opened.ok) {
     needs.log.warn('user_key_not_opened', { job_id: id, code: opened.reason });
@@ -108,7 +138,7 @@ const attemptOnce = async (
     return withoutCall(outcome, next);
   }
   try {
-    return await callProvider(needs, { id, claim, abort, userKey: opened.secret });
+    return await callProvider(needs, { id, claim, asked, abort, userKey: opened.secret });
   } finally {
     // An SDK and its connection keep what belongs to a call for longer than that.
     opened.secret?.forget();
@@ -117,7 +147,13 @@ const attemptOnce = async (
 
 const callProvider = async (
   needs: Needs,
-  { id, claim, abort, userKey }: { id: JobId; claim: Claim; abort: AbortSignal; userKey: Secret | null },
+  {
+    id,
+    claim,
+    asked,
+    abort,
+    userKey,
+  }: { id: JobId; claim: Claim; asked: Asked; abort: AbortSignal; userKey: Secret | null },
 ): Promise<Attempt> => {
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
@@ -125,13 +161,11 @@ const callProvider = async (
   const startedMs = performance.now();
   needs.metrics.callStarted();
   const span = needs.tracer.start('client', claim.traceparent);
-  const outcome = await needs.providers[claim.provider].complete({
-    request: claim.request,
-    userKey,
-    traceparent: span.traceparent,
-    timeoutMs,
-    signal: abort,
-  });
+  const provider = needs.providers[claim.provider];
+  const call = { userKey, traceparent: span.traceparent, timeoutMs, signal: abort };
+  const outcome = await (asked.format === 'neutral'
+    ? provider.complete({ ...call, request: asked.request })
+    : provider.pass({ ...call, request: asked }));
   needs.metrics.callEnded(claim.provider, performance.now() - startedMs);
   span.end(
     `call ${claim.provider}`,

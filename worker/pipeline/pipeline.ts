@@ -25,6 +25,7 @@ export type Kind<Id, Claim extends { tenant: TenantId; attempt: number }, Attemp
   settle: (
     shard: number,
     settlement: Attempt & { id: Id; attempt: number; mark: string },
+    claim: Claim,
   ) => Promise<{ became: Became; handoffs: readonly Handoff[] }>;
   /** What is settled in the place of an attempt that Redis refuses as wrong: an end that shows, with nothing to be added up. */
   instead: (attempt: Attempt) => Attempt;
@@ -62,12 +63,15 @@ export const createPipeline = <Id, Claim extends { tenant: TenantId; attempt: nu
       return kind.broken(claim);
     });
     const settlement = (of: Attempt): Settlement => ({ ...of, id, attempt: claim.attempt, mark });
-    const { became, handoffs: next } = await settleInTheEnd((offered: Settlement) => kind.settle(shard, offered), {
-      settlement: settlement(attempt),
-      instead: settlement(kind.instead(attempt)),
-      log,
-      about: { ...kind.log.id(id), shard },
-    });
+    const { became, handoffs: next } = await settleInTheEnd(
+      (offered: Settlement) => kind.settle(shard, offered, claim),
+      {
+        settlement: settlement(attempt),
+        instead: settlement(kind.instead(attempt)),
+        log,
+        about: { ...kind.log.id(id), shard },
+      },
+    );
     queues.handOff(shard, next);
     kind.settled(claim, attempt, became);
     log.info(kind.log.settled, {

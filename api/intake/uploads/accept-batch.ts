@@ -18,7 +18,7 @@ import {
   StorageFull,
 } from '../../../shared/storage/batches/batch-staging.ts';
 import type { BatchStore } from '../../../shared/storage/batches/batch-store.ts';
-import type { RateState } from '../../../shared/storage/jobs/job-store.ts';
+import type { RateState } from '../../../shared/storage/jobs/accept-job.ts';
 import type { Queues } from '../../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { Admission } from '../admission.ts';
@@ -108,7 +108,7 @@ export const createAcceptBatch = ({
     const digests = async (): Promise<[string, ...string[]]> => {
       const { meaning, former } = await request();
       return [
-        ...requestDigests((pepper) => JSON.stringify([meaning, provider, fingerprints[pepper] ?? null])),
+        ...requestDigests((pepper) => [JSON.stringify([meaning, provider, fingerprints[pepper] ?? null])]),
         ...fingerprints.map((mark) =>
           hash('sha256', JSON.stringify([former, provider, mark]), 'base64url').slice(0, 22),
         ),

@@ -1,4 +1,4 @@
-import type { RateState } from '../../../shared/storage/jobs/job-store.ts';
+import type { RateState } from '../../../shared/storage/jobs/accept-job.ts';
 import type { ApiContext } from '../../http/context.ts';
 
 /** How much of its requests a tenant has left, on every answer that the limit was asked for (IETF draft-ietf-httpapi-ratelimit-headers). */

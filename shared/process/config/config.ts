@@ -109,6 +109,8 @@ const redisUrl = z
   );
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 const ENVIRONMENTS = ['development', 'test', 'production'] as const;
+const MAX_LINE_BYTES = 1_048_576;
+const SEAL_BODIES = ['byok', 'all', 'off'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 // A cast because Object.fromEntries forgets which keys it was given.
@@ -172,7 +174,8 @@ const variables = z.object({
     .default(DEFAULT_RETRY_SCHEDULE_SECONDS.join(',')),
   AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
   AUDIT_ANCHOR_FILE: z.string().optional(),
-  MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 1_048_576),
+  MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 32 * 1_048_576),
+  SEAL_BODIES: oneOf(SEAL_BODIES).default('byok'),
   MAX_BATCH_LINES: whole(1, MAX_LINES, 100_000),
   MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
   MAX_BATCH_QUEUED: whole(1, 100_000_000, 1_000_000),
@@ -244,6 +247,8 @@ export type Config = {
   keyEncryption: KeyEncryption;
   /** Whether new seals need the secret of their period, and where the secrets are; null: nowhere. */
   shredding: { strict: boolean; ephemeralUrl: string | null };
+  /** Whose requests and answers are sealed: those on users' keys, all, or none. */
+  sealBodies: (typeof SEAL_BODIES)[number];
   providers: {
     /** Null: the vendor's own. */
     urls: Record<Provider, string | null>;
@@ -274,6 +279,8 @@ export type Config = {
   auditAnchorFile: string | null;
   batches: {
     maxLines: number;
+    /** Of one line: all of a batch's stand in Redis among others. */
+    maxLineBytes: number;
     maxBytes: number;
     /** Lines of one tenant that wait. */
     maxQueued: number;
@@ -414,6 +421,7 @@ const readSettings = (
     peppers,
     keyEncryption,
     shredding: { strict: set.KEY_SHREDDING === 'strict', ephemeralUrl: set.EPHEMERAL_REDIS_URL ?? null },
+    sealBodies: set.SEAL_BODIES,
     providers: {
       urls: perProvider(
         (provider) => set[urlVariable(provider)] ?? (sandbox ? `${set.SANDBOX_URL}${sandboxPath(provider)}` : null),
@@ -436,6 +444,7 @@ const readSettings = (
     auditAnchorFile: set.AUDIT_ANCHOR_FILE ?? null,
     batches: {
       maxLines: set.MAX_BATCH_LINES,
+      maxLineBytes: Math.min(set.MAX_BODY_BYTES, MAX_LINE_BYTES),
       maxBytes: set.MAX_BATCH_BYTES,
       maxQueued: set.MAX_BATCH_QUEUED,
     },

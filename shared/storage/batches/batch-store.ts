@@ -18,7 +18,9 @@ import {
   viewLines,
 } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
-import { ERASED_STUB_MS, parseView, type RateState } from '../jobs/job-store.ts';
+import type { RateState } from '../jobs/accept-job.ts';
+import { ERASED_STUB_MS } from '../jobs/job-store.ts';
+import { parseView } from '../jobs/job-view.ts';
 import { IDEMPOTENCY_MS, idempotencyEntry } from '../records/names.ts';
 import { key } from '../redis/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
@@ -246,7 +248,9 @@ export const createBatchStore = ({
         if (total === undefined) return null;
         for (const [line, id, reply] of rows) {
           const found = parseView(id, reply);
-          if (found && (status === null || found.record.status === status)) views.push(found);
+          if (found && (status === null || found.record.status === status)) {
+            views.push({ id: found.id, record: found.record, queue: found.queue, result: null });
+          }
           if (views.length === limit) return { views, next: line < total ? line : null };
         }
         last += LINES_A_CALL;

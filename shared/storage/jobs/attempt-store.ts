@@ -1,12 +1,14 @@
 /** The attempts of a job, each opened before its call and settled after it: one call here is one atomic script. */
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { CompletionRequest, CompletionResult, CredentialKind, TokenUsage } from '../../domain/completion.ts';
+import type { CompletionResult, CredentialKind, TokenUsage } from '../../domain/completion.ts';
 import type { JobErrorCode } from '../../domain/errors.ts';
 import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';
+import type { ForeignAnswer, Format, ForwardedHeaders } from '../../domain/inference/formats.ts';
 import type { FinalStatus } from '../../domain/job.ts';
 import type { AttemptOutcome } from '../../domain/outcome.ts';
 import type { Price } from '../../domain/prices/pricing.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
+import { piecesOf } from '../bodies/stored-body.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { type ClaimedReply, claimJob, settleJob } from '../commands/jobs/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
@@ -33,7 +35,10 @@ export type Claim = {
   /** Of a throttle, if this attempt meets one, and of its upstream: see `lanes.lua`. */
   apart: number;
   strikes: number;
-  request: CompletionRequest;
+  /** Its words, and its request in them as it is stored. */
+  format: Format;
+  request: string;
+  forwarded: ForwardedHeaders;
   sealedKey: string | null;
   /** Of the request that it came with; null where there is no trace. */
   traceparent: Traceparent | null;
@@ -51,7 +56,7 @@ export type ClaimAnswer =
 
 /** What becomes of a job after an attempt. */
 export type NextStep =
-  | { kind: 'completed'; result: CompletionResult }
+  | { kind: 'completed'; result: CompletionResult | ForeignAnswer }
   /** `parkMs`: how long its upstream is left alone, if a throttle ended the job. */
   | { kind: 'failed'; code: JobErrorCode; providerStatus: number | null; detail: string | null; parkMs?: number }
   | { kind: 'expired' }
@@ -74,10 +79,13 @@ export type Settlement = {
   /** Whether the provider may bill the call: without usage its estimate counts toward the budget. */
   billable: boolean;
   next: NextStep;
+  /** What a completed job is given, as it is stored; `mediaType` of an answer in foreign words. Null if it is not completed. */
+  answer: { stored: string; mediaType: string } | null;
 };
 
 export type SettleAnswer = {
-  became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone';
+  /** `answer_lost`: nothing was done, because the answer's pieces are gone. */
+  became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone' | 'answer_lost';
   handoffs: Handoff[];
 };
 
@@ -114,7 +122,7 @@ export const createAttemptStore = ({
 
   /** Ends an attempt: what it reported is accounted once, and the job is final or waits again. Safe to call twice. */
   settle: async (shard: number, settlement: Settlement): Promise<SettleAnswer> => {
-    const { next, usage } = settlement;
+    const { next, usage, answer } = settlement;
     const failed = next.kind === 'failed' ? next : null;
     const [became, handoffs] = await run(settleJob, shardTag(shard), {
       id: settlement.id,
@@ -127,7 +135,10 @@ export const createAttemptStore = ({
       error: next.kind === 'expired' ? ('deadline_exceeded' satisfies JobErrorCode) : (failed?.code ?? ''),
       providerStatus: failed?.providerStatus ?? null,
       detail: failed?.detail ?? null,
-      result: next.kind === 'completed' ? JSON.stringify(next.result) : '',
+      result: answer?.stored ?? '',
+      mediaType: answer?.mediaType ?? '',
+      answerPieces: answer === null ? 0 : piecesOf(answer.stored).pieces,
+      resultBytes: answer === null ? 0 : piecesOf(answer.stored).bytes,
       reported: usage !== null,
       inputTokens: usage?.inputTokens ?? null,
       outputTokens: usage?.outputTokens ?? null,
@@ -161,6 +172,8 @@ const parseClaim = ([
   sealedKey,
   traceparent,
   batch,
+  format,
+  forwarded,
 ]: ClaimedReply): Claim => ({
   attempt,
   tenant,
@@ -173,7 +186,10 @@ const parseClaim = ([
   throttles,
   apart,
   strikes,
-  request: JSON.parse(request) as CompletionRequest,
+  format,
+  request,
+  // The cast: `submit` stores nothing else.
+  forwarded: forwarded === '' ? {} : (JSON.parse(forwarded) as ForwardedHeaders),
   sealedKey: sealedKey || null,
   traceparent: traceparent || null,
   batch: batch || null,

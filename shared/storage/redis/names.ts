@@ -8,10 +8,14 @@
 const NAMES = {
   /** hash: the job's record; until its retention ends. Of a line from its first turn on, until its batch's ends. */
   JOB: 'job:',
-  /** string: the request as JSON; until the job is final. */
+  /** string: the request, or where its pieces are (`storedText`); until the job is final. */
   REQUEST: 'request:',
-  /** string: the result as JSON; as long as the record. */
+  /** hash: number → a piece of a long request, and what holds its bytes until it is accepted; as REQUEST. */
+  REQUEST_BODY: 'request-body:',
+  /** string: the result, likewise; as long as the record. */
   RESULT: 'result:',
+  /** hash: number → a piece of a long answer; as RESULT. `<job id>.<attempt>` until that is settled, at most 60 s from its last piece. */
+  ANSWER: 'answer:',
   /** string: the sealed user key of a job, or of a batch under its stem; until it is final, at most its deadline + 60 s. */
   SEALED: 'sealed:',
   /** string: `<request digest> <id of job or batch>`, `<tenant>:<digest of route and key>`; 24 h from acceptance. `- <id>` while a batch is being staged. */

@@ -3,7 +3,7 @@ import type { TenantId } from '../../domain/ids.ts';
 import type { LimitsInForce } from '../../domain/tenant.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { takeRequest } from '../commands/jobs/commands.ts';
-import type { RateState } from '../jobs/job-store.ts';
+import type { RateState } from '../jobs/accept-job.ts';
 import { tenantTag } from '../redis/shards.ts';
 
 export type TakeAnswer = { rate: RateState } & ({ kind: 'taken' } | { kind: 'rate_limited'; waitMs: number });

@@ -8,7 +8,7 @@ import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createReadSubject } from '../../../worker/deliveries/read-subject.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { askedBy, createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
 import type { TestRedis } from '../../support/redis/redis.ts';
 import { startSharedRedis } from '../../support/redis/shared-redis.ts';
 
@@ -71,8 +71,10 @@ const runAll = async (isRefused: (content: string) => boolean = () => false): Pr
     for (const job of running) await engine.end(job, isRefused(contentOf(job)) ? REFUSED : {});
   }
 };
-const contentOf = ({ claim }: Running): string =>
-  claim.request.messages.flatMap(({ content }) => messageTexts(content)).join();
+const contentOf = (running: Running): string =>
+  askedBy(running)
+    .messages.flatMap(({ content }) => messageTexts(content))
+    .join();
 
 const REFUSED = {
   outcome: 'rejected',
@@ -344,7 +346,7 @@ describe('staging', () => {
     ];
     const id = await engine.batch('acme', lines);
     const [first] = await startAll();
-    expect(first?.claim.request).toEqual(lines[0]?.request);
+    expect(first && askedBy(first)).toEqual(lines[0]?.request);
     expect(first?.claim.timeoutMs).toBe(1);
     await cancel(id);
     expect((await results(id)).length).toBeGreaterThan(0);

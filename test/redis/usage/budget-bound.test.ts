@@ -8,7 +8,7 @@ import { createCommands } from '../../../shared/storage/commands/run/run-command
 import { key } from '../../../shared/storage/redis/names.ts';
 import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
+import { askedBy, createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import type { TestRedis } from '../../support/redis/redis.ts';
 import { startSharedRedis } from '../../support/redis/shared-redis.ts';
@@ -46,8 +46,15 @@ const offer = async (request: CompletionRequest, budgetUsd: number) => {
     allowedModels: null,
   };
   const account = { provider: 'openai', credential: 'user', fingerprint: 'f' } as const;
-  const estimated = estimateJob(request, { account, caller, place: '' });
-  return engine.offer('acme', { ...account, limits: caller.limits, sealedKey: 'sealed', ...estimated });
+  const { request: asked, ...estimated } = estimateJob(request, { account, caller, place: '' });
+  return engine.offer('acme', {
+    ...account,
+    limits: caller.limits,
+    sealedKey: 'sealed',
+    model: asked.model,
+    asked: { format: 'neutral', request: asked },
+    ...estimated,
+  });
 };
 
 const longest = (text: string): number =>
@@ -60,7 +67,7 @@ const worstUsage = ({ messages, max_tokens = 0 }: CompletionRequest): TokenUsage
   return { inputTokens, outputTokens: max_tokens, cachedInputTokens: 0, cacheWriteTokens: inputTokens };
 };
 const endAtWorst = (running: Running) => {
-  const usage = worstUsage(running.claim.request);
+  const usage = worstUsage(askedBy(running));
   return engine.end(running, { usage: { ...usage, ...prices.of('openai', MODEL, usage) } });
 };
 

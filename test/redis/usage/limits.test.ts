@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
-import type { NewJob } from '../../../shared/storage/jobs/job-store.ts';
+import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
 import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';

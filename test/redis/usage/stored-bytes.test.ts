@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { StorageFull } from '../../../shared/storage/batches/batch-staging.ts';
 import { tend } from '../../../shared/storage/commands/webhooks/commands.ts';
-import type { NewJob } from '../../../shared/storage/jobs/job-store.ts';
+import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
 import { createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
@@ -40,9 +40,9 @@ const atMost = (max_stored_bytes: number) => ({
   limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes },
 });
 /** A request of so many bytes. */
-const sized = (bytes: number): NewJob['request'] => {
+const sized = (bytes: number): NewJob['asked'] => {
   const request = (content: string) => ({ model: 'model-a', messages: [{ role: 'user' as const, content }] });
-  return request('x'.repeat(bytes - JSON.stringify(request('')).length));
+  return { format: 'neutral', request: request('x'.repeat(bytes - JSON.stringify(request('')).length)) };
 };
 const run = async (): Promise<Running> => {
   const job = await engine.start();
@@ -73,7 +73,7 @@ const sweepAll = async (): Promise<void> => {
 describe('a job', () => {
   test('counts its request, metadata and webhook; at its end its result in the place of the request; past its retention nothing', async () => {
     const metadata = { team: 'a' };
-    await engine.submit('acme', { request: sized(500), metadata });
+    await engine.submit('acme', { asked: sized(500), metadata });
     const kept = RECORD + JSON.stringify(metadata).length;
     expect(await stored()).toBe(kept + 500);
     await engine.end(await run());
@@ -83,10 +83,10 @@ describe('a job', () => {
   });
 
   test('that fails counts the explanation, one that is cancelled its record, and so does one that is deleted, until what stays of it is gone', async () => {
-    const id = await engine.submit('acme', { request: sized(500) });
+    const id = await engine.submit('acme', { asked: sized(500) });
     await engine.end(await run(), REFUSED);
     expect(await stored()).toBe(RECORD + 'no'.length);
-    const other = await engine.submit('acme', { request: sized(900) });
+    const other = await engine.submit('acme', { asked: sized(900) });
     await engine.jobs.cancel(acme, other);
     expect(await stored()).toBe(2 * RECORD + 'no'.length);
     for (const each of [id, other]) expect(await engine.jobs.erase(acme, each)).toBe('erased');
@@ -96,14 +96,14 @@ describe('a job', () => {
   });
 
   test('that its deadline ends counts its record', async () => {
-    const id = await engine.submit('acme', { request: sized(500) });
+    const id = await engine.submit('acme', { asked: sized(500) });
     await engine.redis.zadd(key(TAG, 'DEADLINES'), 1, id);
     await engine.scheduler.sweep(0);
     expect(await stored()).toBe(RECORD);
   });
 
   test('whose time was up before its end, because upkeep came late, counts anew from its end on', async () => {
-    const id = await engine.submit('acme', { request: sized(500) });
+    const id = await engine.submit('acme', { asked: sized(500) });
     for (const part of await engine.redis.zrange(key(TAG, 'STORED_UNTIL'), '0', '-1')) {
       await engine.redis.zadd(key(TAG, 'STORED_UNTIL'), 1, part);
     }
@@ -120,7 +120,7 @@ describe('a job', () => {
   test('counts until its event is told, however long that takes, and as long as its retention from then on', async () => {
     const webhook = { url: 'https://a.example/hook', events: ['job.completed'] as const };
     const id = await engine.submit('acme', {
-      request: sized(500),
+      asked: sized(500),
       webhook: { ...webhook, events: [...webhook.events] },
     });
     const ends = async (): Promise<number> => {
@@ -142,18 +142,18 @@ describe('a job', () => {
 describe('at the limit', () => {
   test('a job that does not fit is refused with what is stored, counts nothing, and fits when another has ended', async () => {
     const limits = atMost(2 * RECORD + 1_200);
-    await engine.submit('acme', { ...limits, request: sized(1_000) });
-    const refused = await engine.offer('acme', { ...limits, request: sized(201) });
+    await engine.submit('acme', { ...limits, asked: sized(1_000) });
+    const refused = await engine.offer('acme', { ...limits, asked: sized(201) });
     expect(refused).toMatchObject({ kind: 'too_many_stored_bytes', stored: RECORD + 1_000, own: RECORD + 201 });
     expect(await stored()).toBe(RECORD + 1_000);
-    expect(await engine.offer('beta', { ...limits, request: sized(201) })).toMatchObject({ kind: 'accepted' });
+    expect(await engine.offer('beta', { ...limits, asked: sized(201) })).toMatchObject({ kind: 'accepted' });
     await engine.end(await run());
-    expect(await engine.offer('acme', { ...limits, request: sized(201) })).toMatchObject({ kind: 'accepted' });
+    expect(await engine.offer('acme', { ...limits, asked: sized(201) })).toMatchObject({ kind: 'accepted' });
   });
 
   test('of many that come at once only those that fit are accepted', async () => {
     const limits = atMost(5 * (RECORD + 1_000));
-    const offers = Array.from({ length: 20 }, () => engine.offer('acme', { ...limits, request: sized(1_000) }));
+    const offers = Array.from({ length: 20 }, () => engine.offer('acme', { ...limits, asked: sized(1_000) }));
     const kinds = (await Promise.all(offers)).map(({ kind }) => kind);
     expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(5);
     expect(await stored()).toBe(5 * (RECORD + 1_000));
@@ -167,7 +167,7 @@ describe('at the limit', () => {
 
   test('an answer is stored all the same', async () => {
     const limits = atMost(RECORD + 100);
-    await engine.submit('acme', { ...limits, request: sized(100) });
+    await engine.submit('acme', { ...limits, asked: sized(100) });
     const content = 'long '.repeat(1_000);
     await engine.end(await run(), {
       next: { kind: 'completed', result: { role: 'assistant', content, finish_reason: 'stop' } },
@@ -293,9 +293,9 @@ describe('a batch', () => {
 
 describe('beside the release before, which counts nothing,', () => {
   test('its jobs and batches count nothing, whatever becomes of them', async () => {
-    const counted = await engine.submit('acme', { request: sized(300) });
+    const counted = await engine.submit('acme', { asked: sized(300) });
     const before = await stored();
-    const ids = [await engine.submit('acme', { request: sized(700) }), await engine.submit('acme')];
+    const ids = [await engine.submit('acme', { asked: sized(700) }), await engine.submit('acme')];
     const batches = [await engine.batch('acme', 5), await engine.batch('acme', 5)];
     const { redis } = engine;
     for (const id of ids) {
@@ -334,7 +334,7 @@ describe('beside the release before, which counts nothing,', () => {
   });
 
   test('what it ends of ours is given back: a job at the time under which it stands, a batch when upkeep misses it', async () => {
-    const id = await engine.submit('acme', { request: sized(700) });
+    const id = await engine.submit('acme', { asked: sized(700) });
     const batch = await engine.batch('acme', 5);
     expect(await stored()).toBeGreaterThan(7 * RECORD + 700);
     // It ends and forgets both without a word to the count.

@@ -1,36 +1,41 @@
 /** The scheduler without processes: the real stores on a real Redis, driven step by step by a test that plays API and workers. */
 import { Redis } from 'ioredis';
+import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import type { BatchId, JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { createBatchIds, createJobIds } from '../../../shared/keys/digests/genuine-ids.ts';
-import { parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
+import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
+import { createBodySealer } from '../../../shared/keys/encryption/seal-body.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../../shared/storage/batches/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../../shared/storage/batches/batch-store.ts';
+import { type BodyStore, createBodyStore } from '../../../shared/storage/bodies/body-store.ts';
+import { isSealed } from '../../../shared/storage/bodies/stored-body.ts';
 import type { Command, InputOf, Inputs } from '../../../shared/storage/commands/command.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
+import { createAcceptJob, type NewJob, type SubmitAnswer } from '../../../shared/storage/jobs/accept-job.ts';
 import {
   type Claim,
   createAttemptStore,
   type SettleAnswer,
   type Settlement,
 } from '../../../shared/storage/jobs/attempt-store.ts';
-import {
-  createJobStore,
-  type JobStore,
-  type NewJob,
-  type SubmitAnswer,
-} from '../../../shared/storage/jobs/job-store.ts';
+import { createJobStore, type JobStore } from '../../../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore, type SchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
 import { type Handoff, parseHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
+import { storeAnswer } from '../../../worker/attempts/store-answer.ts';
 import { NO_LIMITS } from './no-limits.ts';
 
 export const TAG = shardTag(0);
 
 export type Running = { id: JobId; mark: string; claim: Claim };
 
+/** What a running job asks for, in the neutral form and stored as JSON. */
+export const askedBy = ({ claim }: Running): CompletionRequest => JSON.parse(claim.request) as CompletionRequest;
+
 export type Engine = {
   redis: Redis;
   jobs: JobStore;
+  bodies: BodyStore;
   scheduler: SchedulerStore;
   batches: BatchStore;
   /** Hand-offs that scripts gave out and no worker has taken yet, oldest first. */
@@ -73,13 +78,17 @@ export const linesOf = (count: number, { model = 'model-a', first = 1 } = {}): N
 
 const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, 'test');
 
+const keyring = parseKeyring(`test:${Buffer.alloc(32, 9).toString('base64')}`, 'test');
+
 export const createEngine = (url: string, { abilities = [] }: { abilities?: readonly string[] } = {}): Engine => {
-  if (!peppers.ok) throw new Error('no peppers');
+  if (!peppers.ok || !keyring.ok) throw new Error('no keys');
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
   const redis = new Redis(url);
   const run = createCommands(redis);
-  const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
+  const bodies = createBodyStore({ redis, sealer: createBodySealer(localDataKeys(keyring.keys)), shards: 1 });
+  const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000, bodies });
+  const acceptJob = createAcceptJob({ run, bodies, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000, abilities });
   const scheduler = createSchedulerStore({ redis, run, retentionMs: 3_600_000, defaultLimits: NO_LIMITS });
   const batches = createBatchStore({ redis, run, shards: 1, retentionMs: 3_600_000, ids: batchIds });
@@ -136,13 +145,14 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
     redis,
     run: (command, input) => run(command, TAG, input),
     jobs,
+    bodies,
     scheduler,
     handoffs,
     offer: async (name, { model = 'model-a', ...job } = {}) => {
       // Tests name tenants in the form that the type stands for.
       const tenant = name as TenantId;
       const id = ids.next(tenant);
-      const answer = await jobs.submit(
+      const answer = await acceptJob(
         {
           id,
           tenant,
@@ -153,7 +163,11 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
           fingerprint: null,
           deadlineMs: Date.now() + 3_600_000,
           timeoutMs: 60_000,
-          request: { model, messages: [{ role: 'user', content: 'hello' }] },
+          model,
+          asked: { format: 'neutral', request: { model, messages: [{ role: 'user', content: 'hello' }] } },
+          needs: [],
+          sealBody: false,
+          isRaised: false,
           sealedKey: null,
           metadata: {},
           webhook: null,
@@ -164,7 +178,6 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000 },
           idempotency: null,
           refusal: null,
-          needs: [],
           ...job,
         },
         { watcher: null },
@@ -188,7 +201,7 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
     },
     end: async ({ id, mark, claim }, settlement = {}, heldMs) => {
       if (heldMs !== undefined) await redis.hset(key(TAG, 'JOB', id), 'slot_since', Date.now() - heldMs);
-      const { became, handoffs: next } = await attempts.settle(0, {
+      const ended = {
         id,
         attempt: claim.attempt,
         mark,
@@ -198,7 +211,13 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
         usage: { inputTokens: 10, outputTokens: 5, cachedInputTokens: 2, costNano: 1_000, priceVersion: 'test' },
         next: { kind: 'completed', result: { role: 'assistant', content: 'hi', finish_reason: 'stop' } },
         ...settlement,
-      });
+      } satisfies Omit<Settlement, 'answer'>;
+      const { attempt, tenant, batch, request } = claim;
+      const answer =
+        ended.next.kind === 'completed'
+          ? await storeAnswer(bodies, ended.next.result, { id, tenant, attempt, batch, sealed: isSealed(request) })
+          : null;
+      const { became, handoffs: next } = await attempts.settle(0, { answer, ...ended });
       handoffs.push(...next);
       return became;
     },

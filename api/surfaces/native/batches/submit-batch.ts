@@ -48,7 +48,7 @@ export const submitBatch = async (
       chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge, pace }),
       rules: {
         defaultModel: user ? null : config.platformModel,
-        limitBytes: config.http.maxBodyBytes,
+        limitBytes: config.batches.maxLineBytes,
         estimate: (request) => estimateJob(request, { account, caller, place: 'body.' }),
         defaultTimeoutMs: config.jobs.defaultTimeoutMs,
       },
@@ -71,7 +71,7 @@ export const submitBatch = async (
 };
 
 const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
-  const needs = { limits: { limitBytes: config.http.maxBodyBytes, maxLines: config.batches.maxLines }, config };
+  const needs = { limits: { limitBytes: config.batches.maxLineBytes, maxLines: config.batches.maxLines }, config };
   switch (declaredType(c, ['application/x-ndjson', 'application/json'])) {
     case 'application/x-ndjson':
       return ndjsonForm(readQuery(c, batchQuery), needs);

@@ -7,13 +7,16 @@ import type { Config } from '../../../../shared/process/config/config.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
 import { route } from '../../../access/route.ts';
+import { canonicalJson } from '../../../http/body/canonical-json.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { parameterOf, partsOf } from '../../../http/headers/header-list.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { clientGone } from '../../../http/server/client-gone.ts';
+import { asMeant } from '../../../intake/as-meant.ts';
 import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
+import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../../intake/submit-job.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
@@ -53,16 +56,20 @@ const preferredWaitMs = (c: ApiContext): number => {
   return seconds * 1_000;
 };
 
+const ROUTE = 'POST /v1/complete';
+
 export const addCompleteRoute = (
   app: Hono<ApiEnv>,
   {
     submitJob,
     resolveAccount,
+    estimateJob,
     readJson,
     config,
   }: {
     submitJob: (submission: Submission) => Promise<Submitted>;
     resolveAccount: ResolveAccount;
+    estimateJob: EstimateJob;
     readJson: ReadJson;
     config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
   },
@@ -74,22 +81,30 @@ export const addCompleteRoute = (
       const json = await readJson(c, caller.tenant);
       const user = broughtKey(c, config);
       const waitMs = preferredWaitMs(c);
-      const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...request } = parseOr(
+      const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...fields } = parseOr(
         'invalid_body',
         completeBody,
         json,
       );
-      const defaultModel = user ? null : config.platformModel;
+      const request = { model: chooseModel(model, user ? null : config.platformModel), ...fields };
+      const told = webhook
+        ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }
+        : null;
+      const account = resolveAccount(caller.tenant, user);
+      const { request: asked, ...estimated } = estimateJob(request, { account, caller, place: '' });
       const { view, replayed, waitedMs } = await submitJob({
         caller,
         tellRate: (rate) => tellRate(c, rate),
-        account: resolveAccount(caller.tenant, user),
-        body: json,
-        request: { model: chooseModel(model, defaultModel), ...request },
+        account,
+        judged: { ...estimated, model: request.model, asked: { format: 'neutral', request: asked } },
+        sameness: {
+          route: ROUTE,
+          parts: (mark) => [canonicalJson([asMeant(json), account.provider, mark])],
+          former: (mark, { timeoutMs, durationMs }) =>
+            JSON.stringify([request, metadata, timeoutMs, durationMs, account.provider, mark, told]),
+        },
         metadata,
-        webhook: webhook
-          ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }
-          : null,
+        webhook: told,
         timeoutMs: timeout_seconds === undefined ? null : timeout_seconds * 1_000,
         deadlineMs: deadline_seconds === undefined ? null : deadline_seconds * 1_000,
         traceparent: c.get('traceparent'),

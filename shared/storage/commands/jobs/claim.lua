@@ -9,7 +9,7 @@
 --      for the call, or needs what the worker lacks, or
 --      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures,
 --      throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent (''
---      none), batch ('' none)}
+--      none), batch ('' none), format, forwarded headers as JSON ('' none)}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it
 -- `unknown` and counts a crash.
 
@@ -27,7 +27,19 @@ end
 Lanes.read_scheduler()
 
 local row =
-  call('HMGET', JOB .. id, 'deadline', 'timeout', 'failures', 'started', 'traceparent', 'throttles', 'throttled')
+  call(
+    'HMGET',
+    JOB .. id,
+    'deadline',
+    'timeout',
+    'failures',
+    'started',
+    'traceparent',
+    'throttles',
+    'throttled',
+    'format',
+    'forwarded'
+  )
 local last = Jobs.read_attempt(id, number(job.attempts, 0))
 local attempt = number(job.attempts, 0)
 
@@ -104,4 +116,6 @@ return {
   call('GET', SEALED .. (stem or id)) or '',
   row[5] or '',
   batch[1] or '',
+  row[8] or 'neutral',
+  row[9] or '',
 }

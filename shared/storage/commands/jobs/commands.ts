@@ -2,6 +2,7 @@
 import type { Provider } from '../../../../providers/catalogue.ts';
 import type { CredentialKind } from '../../../domain/completion.ts';
 import type { BatchId, JobId, TenantId } from '../../../domain/ids.ts';
+import type { Format } from '../../../domain/inference/formats.ts';
 import type { FinalStatus, WaitReason } from '../../../domain/job.ts';
 import type { StopReason } from '../../../domain/tenant.ts';
 import type { Traceparent } from '../../../domain/traceparent.ts';
@@ -15,7 +16,7 @@ export type RateReply = [remaining: number, resetMs: number];
 export type JobReply = [] | [record: string[], reason: string, position: number, result: string];
 
 type SubmitReply =
-  | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
+  | ['mismatch' | 'too_many_queued' | 'refused' | 'unready' | 'body_lost', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['stopped', RateReply, StopReason]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
@@ -40,6 +41,8 @@ export type ClaimedReply = [
   sealedKey: string,
   traceparent: Traceparent | '',
   batch: BatchId | '',
+  format: Format,
+  forwarded: string,
 ];
 type ClaimReply =
   | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget' | 'lacking', Handoff[]]
@@ -57,6 +60,10 @@ export const submitJob = command('jobs/submit', {
   deadlineMs: 'whole',
   timeoutMs: 'whole',
   request: 'text',
+  requestPieces: 'whole',
+  requestBytes: 'whole',
+  format: 'text',
+  forwarded: 'text',
   sealedKey: 'text',
   metadata: 'text',
   sandbox: 'flag',
@@ -80,6 +87,21 @@ export const submitJob = command('jobs/submit', {
   needs: 'text',
 }).answers<SubmitReply>();
 
+/** Before the pieces of a long request are written. */
+export const stageBody = command('jobs/stage-body', {
+  id: 'text',
+  tenant: 'text',
+  bytes: 'whole',
+  requestsPerMinute: 'whole',
+  maxStoredBytes: 'whole',
+  idempotencyEntry: 'text',
+  lifeMs: 'whole',
+}).answers<['staged' | 'known', RateReply] | ['too_many_stored_bytes', RateReply, stored: number]>();
+
+export const dropBody = command('jobs/drop-body', { id: 'text', tenant: 'text' }, 'allow-oom').answers<
+  'dropped' | 'kept'
+>();
+
 export const claimJob = command('jobs/claim', {
   id: 'text',
   handoff: 'text',
@@ -102,6 +124,9 @@ export const settleJob = command('jobs/settle', {
   providerStatus: 'text',
   detail: 'text',
   result: 'text',
+  mediaType: 'text',
+  answerPieces: 'whole',
+  resultBytes: 'whole',
   reported: 'flag',
   inputTokens: 'text',
   outputTokens: 'text',
@@ -113,7 +138,7 @@ export const settleJob = command('jobs/settle', {
   maxHandoffs: 'whole',
   billable: 'flag',
   parkMs: 'whole',
-}).answers<[became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone', Handoff[]]>();
+}).answers<[became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone' | 'answer_lost', Handoff[]]>();
 
 export const cancelJob = command(
   'jobs/cancel',

@@ -3,13 +3,14 @@
 --
 -- In:  id; attempt; claim; outcome; provider_request_id ('' none); next: completed | failed | cancelled |
 --      expired, or retry | park | hand_back; wait_ms: until it is tried again, if it is retried or was
---      throttled; error ('' none); provider_status ('' none); detail ('' none); result: JSON ('' none);
---      reported: whether usage was; input_tokens, output_tokens, cached_input_tokens (each '' unknown);
+--      throttled; error ('' none); provider_status ('' none); detail ('' none); result: as it is
+--      stored ('' none); media_type: of an answer in foreign words ('' none); answer_pieces: of it that were written before; result_bytes; reported: whether usage was; input_tokens, output_tokens, cached_input_tokens (each '' unknown);
 --      cost_nano ('' unpriced); price_version; counts_as_failure; retention_ms; max_handoffs; billable:
 --      whether the provider may bill the call; park_ms: how long its upstream is left alone, if it was
 --      throttled
 -- Out: {what became of it, {hand-offs}}: a final state, 'queued', 'superseded', 'late' (not
---      the current attempt: only accounted), 'repeated', 'gone'
+--      the current attempt: only accounted), 'repeated', 'gone', 'answer_lost' (nothing was done: its
+--      pieces are to be written again)
 --
 -- A completed result of any attempt wins while the job is not final. Everything else acts only for
 -- the current attempt.
@@ -26,6 +27,9 @@ if not attempt then
 end
 if attempt.claim ~= claim or (attempt.outcome ~= '' and attempt.outcome ~= 'unknown') then
   return { 'repeated', {} }
+end
+if not Bodies.has_answer(id, number_of, input.answer_pieces) then
+  return { 'answer_lost', {} }
 end
 Lanes.read_scheduler()
 Lanes.wake(input.max_handoffs)
@@ -83,6 +87,7 @@ if next_step == 'completed' then
     call('SET', RESULT .. id, input.result)
   else
     call('SET', RESULT .. id, input.result, 'PX', retention)
+    Bodies.keep_answer(id, number_of, input.answer_pieces, retention)
   end
   local upstream = call('HGET', LANE .. job.lane, 'upstream')
   if upstream then
@@ -90,7 +95,7 @@ if next_step == 'completed' then
   end
   local figures = { input.input_tokens, input.output_tokens, input.cached_input_tokens, input.cost_nano }
   local used = reported and table.concat(figures, '|')
-  Jobs.finish(id, job, 'completed', retention, { used = used }, #input.result)
+  Jobs.finish(id, job, 'completed', retention, { used = used, media_type = input.media_type }, input.result_bytes)
   return { 'completed', Feed.serve(input.max_handoffs) }
 end
 

@@ -1,8 +1,9 @@
 -- submit: accepts one job. Either all of it stands or nothing; called again with the same id it
 -- changes nothing.
 --
--- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms; request:
---      JSON; sealed_key ('' none); metadata: JSON ('' none); sandbox; watcher: API process that waits (''
+-- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms; request: as
+--      it is stored; request_pieces: of it that were written before; request_bytes; format: of its words;
+--      forwarded: headers for the provider, as JSON ('' none); sealed_key ('' none); metadata: JSON ('' none); sandbox; watcher: API process that waits (''
 --      none); max_handoffs; idempotency_entry ('' none); digests: those that stand for the request, with
 --      spaces between, the one to store first; idempotency_ms: life of the entry; platform_key: the one
 --      that asks; fingerprint: of the user's key ('' none); webhook: as `Outbox.record_event` takes it (''
@@ -16,7 +17,8 @@
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
 --      {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
 --      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of
---      `Stops.reason_of`}; `rate` as of `Limits.rate_of`
+--      `Stops.reason_of`}, {'unready', rate} where the job needs what not every worker here can do,
+--      {'body_lost', rate} where pieces are gone; `rate` as of `Limits.rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
@@ -24,6 +26,9 @@ local id, tenant, lane, class, upstream = input.id, input.tenant, input.lane, in
 local deadline = input.deadline_ms
 
 Lanes.read_scheduler()
+if input.request_pieces > 0 then
+  Bodies.leave(id, tenant)
+end
 local per_minute = input.requests_per_minute
 local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class, 'stored_bytes')
 local requests = Limits.leak(used[1], used[2], per_minute)
@@ -47,6 +52,9 @@ end
 if input.refused then
   return { 'refused', Limits.rate_of(requests, per_minute) }
 end
+if input.needs ~= '' and not Schema.is_at_least(2) then
+  return { 'unready', Limits.rate_of(requests, per_minute) }
+end
 local excess = requests + Limits.UNIT - per_minute * Limits.UNIT
 if excess > 0 then
   return { 'rate_limited', Limits.rate_of(requests, per_minute), math.ceil(excess / per_minute) }
@@ -55,9 +63,12 @@ local waiting = number(used[3], 0)
 if waiting >= input.max_queued then
   return { 'too_many_queued', Limits.rate_of(requests, per_minute) }
 end
-local stored, bytes = number(used[4], 0), Bytes.RECORD_BYTES + #input.request + #input.metadata + #input.webhook
+local stored, bytes = number(used[4], 0), Bytes.RECORD_BYTES + input.request_bytes + #input.metadata + #input.webhook
 if stored + bytes > input.max_stored_bytes then
   return { 'too_many_stored_bytes', Limits.rate_of(requests, per_minute), stored, bytes }
+end
+if not Bodies.keep_request(id, input.request_pieces, deadline) then
+  return { 'body_lost', Limits.rate_of(requests, per_minute) }
 end
 local reservation = ''
 if input.estimate_nano ~= '' then
@@ -97,7 +108,7 @@ Records.write(JOB .. id, {
   ticket = ticket,
   platform_key = input.platform_key,
   tokens = input.tokens,
-  held = Bytes.enter(tenant, bytes, deadline + input.retention_ms, #input.request),
+  held = Bytes.enter(tenant, bytes, deadline + input.retention_ms, input.request_bytes),
   metadata = input.metadata,
   sandbox = input.sandbox and 1,
   fingerprint = input.fingerprint,
@@ -107,6 +118,8 @@ Records.write(JOB .. id, {
   estimate = input.estimate_nano,
   reservation = reservation,
   needs = input.needs,
+  format = input.format ~= 'neutral' and input.format,
+  forwarded = input.forwarded,
 })
 call('SET', REQUEST .. id, input.request)
 if input.sealed_key ~= '' then

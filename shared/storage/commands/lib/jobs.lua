@@ -149,7 +149,7 @@ function Jobs.finish(id, job, status, retention_ms, fields, stored)
     Bytes.change_batch(stem, job.tenant, (stored or 0) - freed)
     return
   end
-  call('DEL', REQUEST .. id, SEALED .. id, WATCHERS .. id)
+  call('UNLINK', REQUEST .. id, REQUEST_BODY .. id, SEALED .. id, WATCHERS .. id)
   call('ZREM', DEADLINES, id)
   if not Outbox.record_event(job.tenant, id, 'job.' .. status, job.webhook) then
     call('PEXPIRE', JOB .. id, retention_ms)
@@ -271,7 +271,7 @@ end
 -- What stays of an erased job, for as long as an attempt of it may still report usage. If the job counted as
 -- stored, so does its stub until it is gone: to delete must not make room that is not there.
 function Jobs.leave_stub(id, tenant, counted, stub_ms)
-  call('DEL', RESULT .. id)
+  call('UNLINK', RESULT .. id, ANSWER .. id)
   if call('EXISTS', JOB .. id) == 0 then
     return
   end

@@ -90,6 +90,7 @@ function Outbox.keep_subject(subject)
     call('PERSIST', JOB .. subject)
     hold_until(subject, now + KEPT_MS)
     call('PERSIST', RESULT .. subject)
+    call('PERSIST', ANSWER .. subject)
   elseif subject:sub(1, 6) == 'batch_' then
     call('HSET', BATCH .. subject:sub(7, 28), 'kept', 'pending')
   end
@@ -109,6 +110,7 @@ local function release_subject(subject, kept_until)
     hold_until(subject, ends)
     call('PEXPIREAT', JOB .. subject, ends)
     call('PEXPIREAT', RESULT .. subject, ends)
+    call('PEXPIREAT', ANSWER .. subject, ends)
   end
 end
 

@@ -1,0 +1,230 @@
+/**
+ * The top-level members of a JSON object in bytes, found without parsing what is in them: a body that is sent on as it came
+ * must not be understood in two ways. So all of it is held against RFC 8259, names are compared as they are meant
+ * (`"mod\u0065l"` is `model`), and a name that stands twice is refused, because parsers differ in which one counts.
+ */
+import { isUtf8 } from 'node:buffer';
+
+/** More than any request has; parsers of providers give up somewhere beyond it. */
+const MAX_DEPTH = 256;
+
+export type MemberKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
+/** Offsets in bytes, each end behind the last one. `start` is where the name begins, quotes included. */
+export type Member = { name: string; start: number; valueStart: number; valueEnd: number; kind: MemberKind };
+
+export type MembersFlaw =
+  | { flaw: 'not_utf8' | 'byte_order_mark' | 'not_an_object' | 'too_deep' }
+  /** `at`: the offset of the byte that cannot stand there; the length if the body ends too early. */
+  | { flaw: 'malformed'; at: number }
+  | { flaw: 'duplicate'; name: string };
+
+export type Members = ReadonlyMap<string, Member>;
+export type ScannedMembers = { ok: true; members: Members } | ({ ok: false } & MembersFlaw);
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const SPACE = 0x20;
+
+class Malformed extends Error {
+  readonly at: number;
+  constructor(at: number) {
+    super('malformed');
+    this.at = at;
+  }
+}
+
+const isSpace = (byte: number | undefined): boolean =>
+  byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+const skipSpace = (bytes: Buffer, from: number): number => {
+  let at = from;
+  while (isSpace(bytes[at])) at += 1;
+  return at;
+};
+
+/** Of latin1: everything below the space. */
+const CONTROL = /[^ -\xff]/;
+/** So much of a string is looked at at once: a whole image as a text would take its length in memory again. */
+const PIECE_BYTES = 65_536;
+const SIMPLE_ESCAPES = new Set(Buffer.from('"\\/bfnrt'));
+const HEX = /^[0-9a-fA-F]{4}$/;
+const LETTER_U = 0x75;
+
+/** The end of the string that begins at `from`. Long ones without escapes, such as an image's, are passed at the speed of `indexOf`. */
+const endOfString = (bytes: Buffer, from: number): number => {
+  for (let quote = bytes.indexOf(QUOTE, from + 1); quote !== -1; quote = bytes.indexOf(QUOTE, quote + 1)) {
+    let backslashes = 0;
+    while (bytes[quote - 1 - backslashes] === BACKSLASH && quote - 1 - backslashes > from) backslashes += 1;
+    if (backslashes % 2 === 0) {
+      checkString(bytes, from, quote);
+      return quote + 1;
+    }
+  }
+  throw new Malformed(bytes.length);
+};
+
+/** Refuses control characters and escapes that JSON does not have, from behind the first quote to before the second. */
+const checkString = (bytes: Buffer, quote: number, end: number): void => {
+  for (let at = quote + 1; at < end; at += PIECE_BYTES) {
+    const control = CONTROL.exec(bytes.toString('latin1', at, Math.min(at + PIECE_BYTES, end)));
+    if (control) throw new Malformed(at + control.index);
+  }
+  const body = bytes.subarray(0, end);
+  for (let at = body.indexOf(BACKSLASH, quote); at !== -1; at = body.indexOf(BACKSLASH, at)) {
+    const letter = body[at + 1] ?? 0;
+    const isUnicode = letter === LETTER_U && HEX.test(body.toString('latin1', at + 2, at + 6));
+    if (!isUnicode && !SIMPLE_ESCAPES.has(letter)) throw new Malformed(at);
+    at += isUnicode ? 6 : 2;
+  }
+};
+
+const LITERALS = [
+  ['true', Buffer.from('true')],
+  ['false', Buffer.from('false')],
+  ['null', Buffer.from('null')],
+] as const;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+/** Longer numbers exist in no request, and a pattern should not run over megabytes. */
+const MAX_NUMBER_BYTES = 1_024;
+
+const endOfScalar = (bytes: Buffer, from: number): { end: number; kind: MemberKind } => {
+  if (bytes[from] === QUOTE) return { end: endOfString(bytes, from), kind: 'string' };
+  for (const [kind, literal] of LITERALS) {
+    if (bytes.compare(literal, 0, literal.length, from, Math.min(from + literal.length, bytes.length)) === 0) {
+      return { end: from + literal.length, kind };
+    }
+  }
+  NUMBER.lastIndex = 0;
+  const [number] = NUMBER.exec(bytes.toString('latin1', from, from + MAX_NUMBER_BYTES)) ?? [];
+  if (number === undefined || number.length === MAX_NUMBER_BYTES) throw new Malformed(from);
+  return { end: from + number.length, kind: 'number' };
+};
+
+const CLOSING: Readonly<Record<number, number>> = { [OPEN_OBJECT]: CLOSE_OBJECT, [OPEN_ARRAY]: CLOSE_ARRAY };
+
+class TooDeep extends Error {}
+
+/** Steps over one value, with all that is in it. */
+const endOfValue = (bytes: Buffer, from: number): { end: number; kind: MemberKind } => {
+  const opening = bytes[from] ?? 0;
+  if (CLOSING[opening] === undefined) return endOfScalar(bytes, from);
+  const open: number[] = [];
+  let at = from;
+  // Each turn stands before a value, or before the end of what is empty.
+  for (;;) {
+    const byte = bytes[at] ?? 0;
+    const closing = CLOSING[byte];
+    if (closing !== undefined) {
+      open.push(closing);
+      if (open.length > MAX_DEPTH) throw new TooDeep();
+      at = skipSpace(bytes, at + 1);
+      if (bytes[at] !== closing) {
+        if (closing === CLOSE_OBJECT) at = stepOverName(bytes, at);
+        continue;
+      }
+    } else {
+      at = skipSpace(bytes, endOfScalar(bytes, at).end);
+    }
+    // Behind a value: whatever ends here ends, then the next one begins.
+    while (open.length > 0 && bytes[at] === open.at(-1)) {
+      open.pop();
+      at = open.length === 0 ? at + 1 : skipSpace(bytes, at + 1);
+    }
+    if (open.length === 0) return { end: at, kind: opening === OPEN_OBJECT ? 'object' : 'array' };
+    if (bytes[at] !== COMMA) throw new Malformed(at);
+    at = skipSpace(bytes, at + 1);
+    if (open.at(-1) === CLOSE_OBJECT) at = stepOverName(bytes, at);
+  }
+};
+
+/** Steps over `"name" :` and the space behind it. */
+const stepOverName = (bytes: Buffer, from: number): number => {
+  if (bytes[from] !== QUOTE) throw new Malformed(from);
+  const colon = skipSpace(bytes, endOfString(bytes, from));
+  if (bytes[colon] !== COLON) throw new Malformed(colon);
+  return skipSpace(bytes, colon + 1);
+};
+
+const scan = (bytes: Buffer): ScannedMembers => {
+  const members = new Map<string, Member>();
+  const first = skipSpace(bytes, 0);
+  if (bytes[first] !== OPEN_OBJECT) {
+    if (first === bytes.length) throw new Malformed(first);
+    endOfValue(bytes, first);
+    return { ok: false, flaw: 'not_an_object' };
+  }
+  let at = skipSpace(bytes, first + 1);
+  let isFirst = true;
+  while (bytes[at] !== CLOSE_OBJECT) {
+    if (!isFirst) {
+      if (bytes[at] !== COMMA) throw new Malformed(at);
+      at = skipSpace(bytes, at + 1);
+    }
+    isFirst = false;
+    const start = at;
+    const valueStart = stepOverName(bytes, at);
+    const name = JSON.parse(bytes.toString('utf8', start, endOfString(bytes, start))) as string;
+    const { end: valueEnd, kind } = endOfValue(bytes, valueStart);
+    if (members.has(name)) return { ok: false, flaw: 'duplicate', name };
+    members.set(name, { name, start, valueStart, valueEnd, kind });
+    at = skipSpace(bytes, valueEnd);
+  }
+  const end = skipSpace(bytes, at + 1);
+  if (end !== bytes.length) throw new Malformed(end);
+  return { ok: true, members };
+};
+
+/** The members of a body by name, in their order. Linear in its length; throws nothing. */
+export const scanMembers = (bytes: Buffer): ScannedMembers => {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return { ok: false, flaw: 'byte_order_mark' };
+  if (!isUtf8(bytes)) return { ok: false, flaw: 'not_utf8' };
+  try {
+    return scan(bytes);
+  } catch (error) {
+    if (error instanceof Malformed) return { ok: false, flaw: 'malformed', at: error.at };
+    if (error instanceof TooDeep) return { ok: false, flaw: 'too_deep' };
+    throw error;
+  }
+};
+
+/** The value of a member that is not large, such as a name or a number. */
+export const memberValue = (bytes: Buffer, { valueStart, valueEnd }: Member): unknown =>
+  JSON.parse(bytes.toString('utf8', valueStart, valueEnd));
+
+/** A member's new value as JSON, or null to take it out. */
+export type Splices = Readonly<Record<string, string | null>>;
+
+/** The same body with some members changed, taken out or added at its end; every other byte stays. */
+export const spliceMembers = (bytes: Buffer, members: Members, splices: Splices): Buffer => {
+  const ordered = [...members.values()];
+  const wish = ({ name }: Member): string | null | undefined =>
+    Object.hasOwn(splices, name) ? splices[name] : undefined;
+  const pieces: Buffer[] = [];
+  let isFirst = true;
+  // What stands before a member, a comma among it, goes with it; before the first there is none.
+  let from = 0;
+  for (const [index, member] of ordered.entries()) {
+    const before = bytes.subarray(from, member.start);
+    from = member.valueEnd;
+    const json = wish(member);
+    if (index === 0) pieces.push(before);
+    if (json === null) continue;
+    if (index > 0) pieces.push(isFirst ? Buffer.alloc(0) : before);
+    pieces.push(bytes.subarray(member.start, member.valueStart));
+    pieces.push(json === undefined ? bytes.subarray(member.valueStart, member.valueEnd) : Buffer.from(json));
+    isFirst = false;
+  }
+  const end = ordered.length > 0 ? from : bytes.lastIndexOf(CLOSE_OBJECT);
+  if (ordered.length === 0) pieces.push(bytes.subarray(0, end));
+  const added = Object.entries(splices).filter(([name, json]) => json !== null && !members.has(name));
+  const text = added.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',');
+  if (text !== '') pieces.push(Buffer.from(isFirst ? text : `,${text}`));
+  pieces.push(bytes.subarray(end));
+  return Buffer.concat(pieces);
+};

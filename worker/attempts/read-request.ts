@@ -1,0 +1,20 @@
+/** What a job asks for, out of what Redis keeps of it. */
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import type { JobId } from '../../shared/domain/ids.ts';
+import type { Asked } from '../../shared/domain/inference/formats.ts';
+import type { BodyStore } from '../../shared/storage/bodies/body-store.ts';
+import type { Claim } from '../../shared/storage/jobs/attempt-store.ts';
+
+/** Rejects as `BodyStore.read` does. */
+export const readRequest = async (
+  bodies: Pick<BodyStore, 'read'>,
+  id: JobId,
+  { tenant, format, request, forwarded }: Pick<Claim, 'tenant' | 'format' | 'request' | 'forwarded'>,
+): Promise<Asked> => {
+  // The casts: `submit` stores nothing else.
+  if (request.startsWith('{')) return { format: 'neutral', request: JSON.parse(request) as CompletionRequest };
+  const body = await bodies.read({ tenant, id, part: 'request', attempt: null }, request);
+  return format === 'neutral'
+    ? { format, request: JSON.parse(body.toString('utf8')) as CompletionRequest }
+    : { format, body, headers: forwarded };
+};
