@@ -26,9 +26,11 @@ import { type Asker, type CallMeter, FEWEST_REQUESTS } from './access/call-meter
 import { type FailedLogins, networkOf } from './access/failed-logins.ts';
 import { meterCalls } from './access/meter-calls.ts';
 import type { NoteLogin } from './access/note-login.ts';
+import type { ReadBody } from './http/body/read-body.ts';
 import type { ReadJson } from './http/body/read-json.ts';
 import type { ClientAddress } from './http/client-address.ts';
 import type { ApiContext, ApiEnv } from './http/context.ts';
+import { type ErrorForm, ownForm } from './http/error-form.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { countRequest } from './http/middleware/count-request.ts';
 import { demandHttps } from './http/middleware/demand-https.ts';
@@ -37,6 +39,7 @@ import { requestId } from './http/middleware/request-id.ts';
 import { respondWithError } from './http/middleware/respond-with-error.ts';
 import { traceRequest } from './http/middleware/trace-request.ts';
 import type { EstimateJob } from './intake/estimate-job.ts';
+import type { JudgeForeign } from './intake/foreign/judge-foreign.ts';
 import type { ResolveAccount } from './intake/resolve-account.ts';
 import type { StopWork } from './intake/stop-work.ts';
 import type { Submission, Submitted } from './intake/submit-job.ts';
@@ -45,6 +48,8 @@ import type { UploadSlots } from './intake/uploads/upload-slots.ts';
 import type { WaitingRoom } from './intake/waiting-room.ts';
 import { addOperationRoutes } from './operations/operations.ts';
 import { addAdminRoutes } from './surfaces/admin/admin.ts';
+import { addAnthropicRoutes } from './surfaces/anthropic/anthropic.ts';
+import { anthropicForm } from './surfaces/anthropic/error-form.ts';
 import { addBatchRoutes } from './surfaces/native/batches/batches.ts';
 import { addCompleteRoute } from './surfaces/native/jobs/complete.ts';
 import { addJobRoutes } from './surfaces/native/jobs/jobs.ts';
@@ -52,6 +57,8 @@ import type { TakeRequest } from './surfaces/native/take-request.ts';
 import type { TakeTurns } from './surfaces/native/take-turns.ts';
 import { addUsageRoute } from './surfaces/native/usage/usage.ts';
 import { addWebhookRoutes } from './surfaces/native/webhooks/webhooks.ts';
+import { openaiForm } from './surfaces/openai/error-form.ts';
+import { addOpenAiRoutes } from './surfaces/openai/openai.ts';
 
 type Needs = {
   config: Config;
@@ -79,6 +86,8 @@ type Needs = {
   acceptBatch: AcceptBatch;
   resolveAccount: ResolveAccount;
   estimateJob: EstimateJob;
+  judgeForeign: JudgeForeign;
+  readBody: ReadBody;
   readJson: ReadJson;
   takeRequest: TakeRequest;
   takeTurns: TakeTurns;
@@ -100,9 +109,19 @@ const tenantOf = (c: ApiContext): Asker => {
 /** Whose calls a port takes. */
 export type Surface = { tenants: boolean; operator: boolean };
 
+/** Where tenants' calls are, and in whose words their errors are told. */
+const TENANT_PATHS = {
+  '/v1/': ownForm,
+  '/openai/v1/': openaiForm,
+  '/anthropic/v1/': anthropicForm,
+} as const satisfies Record<string, ErrorForm>;
+
+const formOf = (path: string): ErrorForm =>
+  Object.entries(TENANT_PATHS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? ownForm;
+
 export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
-  app.onError(respondWithError(needs.log));
+  app.onError(respondWithError(needs.log, formOf));
   app.notFound((c) => {
     const instead = insteadOfPath(c.req.path);
     throw new RequestError('not_found', {
@@ -112,20 +131,26 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
 
   app.use(requestId, countRequest(needs.metrics));
   // Not of the probes, which come every few seconds.
-  app.use('/v1/*', accessLog(needs.log), traceRequest(needs.tracer));
+  for (const beginning of Object.keys(TENANT_PATHS)) {
+    app.use(`${beginning}*`, accessLog(needs.log), traceRequest(needs.tracer));
+  }
   app.use('/admin/*', accessLog(needs.log));
   app.use(demandNormalPath);
   if (needs.config.production) app.use(demandHttps(needs.client));
   if (surface.tenants) {
     // A caller without a key does not learn which paths exist.
-    app.use(
-      '/v1/*',
-      authenticateTenant(needs.authenticator, needs.failedLogins),
-      meterCalls(needs.callMeter, tenantOf),
-    );
+    for (const beginning of Object.keys(TENANT_PATHS)) {
+      app.use(
+        `${beginning}*`,
+        authenticateTenant(needs.authenticator, needs.failedLogins),
+        meterCalls(needs.callMeter, tenantOf),
+      );
+    }
     addCompleteRoute(app, needs);
     addJobRoutes(app, needs);
     addBatchRoutes(app, needs);
+    addOpenAiRoutes(app, needs);
+    addAnthropicRoutes(app, needs);
     addUsageRoute(app, needs);
     addWebhookRoutes(app, needs);
   }

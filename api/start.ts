@@ -49,11 +49,14 @@ import { createCallMeter } from './access/call-meter.ts';
 import { createFailedLogins } from './access/failed-logins.ts';
 import { createNoteLogin } from './access/note-login.ts';
 import { createApp } from './app.ts';
+import { createReadBody } from './http/body/read-body.ts';
 import { createReadJson } from './http/body/read-json.ts';
 import { createClientAddress } from './http/client-address.ts';
 import { type ListeningServer, listen } from './http/server/listen.ts';
 import { createAdmission } from './intake/admission.ts';
 import { createEstimateJob } from './intake/estimate-job.ts';
+import { createJudgeForeign } from './intake/foreign/judge-foreign.ts';
+import { createJudgeModel } from './intake/judge-model.ts';
 import { createResolveAccount } from './intake/resolve-account.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
@@ -133,7 +136,8 @@ export const startApi = async (
     fingerprints: createFingerprints(config.peppers),
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
   });
-  const estimateJob = createEstimateJob(createPrices(config.priceFile), config.platformModels);
+  const judgeModel = createJudgeModel(createPrices(config.priceFile), config.platformModels);
+  const readBody = createReadBody(config.http);
   const submitJob = createSubmitJob({
     ...accepting,
     acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
@@ -202,8 +206,10 @@ export const startApi = async (
     submitJob,
     acceptBatch,
     resolveAccount,
-    estimateJob,
-    readJson: createReadJson(config.http),
+    estimateJob: createEstimateJob(judgeModel),
+    judgeForeign: createJudgeForeign(judgeModel),
+    readBody,
+    readJson: createReadJson(readBody),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),
     takeTurns: createTakeTurns(),
     uploadSlots: createUploadSlots(),

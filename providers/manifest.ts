@@ -37,7 +37,7 @@ type Known = {
     lastMessage: 'user' | 'any';
   };
   /** Of which its own interface understands a body: such are sent as they came. */
-  formats: readonly ForeignFormat[];
+  formats: Readonly<Partial<Record<ForeignFormat, { /** Its name for the limit of an answer. */ limit: string }>>>;
   links: {
     /** Where its credentials are made. */
     keys: string;

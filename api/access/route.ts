@@ -13,12 +13,16 @@ export const ROUTES = {
   '/v1/complete': { POST: 'jobs:write' },
   '/v1/jobs': { GET: 'jobs:read' },
   '/v1/jobs/:id': { GET: 'jobs:read', DELETE: 'jobs:write' },
+  '/v1/jobs/:id/answer': { GET: 'jobs:read' },
   '/v1/jobs/:id/cancel': { POST: 'jobs:write' },
   '/v1/batches': { GET: 'jobs:read', POST: 'jobs:write' },
   '/v1/batches/:id': { GET: 'jobs:read', DELETE: 'jobs:write' },
   '/v1/batches/:id/results': { GET: 'jobs:read' },
   '/v1/batches/:id/cancel': { POST: 'jobs:write' },
   '/v1/batches/:id/retry': { POST: 'jobs:write' },
+  '/openai/v1/chat/completions': { POST: 'jobs:write' },
+  '/openai/v1/responses': { POST: 'jobs:write' },
+  '/anthropic/v1/messages': { POST: 'jobs:write' },
   '/v1/usage': { GET: 'usage:read' },
   '/v1/webhooks/deliveries': { GET: 'webhooks:manage' },
   '/v1/webhooks/deliveries/redeliver': { POST: 'webhooks:manage' },
@@ -42,7 +46,7 @@ export const ROUTES = {
   '/openapi.json': { GET: 'anyone' },
   '/docs': { GET: 'anyone' },
 } as const satisfies {
-  [path: `/v1/${string}`]: Methods<Scope>;
+  [path: `/v1/${string}` | `/openai/v1/${string}` | `/anthropic/v1/${string}`]: Methods<Scope>;
   [path: `/admin/${string}`]: Methods<'operator'>;
   '/': Methods<'anyone'>;
   [path: `/${string}z`]: Methods<'anyone'>;

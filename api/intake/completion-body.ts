@@ -18,6 +18,9 @@ export const metadata = z
   .pipe(z.record(withoutKey(z.string().min(1).max(64)), withoutKey(z.string().max(512))))
   .meta({ maxProperties: METADATA_PAIRS });
 
+export const timeoutSeconds = z.int().min(1).max(600);
+export const deadlineSeconds = z.int().min(1).max(86_400);
+
 export const completionBody = completionRequest.extend({
   model: withoutKey(modelName)
     .optional()
@@ -25,7 +28,7 @@ export const completionBody = completionRequest.extend({
       'Required with a user’s key, in that provider’s naming (`gpt-4o`, `claude-…`). Without one a Bedrock model id or inference profile; left out, the gateway’s default.',
     ),
   metadata: metadata.default({}).describe('Comes back with the job. Names have up to 64 characters.'),
-  timeout_seconds: z.int().min(1).max(600).optional().describe('Of one call to the provider.'),
+  timeout_seconds: timeoutSeconds.optional().describe('Of one call to the provider.'),
 });
 
 /** The model to run: `defaultModel` where the client names none; throws RequestError where that is null. `param` is where the client names it. */

@@ -32,6 +32,11 @@ const FLOORS: readonly Floor[] = [
     rooms: ['api/surfaces/native', 'api/surfaces/admin'],
     why: 'One intake in different words: no surface knows another.',
   },
+  {
+    rooms: ['api/surfaces/foreign'],
+    why: 'What surfaces in the words of others share, the job that they answer among it.',
+  },
+  { rooms: ['api/surfaces/openai', 'api/surfaces/anthropic'], why: 'Each in the words of one provider.' },
   { rooms: ['api/operations'], why: 'What describes the surfaces and says how the process does.' },
   { rooms: ['worker/queue'], why: 'BullMQ, and nothing of what is done with a job.' },
   { rooms: ['worker/pipeline'], why: 'One way from hand-off to settlement, whatever is attempted.' },

@@ -7,7 +7,7 @@ import {
   type FinishReason,
   type TokenUsage,
 } from '../../shared/domain/completion.ts';
-import type { ForwardedHeaders } from '../../shared/domain/inference/formats.ts';
+import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';

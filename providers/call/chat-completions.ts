@@ -3,7 +3,7 @@ import OpenAI from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import { z } from 'zod';
 import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
-import type { ForwardedHeaders } from '../../shared/domain/inference/formats.ts';
+import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { ForeignFormat } from '../manifest.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';

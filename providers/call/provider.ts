@@ -1,6 +1,6 @@
 /** The contract behind which each provider's SDK lives: a request in, in our words or the provider's own, and an outcome out. */
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
-import type { ForeignRequest } from '../../shared/domain/inference/formats.ts';
+import type { ForeignRequest } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Secret } from '../../shared/keys/secret.ts';

@@ -15,11 +15,11 @@ const outputTokens = (completion: number | null, prompt: number | null, total: n
   completion === null || prompt === null || total == null ? completion : Math.max(completion, total - prompt);
 
 const dialectOf = (vendor: Vendor): ChatDialect => {
-  const { maxTokens, errors, listedTiers } = vendorOf(vendor);
+  const { formats, errors, listedTiers } = vendorOf(vendor);
   return {
     toBody: (request: CompletionRequest) => ({
       ...chatBody({ ...request, messages: withoutEmptyAnswers(request.messages) }),
-      ...(request.max_tokens !== undefined && { [maxTokens]: request.max_tokens }),
+      ...(request.max_tokens !== undefined && { [formats['openai.chat'].limit]: request.max_tokens }),
     }),
     readUsage: ({ usage, service_tier }, searched) => {
       const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: ofInput } = usage;

@@ -68,7 +68,8 @@ const plain = (trouble: Trouble, { badKey, quota }: ErrorForm) => {
 };
 
 export const compatibleWire = (vendor: Vendor): Wire => {
-  const { maxTokens, errors, takes, listedTiers } = vendorOf(vendor);
+  const { formats, errors, takes, listedTiers } = vendorOf(vendor);
+  const { limit: maxTokens } = formats['openai.chat'];
   const form: ErrorForm = FORMS[errors];
   const reply = <T extends object>(number: number, id: string, body: T): Reply & { body: T } => ({
     status: number,

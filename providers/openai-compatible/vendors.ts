@@ -2,8 +2,7 @@
 import type { UserManifest } from '../manifest.ts';
 
 export type VendorManifest = UserManifest & {
-  /** Its name for the limit of an answer. */
-  maxTokens: 'max_tokens' | 'max_completion_tokens';
+  formats: { 'openai.chat': { limit: 'max_tokens' | 'max_completion_tokens' } };
   /** How its errors look: OpenAI's, Google's `google.rpc.Status`, or Mistral's. */
   errors: 'openai' | 'google' | 'mistral';
   /** The `service_tier` of answers at the prices of its list; all others have no price. */
@@ -21,7 +20,7 @@ export const VENDORS = {
     // https://ai.google.dev/api/generate-content#generationconfig
     takes: { temperature: [0, 2], lastMessage: 'any' },
     // https://ai.google.dev/api/compatibility
-    maxTokens: 'max_tokens',
+    formats: { 'openai.chat': { limit: 'max_tokens' } },
     // A list with one error in it: https://github.com/n4ze3m/page-assist/issues/406
     errors: 'google',
     listedTiers: ['standard', 'default'],
@@ -34,7 +33,6 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: ['AIza[A-Za-z0-9_-]{35}', 'AQ\\.[A-Za-z0-9_-]{40}'],
-    formats: ['openai.chat'],
     links: { keys: 'https://aistudio.google.com/apikey', api: 'https://ai.google.dev/gemini-api/docs/openai' },
   },
   mistral: {
@@ -48,7 +46,7 @@ export const VENDORS = {
       lastMessage: 'user', // https://github.com/huggingface/smolagents/issues/757
     },
     // The other is refused: https://github.com/editor-code-assistant/eca/issues/231
-    maxTokens: 'max_tokens',
+    formats: { 'openai.chat': { limit: 'max_tokens' } },
     errors: 'mistral', // https://github.com/raycast/extensions/issues/31107
     listedTiers: [],
     // https://pypi.org/project/detect-llm-api-keys (api_key_regexes.py)
@@ -59,7 +57,6 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: [],
-    formats: ['openai.chat'],
     links: { keys: 'https://console.mistral.ai/api-keys', api: 'https://docs.mistral.ai/api' },
   },
   groq: {
@@ -69,7 +66,7 @@ export const VENDORS = {
     priceList: 'groq',
     model: 'llama-3.3-70b-versatile',
     takes: { temperature: [0, 2], lastMessage: 'any' }, // https://console.groq.com/docs/openai
-    maxTokens: 'max_completion_tokens', // https://console.groq.com/docs/api-reference
+    formats: { 'openai.chat': { limit: 'max_completion_tokens' } }, // https://console.groq.com/docs/api-reference
     errors: 'openai', // https://console.groq.com/docs/errors
     // Flex costs the same: https://console.groq.com/docs/flex-processing
     listedTiers: ['on_demand', 'flex'],
@@ -81,7 +78,6 @@ export const VENDORS = {
       refused: [],
     },
     certainKeys: ['gsk_[A-Za-z0-9]{40}'],
-    formats: ['openai.chat'],
     links: { keys: 'https://console.groq.com/keys', api: 'https://console.groq.com/docs/api-reference' },
   },
 } as const satisfies Record<string, VendorManifest>;

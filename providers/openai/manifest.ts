@@ -20,7 +20,10 @@ export const OPENAI = {
       },
     ],
   },
-  formats: ['openai.chat', 'openai.responses'],
+  formats: {
+    'openai.chat': { limit: 'max_completion_tokens' },
+    'openai.responses': { limit: 'max_output_tokens' },
+  },
   links: {
     keys: 'https://platform.openai.com/api-keys',
     api: 'https://platform.openai.com/docs/api-reference/chat/create',

@@ -7,7 +7,7 @@ import { type BatchId, type JobId, stemOf } from './ids.ts';
 import { deliveredUsage, errorJson, type FinalStatus, isoTime, type JobErrorJson, type UsageJson } from './job.ts';
 import type { BatchRecord } from './records/batch-record.ts';
 import type { JobRecord } from './records/job-record.ts';
-import type { UsageSums } from './usage.ts';
+import type { UsageSums } from './records/usage-counters.ts';
 import { parseWebhook } from './webhook.ts';
 
 /**

@@ -54,6 +54,21 @@ export const REQUEST_ERRORS = {
     type: 'invalid_request_error',
     message: 'This provider does not take this field, or not with this value.',
   },
+  user_provider_mismatch: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'X-User-Provider names a provider that does not speak the words of this path.',
+  },
+  unknown_previous_response: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The request continues what is not known here; send the whole conversation.',
+  },
+  budget_unbounded: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'Nobody can tell beforehand what this request may cost, and this tenant has a budget.',
+  },
   model_unpriced: {
     status: 400,
     type: 'invalid_request_error',

@@ -2,6 +2,7 @@
 import type { Provider } from '../../providers/catalogue.ts';
 import type { CompletionResult, CredentialKind } from './completion.ts';
 import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
+import type { Format } from './formats.ts';
 import type { BatchId, JobId } from './ids.ts';
 import type { AttemptOutcome } from './outcome.ts';
 import type { JobRecord } from './records/job-record.ts';
@@ -63,6 +64,8 @@ export type Job = {
   status: JobStatus;
   provider: Provider;
   model: string;
+  /** Whose words its request and answer are in. */
+  format: Format;
   credential: CredentialKind;
   created_at: string;
   started_at: string | null;
@@ -82,7 +85,8 @@ export type Job = {
   metadata: Record<string, string>;
   /** Of the batch that it is a line of. */
   batch_id: BatchId | null;
-  urls: { self: string; cancel: string };
+  /** `answer`: of a completed job in foreign words, the provider's own bytes. */
+  urls: { self: string; cancel: string; answer?: string };
 };
 
 const NANO = 1e9;
@@ -107,6 +111,7 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     // The casts in this function: the record holds what `submit` and `settle` were given, and those are typed.
     provider: text('provider') as Provider,
     model: text('model'),
+    format: (record.format as Format | undefined) ?? 'neutral',
     credential: text('credential') as CredentialKind,
     created_at: isoTime(text('created')),
     started_at: time('started'),
@@ -141,7 +146,11 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     error: errorJson(record),
     metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
     batch_id: (record.batch as BatchId | undefined) ?? null,
-    urls: { self: `/v1/jobs/${id}`, cancel: `/v1/jobs/${id}/cancel` },
+    urls: {
+      self: `/v1/jobs/${id}`,
+      cancel: `/v1/jobs/${id}/cancel`,
+      ...(record.format !== undefined && statusOf(view) === 'completed' ? { answer: `/v1/jobs/${id}/answer` } : {}),
+    },
   };
 };
 

@@ -1,7 +1,7 @@
 /** What one provider call came to: the only thing that crosses from a provider adapter into the rest of the gateway. */
 import type { CompletionResult, TokenUsage } from './completion.ts';
 import type { JobErrorCode } from './errors.ts';
-import type { ForeignAnswer } from './inference/formats.ts';
+import type { ForeignAnswer } from './formats.ts';
 
 type Reported = {
   /** What the provider reported to have used; null where it reported nothing. */

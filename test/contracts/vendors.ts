@@ -211,7 +211,8 @@ const ERROR_FORMS: Record<VendorManifest['errors'], ErrorForm> = {
 };
 
 const compatible = (provider: CompatibleVendor): Vendor => {
-  const { baseUrl, maxTokens, errors } = vendorOf(provider);
+  const { baseUrl, formats, errors } = vendorOf(provider);
+  const { limit: maxTokens } = formats['openai.chat'];
   const { max_completion_tokens, ...fullBody } = openaiBody;
   return {
     ...openai,

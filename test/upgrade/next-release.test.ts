@@ -1,7 +1,7 @@
 /** Beside a release after this one, which stores more than this one knows: nothing of it is lost, and nothing is half done. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../shared/domain/ids.ts';
-import { COUNTERS } from '../../shared/domain/usage.ts';
+import { COUNTERS } from '../../shared/domain/records/usage-counters.ts';
 import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { NEWEST_SCHEMA } from '../../shared/storage/schema/schema-store.ts';

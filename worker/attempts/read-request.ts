@@ -1,7 +1,7 @@
 /** What a job asks for, out of what Redis keeps of it. */
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
+import type { Asked } from '../../shared/domain/formats.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
-import type { Asked } from '../../shared/domain/inference/formats.ts';
 import type { BodyStore } from '../../shared/storage/bodies/body-store.ts';
 import type { Claim } from '../../shared/storage/jobs/attempt-store.ts';
 

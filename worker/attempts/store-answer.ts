@@ -1,7 +1,7 @@
 /** What a completed job is given, in the form in which Redis keeps it. */
 import type { CompletionResult } from '../../shared/domain/completion.ts';
+import type { ForeignAnswer } from '../../shared/domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../shared/domain/ids.ts';
-import type { ForeignAnswer } from '../../shared/domain/inference/formats.ts';
 import type { BodyStore } from '../../shared/storage/bodies/body-store.ts';
 import { LONGEST_INLINE_BYTES } from '../../shared/storage/bodies/stored-body.ts';
 import type { Settlement } from '../../shared/storage/jobs/attempt-store.ts';

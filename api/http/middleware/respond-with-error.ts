@@ -1,25 +1,12 @@
 /** The one place where an error becomes an answer. */
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { describeError, type Log } from '../../../shared/domain/log.ts';
 import { KeyServiceUnavailable } from '../../../shared/keys/encryption/seal.ts';
 import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
+import { BodyLocked, BodyLost } from '../../../shared/storage/bodies/body-store.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
-
-/** The public form of an error; also for what never reaches a route. */
-export const errorBody = (error: RequestError, requestId: string) => ({
-  error: {
-    type: REQUEST_ERRORS[error.code].type,
-    code: error.code,
-    message: error.message,
-    param: error.param,
-    request_id: requestId,
-    ...(error.jobId === null ? {} : { job_id: error.jobId }),
-    ...(error.batchId === null ? {} : { batch_id: error.batchId }),
-    ...(error.lines === null ? {} : { errors: error.lines }),
-  },
-});
+import type { ErrorForm } from '../error-form.ts';
 
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
   stopping: 1,
@@ -28,23 +15,35 @@ const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
   overloaded: 10,
 };
 
+/** `formOf`: in whose words a path's errors are told. */
 export const respondWithError =
-  (log: Log) =>
+  (log: Log, formOf: (path: string) => ErrorForm) =>
   (thrown: Error, c: ApiContext): Response => {
     const error = toRequestError(thrown);
     if (error.code === 'internal_error') {
       log.error('request_broke', { request_id: c.get('requestId'), ...describeError(thrown) });
     }
     c.get('logged').code = error.code;
-    const retryAfter = error.retryAfterSeconds ?? RETRY_AFTER_SECONDS[error.code];
-    if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
-    const status = REQUEST_ERRORS[error.code].status satisfies ContentfulStatusCode;
-    return c.json(errorBody(error, c.get('requestId')), status);
+    const retryAfterSeconds = error.retryAfterSeconds ?? RETRY_AFTER_SECONDS[error.code] ?? null;
+    if (retryAfterSeconds !== null) c.header('Retry-After', String(retryAfterSeconds));
+    const {
+      status,
+      body,
+      headers = {},
+    } = formOf(c.req.path)(error, {
+      requestId: c.get('requestId'),
+      retryAfterSeconds,
+    });
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    return c.json(body, status);
   };
 
 const toRequestError = (thrown: Error): RequestError => {
   if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof BatchGone) return new RequestError('result_expired');
-  if (thrown instanceof KeyServiceUnavailable) return new RequestError('key_service_unavailable');
+  if (thrown instanceof BodyLost) return new RequestError('result_expired');
+  if (thrown instanceof BodyLocked || thrown instanceof KeyServiceUnavailable) {
+    return new RequestError('key_service_unavailable');
+  }
   return new RequestError(thrown instanceof RedisUnavailable ? 'queue_unavailable' : 'internal_error');
 };

@@ -7,7 +7,7 @@ import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../sh
 import { newRequestId } from '../../../shared/domain/ids.ts';
 import { describeError, type Log } from '../../../shared/domain/log.ts';
 import type { ApiEnv } from '../context.ts';
-import { errorBody } from '../middleware/respond-with-error.ts';
+import { errorBody } from '../error-form.ts';
 import { isOver, keepConnections } from './connections.ts';
 import { forgetRequest, partSecrets } from './request-secrets.ts';
 

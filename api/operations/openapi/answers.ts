@@ -5,6 +5,7 @@ import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { BATCH_STATUSES } from '../../../shared/domain/batch.ts';
 import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { FORMATS } from '../../../shared/domain/formats.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
 import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../../shared/domain/tenant.ts';
@@ -55,6 +56,7 @@ const listedJob = z.object({
   status: z.enum(JOB_STATUSES),
   provider,
   model: z.string(),
+  format: z.enum(FORMATS).meta({ description: 'Whose words its request and answer are in.' }),
   credential,
   created_at: time,
   started_at: time.nullable(),
@@ -84,7 +86,11 @@ const listedJob = z.object({
     .nullable(),
   metadata: z.record(z.string(), z.string()),
   batch_id: z.string().nullable(),
-  urls: z.object({ self: z.string(), cancel: z.string() }),
+  urls: z.object({
+    self: z.string(),
+    cancel: z.string(),
+    answer: z.string().optional().meta({ description: 'Of a completed job that is not `neutral`.' }),
+  }),
 });
 
 const result = z.object({
@@ -93,7 +99,11 @@ const result = z.object({
   finish_reason: z.enum(FINISH_REASONS),
 });
 
-const job = listedJob.extend({ result: result.nullable().meta({ description: 'Once `completed`.' }) });
+const job = listedJob.extend({
+  result: result.nullable().meta({
+    description: 'Once `completed`; null if the format is not `neutral`: then its answer is at `urls.answer`.',
+  }),
+});
 
 const lineError = z.object({
   line: z.int().min(1),
@@ -315,6 +325,16 @@ const error = z.object({
   }),
 });
 
+const { code, message, param, request_id, job_id } = error.shape.error.shape;
+const openaiError = z.object({
+  error: z.object({ message, type: z.string(), param, code, request_id, job_id }),
+});
+const anthropicError = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message, code, param, job_id }),
+  request_id,
+});
+
 /** Each under the name that it has in the document. */
 export const ANSWERS = {
   Job: job,
@@ -351,6 +371,8 @@ export const ANSWERS = {
   QueueList: listOf(queue),
   Health: z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }),
   Error: error,
+  OpenAiError: openaiError,
+  AnthropicError: anthropicError,
 } as const satisfies Record<string, z.ZodType>;
 
 /** What webhooks are sent, each under the name that it has in the document. */

@@ -8,6 +8,8 @@ import { SCOPES } from '../../../shared/domain/tenant.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
 import { ROUTES } from '../../access/route.ts';
+import { anthropicStatus } from '../../surfaces/anthropic/error-form.ts';
+import { statusFor } from '../../surfaces/foreign/error-status.ts';
 import { ANSWERS, EVENTS } from './answers.ts';
 import { RATE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
@@ -47,7 +49,7 @@ type Shown = { tenants: boolean; admin: boolean; metrics: boolean };
 export const createDocument = ({ tenants, admin, metrics }: Shown): Document => {
   const shown = Object.entries(OPERATIONS).filter(([path]) => {
     if (path.startsWith('/admin/')) return admin;
-    return path.startsWith('/v1/') ? tenants : path !== '/metrics' || metrics;
+    return isOfTenants(path) ? tenants : path !== '/metrics' || metrics;
   });
   const operations = shown.flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
@@ -90,6 +92,8 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
 
 const TAGS = [
   { name: 'jobs', description: 'Completions and what becomes of them.' },
+  { name: 'openai', description: 'Requests in OpenAI’s words, on users’ own keys.' },
+  { name: 'anthropic', description: 'Requests in Anthropic’s words, on users’ own keys.' },
   { name: 'batches', description: 'Many completions at once.' },
   { name: 'usage', description: 'What a tenant used.' },
   {
@@ -102,6 +106,8 @@ const TAGS = [
 ];
 
 const tagOf = (path: string): string => {
+  if (path.startsWith('/openai/')) return 'openai';
+  if (path.startsWith('/anthropic/')) return 'anthropic';
   if (path.startsWith('/admin/')) return 'admin';
   const [, area] = /^\/v1\/(\w+)/.exec(path) ?? [];
   return area === undefined ? 'operations' : area === 'complete' ? 'jobs' : area;
@@ -122,7 +128,7 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
   // A cast because the names were those of the table, a moment ago.
   const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
   const { summary, body, answers } = operation;
-  const asked: RequestHeader[] = path.startsWith('/v1/') ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
+  const asked: RequestHeader[] = isOfTenants(path) ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
   const names = [...asked, ...(operation.headers ?? [])];
   const always: ResponseHeader[] = ['X-Request-Id', ...(operation.rateLimited ? RATE_HEADERS : [])];
   return {
@@ -166,7 +172,7 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
           },
         ]),
       ),
-      ...errorResponses(errorsOf(path, access, operation), always),
+      ...errorResponses(errorsOf(path, access, operation), errorWordsOf(path), always),
     },
   };
 };
@@ -213,23 +219,40 @@ const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Op
   return codes;
 };
 
+/** How errors are told at a path: the name of their schema, and the status of each. */
+type ErrorWords = { schema: keyof typeof ANSWERS; statusOf: (code: RequestErrorCode) => number };
+
+const FOREIGN_ERRORS: Readonly<Record<string, ErrorWords>> = {
+  '/openai/': { schema: 'OpenAiError', statusOf: statusFor },
+  '/anthropic/': { schema: 'AnthropicError', statusOf: anthropicStatus },
+};
+
+const isOfTenants = (path: string): boolean => path.startsWith('/v1/') || errorWordsOf(path).schema !== 'Error';
+
+const errorWordsOf = (path: string): ErrorWords =>
+  Object.entries(FOREIGN_ERRORS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? {
+    schema: 'Error',
+    statusOf: (code) => REQUEST_ERRORS[code].status,
+  };
+
 const errorResponses = (
   codes: readonly RequestErrorCode[],
+  { schema, statusOf }: ErrorWords,
   always: readonly ResponseHeader[],
 ): DocumentOperation['responses'] => {
   const listed = Object.keys(REQUEST_ERRORS).filter((code) =>
     codes.some((each) => each === code),
   ) as RequestErrorCode[];
-  const byStatus = Map.groupBy(listed, (code) => REQUEST_ERRORS[code].status);
+  const byStatus = Map.groupBy(listed, statusOf);
   return Object.fromEntries(
     [...byStatus].map(([status, ofStatus]) => [
       status,
       {
         description: ofStatus.map((code) => `\`${code}\`: ${REQUEST_ERRORS[code].message}`).join('\n\n'),
-        headers: headersOf(status === 429 || status === 503 ? [...always, 'Retry-After'] : always),
+        headers: headersOf(status === 429 || status === 503 || status === 529 ? [...always, 'Retry-After'] : always),
         content: {
           'application/json': {
-            schema: { allOf: [ref('Error'), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
+            schema: { allOf: [ref(schema), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
           },
         },
       },

@@ -25,13 +25,35 @@ export const REQUEST_HEADERS = {
   },
   Prefer: {
     description:
-      '`wait=N`: answers with the finished job if it ends within so many seconds. `MAX_WAIT_SECONDS` (50 unless set) bounds it.',
-    schema: { type: 'string', examples: ['wait=10'] },
+      '`wait=N`: answers with the finished job if it ends within so many seconds; `MAX_WAIT_SECONDS` (50 unless set) bounds it. `respond-async`: answers with the job when it is accepted.',
+    schema: { type: 'string', examples: ['wait=10', 'respond-async'] },
   },
   traceparent: {
     description: 'W3C trace context, which goes on to the provider; one that is not valid counts as absent.',
     schema: { type: 'string', pattern: '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
   },
+  'X-Gateway-Deadline-Seconds': {
+    description: 'Of the whole job, from its acceptance: `deadline_seconds` of a native request.',
+    schema: { type: 'integer', minimum: 1, maximum: 86_400 },
+  },
+  'X-Gateway-Timeout-Seconds': {
+    description: 'Of one call to the provider: `timeout_seconds` of a native request.',
+    schema: { type: 'integer', minimum: 1, maximum: 600 },
+  },
+  'X-Gateway-Metadata': {
+    description: 'Comes back with the job: a JSON object, as `metadata` of a native request.',
+    schema: { type: 'string', examples: ['{"order":"42"}'] },
+  },
+  'X-Gateway-Webhook-Url': { description: 'Where to post the outcome.', schema: text },
+  'X-Gateway-Webhook-Events': {
+    description: 'For which outcomes, with commas between; all if it is left out.',
+    schema: { type: 'string', examples: ['job.completed,job.failed'] },
+  },
+  'anthropic-version': { description: 'Goes to the provider as it is.', schema: text },
+  'anthropic-beta': { description: 'Goes to the provider as it is.', schema: text },
+  'openai-beta': { description: 'Goes to the provider as it is.', schema: text },
+  'openai-organization': { description: 'Goes to the provider as it is.', schema: text },
+  'openai-project': { description: 'Goes to the provider as it is.', schema: text },
   'If-None-Match': { description: 'The ETag of an earlier answer.', schema: text },
 } as const satisfies Record<string, HeaderRow>;
 

@@ -1,11 +1,12 @@
 /** Every call as the document describes it. A row of `ROUTES` without its description here does not compile. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenant.ts';
 import type { Path, ROUTES } from '../../access/route.ts';
 import { batchBody, batchQuery } from '../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../intake/uploads/check-line.ts';
 import { auditQuery, deletionQuery, keysQuery, revocationQuery, tenantsQuery } from '../../surfaces/admin/admin.ts';
+import { messagesQuery } from '../../surfaces/anthropic/anthropic.ts';
 import { waitQuery } from '../../surfaces/native/answer-state.ts';
 import { batchesQuery } from '../../surfaces/native/batches/batches.ts';
 import { retryBody } from '../../surfaces/native/batches/retry-batch.ts';
@@ -47,7 +48,84 @@ const USER_KEY_ERRORS = [
   'user_key_malformed',
 ] as const satisfies readonly RequestErrorCode[];
 
+/** What the provider's own reference describes; it goes there byte for byte. */
+const foreignBody = (link: string) =>
+  z.looseObject({ model: z.string() }).describe(`As ${link} has it. It goes to the provider byte for byte.`);
+
+const FOREIGN_HEADERS = [
+  'X-User-API-Key',
+  'X-User-Provider',
+  'Idempotency-Key',
+  'Prefer',
+  'X-Gateway-Deadline-Seconds',
+  'X-Gateway-Timeout-Seconds',
+  'X-Gateway-Metadata',
+  'X-Gateway-Webhook-Url',
+  'X-Gateway-Webhook-Events',
+] as const satisfies readonly RequestHeader[];
+const OPENAI_HEADERS = ['openai-beta', 'openai-organization', 'openai-project'] as const;
+
+const foreignAnswer = {
+  description: 'The job; a repeated Idempotency-Key’s may have ended.',
+  json: 'Job',
+  headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
+} as const satisfies Answer;
+
+const FOREIGN_ERRORS = [
+  ...USER_KEY_ERRORS,
+  'user_provider_mismatch',
+  'webhook_url_refused',
+  'model_not_allowed',
+  'model_unpriced',
+  'unknown_previous_response',
+  'budget_unbounded',
+  'budget_exceeded',
+  'result_expired',
+  'idempotency_mismatch',
+  'too_many_queued',
+  'too_many_stored_bytes',
+  'overloaded',
+  'key_service_unavailable',
+  'upgrade_unfinished',
+] as const satisfies readonly RequestErrorCode[];
+
+const foreign = (summary: string, name: string, link: string, headers: readonly RequestHeader[]): Operation => ({
+  summary,
+  body: { schema: foreignBody(link), name },
+  headers: [...FOREIGN_HEADERS, ...headers],
+  answers: { 200: foreignAnswer, 202: foreignAnswer },
+  errors: FOREIGN_ERRORS,
+  rateLimited: true,
+});
+
 export const OPERATIONS = {
+  '/openai/v1/chat/completions': {
+    POST: foreign(
+      'Submits an OpenAI chat completion as a job',
+      'OpenAiChatCompletion',
+      'https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create',
+      OPENAI_HEADERS,
+    ),
+  },
+  '/openai/v1/responses': {
+    POST: foreign(
+      'Submits an OpenAI response as a job',
+      'OpenAiResponse',
+      'https://developers.openai.com/api/reference/resources/responses/methods/create',
+      OPENAI_HEADERS,
+    ),
+  },
+  '/anthropic/v1/messages': {
+    POST: {
+      ...foreign(
+        'Submits an Anthropic message as a job',
+        'AnthropicMessage',
+        'https://platform.claude.com/docs/en/api/messages/create',
+        ['anthropic-version', 'anthropic-beta'],
+      ),
+      query: messagesQuery,
+    },
+  },
   '/v1/complete': {
     POST: {
       summary: 'Submits a completion as a job',
@@ -104,6 +182,13 @@ export const OPERATIONS = {
       summary: 'Erases a final job’s result and metadata',
       answers: { 204: { description: 'Erased.' } },
       errors: ['conflict', 'result_expired'],
+    },
+  },
+  '/v1/jobs/:id/answer': {
+    GET: {
+      summary: 'Reads what the provider answered to a job in its own words',
+      answers: { 200: { description: 'The provider’s own bytes, of the type that it gave them.', type: '*/*' } },
+      errors: ['conflict', 'result_expired', 'key_service_unavailable'],
     },
   },
   '/v1/jobs/:id/cancel': {

@@ -4,12 +4,10 @@ import type { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId, JobId } from '../../../shared/domain/ids.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { heldTags, isHeldTag } from '../../http/headers/held-tags.ts';
+import { LONGEST_ASKED_SECONDS } from '../../http/headers/preferences.ts';
 import { wholeNumber } from '../../http/query/read-query.ts';
 import { clientGone } from '../../http/server/client-gone.ts';
 import type { WaitingRoom } from '../../intake/waiting-room.ts';
-
-/** Seconds that a client may ask for; `MAX_WAIT_SECONDS` bounds what it gets. */
-export const LONGEST_ASKED_SECONDS = 600;
 
 export const waitQuery = z.strictObject({ wait: wholeNumber(1, LONGEST_ASKED_SECONDS).optional() });
 

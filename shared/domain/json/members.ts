@@ -7,19 +7,23 @@ import { isUtf8 } from 'node:buffer';
 
 /** More than any request has; parsers of providers give up somewhere beyond it. */
 const MAX_DEPTH = 256;
+/** Likewise. So the time that a body takes is bounded by its texts, which are passed quickly. */
+const MAX_VALUES = 524_288;
 
 export type MemberKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
 /** Offsets in bytes, each end behind the last one. `start` is where the name begins, quotes included. */
 export type Member = { name: string; start: number; valueStart: number; valueEnd: number; kind: MemberKind };
 
 export type MembersFlaw =
-  | { flaw: 'not_utf8' | 'byte_order_mark' | 'not_an_object' | 'too_deep' }
+  | { flaw: 'not_utf8' | 'byte_order_mark' | 'not_an_object' | 'too_deep' | 'too_many' }
   /** `at`: the offset of the byte that cannot stand there; the length if the body ends too early. */
   | { flaw: 'malformed'; at: number }
   | { flaw: 'duplicate'; name: string };
 
 export type Members = ReadonlyMap<string, Member>;
-export type ScannedMembers = { ok: true; members: Members } | ({ ok: false } & MembersFlaw);
+/** Long strings without a blank, such as images: how many there are, and their bytes in all. */
+export type Opaque = { strings: number; bytes: number };
+export type ScannedMembers = { ok: true; members: Members; opaque: Opaque } | ({ ok: false } & MembersFlaw);
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -108,28 +112,58 @@ const endOfScalar = (bytes: Buffer, from: number): { end: number; kind: MemberKi
 
 const CLOSING: Readonly<Record<number, number>> = { [OPEN_OBJECT]: CLOSE_OBJECT, [OPEN_ARRAY]: CLOSE_ARRAY };
 
-class TooDeep extends Error {}
+class TooMuch extends Error {
+  readonly flaw: 'too_deep' | 'too_many';
+  constructor(flaw: 'too_deep' | 'too_many') {
+    super(flaw);
+    this.flaw = flaw;
+  }
+}
+
+const OPAQUE_BYTES = 4_096;
+
+/** Counts the values of one body. */
+class Counter {
+  #values = 0;
+  readonly opaque = { strings: 0, bytes: 0 };
+  count(): void {
+    this.#values += 1;
+    if (this.#values > MAX_VALUES) throw new TooMuch('too_many');
+  }
+  countString(bytes: Buffer, start: number, end: number): void {
+    if (end - start < OPAQUE_BYTES || bytes.subarray(start, end).includes(SPACE)) return;
+    this.opaque.strings += 1;
+    this.opaque.bytes += end - start;
+  }
+}
 
 /** Steps over one value, with all that is in it. */
-const endOfValue = (bytes: Buffer, from: number): { end: number; kind: MemberKind } => {
+const endOfValue = (bytes: Buffer, from: number, values: Counter): { end: number; kind: MemberKind } => {
   const opening = bytes[from] ?? 0;
-  if (CLOSING[opening] === undefined) return endOfScalar(bytes, from);
+  if (CLOSING[opening] === undefined) {
+    const scalar = endOfScalar(bytes, from);
+    if (scalar.kind === 'string') values.countString(bytes, from, scalar.end);
+    return scalar;
+  }
   const open: number[] = [];
   let at = from;
   // Each turn stands before a value, or before the end of what is empty.
   for (;;) {
+    values.count();
     const byte = bytes[at] ?? 0;
     const closing = CLOSING[byte];
     if (closing !== undefined) {
       open.push(closing);
-      if (open.length > MAX_DEPTH) throw new TooDeep();
+      if (open.length > MAX_DEPTH) throw new TooMuch('too_deep');
       at = skipSpace(bytes, at + 1);
       if (bytes[at] !== closing) {
         if (closing === CLOSE_OBJECT) at = stepOverName(bytes, at);
         continue;
       }
     } else {
-      at = skipSpace(bytes, endOfScalar(bytes, at).end);
+      const { end, kind } = endOfScalar(bytes, at);
+      if (kind === 'string') values.countString(bytes, at, end);
+      at = skipSpace(bytes, end);
     }
     // Behind a value: whatever ends here ends, then the next one begins.
     while (open.length > 0 && bytes[at] === open.at(-1)) {
@@ -153,10 +187,11 @@ const stepOverName = (bytes: Buffer, from: number): number => {
 
 const scan = (bytes: Buffer): ScannedMembers => {
   const members = new Map<string, Member>();
+  const values = new Counter();
   const first = skipSpace(bytes, 0);
   if (bytes[first] !== OPEN_OBJECT) {
     if (first === bytes.length) throw new Malformed(first);
-    endOfValue(bytes, first);
+    endOfValue(bytes, first, values);
     return { ok: false, flaw: 'not_an_object' };
   }
   let at = skipSpace(bytes, first + 1);
@@ -170,14 +205,15 @@ const scan = (bytes: Buffer): ScannedMembers => {
     const start = at;
     const valueStart = stepOverName(bytes, at);
     const name = JSON.parse(bytes.toString('utf8', start, endOfString(bytes, start))) as string;
-    const { end: valueEnd, kind } = endOfValue(bytes, valueStart);
+    values.count();
+    const { end: valueEnd, kind } = endOfValue(bytes, valueStart, values);
     if (members.has(name)) return { ok: false, flaw: 'duplicate', name };
     members.set(name, { name, start, valueStart, valueEnd, kind });
     at = skipSpace(bytes, valueEnd);
   }
   const end = skipSpace(bytes, at + 1);
   if (end !== bytes.length) throw new Malformed(end);
-  return { ok: true, members };
+  return { ok: true, members, opaque: values.opaque };
 };
 
 /** The members of a body by name, in their order. Linear in its length; throws nothing. */
@@ -188,14 +224,51 @@ export const scanMembers = (bytes: Buffer): ScannedMembers => {
     return scan(bytes);
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, flaw: 'malformed', at: error.at };
-    if (error instanceof TooDeep) return { ok: false, flaw: 'too_deep' };
+    if (error instanceof TooMuch) return { ok: false, flaw: error.flaw };
     throw error;
   }
 };
 
-/** The value of a member that is not large, such as a name or a number. */
+/** The value of a member, built: of one that is not large, or whose depths must be looked into. */
 export const memberValue = (bytes: Buffer, { valueStart, valueEnd }: Member): unknown =>
   JSON.parse(bytes.toString('utf8', valueStart, valueEnd));
+
+/** The first name that stands twice in one object anywhere in a member's value; null if none does. */
+export const repeatedName = (bytes: Buffer, { valueStart }: Member): string | null => {
+  const seen: (Set<string> | null)[] = [];
+  const nameAt = (from: number): { name: string; at: number } => ({
+    name: JSON.parse(bytes.toString('utf8', from, endOfString(bytes, from))) as string,
+    at: stepOverName(bytes, from),
+  });
+  let at = valueStart;
+  // The scanner has seen that it is JSON; each turn stands before a value, or before the end of what is empty.
+  for (;;) {
+    const byte = bytes[at] ?? 0;
+    const closing = CLOSING[byte];
+    let isBehindValue = true;
+    if (closing !== undefined) {
+      seen.push(closing === CLOSE_OBJECT ? new Set() : null);
+      at = skipSpace(bytes, at + 1);
+      isBehindValue = bytes[at] === closing;
+    } else {
+      at = skipSpace(bytes, endOfScalar(bytes, at).end);
+    }
+    if (isBehindValue) {
+      while (seen.length > 0 && (bytes[at] === CLOSE_OBJECT || bytes[at] === CLOSE_ARRAY)) {
+        seen.pop();
+        at = skipSpace(bytes, at + 1);
+      }
+      if (seen.length === 0) return null;
+      at = skipSpace(bytes, at + 1);
+    }
+    const names = seen.at(-1);
+    if (!names) continue;
+    const found = nameAt(at);
+    if (names.has(found.name)) return found.name;
+    names.add(found.name);
+    at = found.at;
+  }
+};
 
 /** A member's new value as JSON, or null to take it out. */
 export type Splices = Readonly<Record<string, string | null>>;

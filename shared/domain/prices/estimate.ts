@@ -9,7 +9,12 @@ const TOKENS_A_MESSAGE = 4;
 const MAX_TOKENS_A_MARK = 8;
 const MAX_TOKENS_A_REQUEST = 256;
 
-export type UsageEstimate = { inputTokens: number; outputTokens: number };
+export type UsageEstimate = {
+  inputTokens: number;
+  outputTokens: number;
+  /** Whether the input may be written to a cache for an hour, which costs more. */
+  mayCacheForAnHour?: true;
+};
 
 /**
  * `likely` is right for ordinary text and informs. `max` protects money: base64, rare scripts and emoji

@@ -54,9 +54,14 @@ export const createPrices = (file: PriceFile | null): Prices => {
   };
   return {
     of,
-    max: (provider, model, usage) => {
+    max: (provider, model, { inputTokens, outputTokens, mayCacheForAnHour }) => {
+      const usage = { inputTokens, outputTokens };
+      if (mayCacheForAnHour) {
+        const hour = { cachedInputTokens: 0, cacheWriteTokens: inputTokens, hourCacheWriteTokens: inputTokens };
+        return of(provider, model, { ...usage, ...hour }).costNano;
+      }
       const costs = WAYS_TO_COUNT_INPUT.flatMap(
-        (parts) => of(provider, model, { ...usage, ...parts(usage.inputTokens) }).costNano ?? [],
+        (parts) => of(provider, model, { ...usage, ...parts(inputTokens) }).costNano ?? [],
       );
       return costs.length > 0 ? Math.max(...costs) : null;
     },

@@ -1,7 +1,7 @@
 /** A batch as the scripts answer it. */
 import type { BatchView } from '../../domain/batch.ts';
 import type { BatchId } from '../../domain/ids.ts';
-import { COUNTERS, type UsageSums } from '../../domain/usage.ts';
+import { COUNTERS, type UsageSums } from '../../domain/records/usage-counters.ts';
 import type { BatchReply } from '../commands/batches/commands.ts';
 import { fieldsOf } from '../records/fields.ts';
 import { showBatchLedger } from '../usage/usage-store.ts';

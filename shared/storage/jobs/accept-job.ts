@@ -2,8 +2,8 @@
 import type { Provider } from '../../../providers/catalogue.ts';
 import type { CredentialKind } from '../../domain/completion.ts';
 import type { RequestError } from '../../domain/errors.ts';
+import type { Asked } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
-import type { Asked } from '../../domain/inference/formats.ts';
 import type { JobView } from '../../domain/job.ts';
 import { STORED_BODIES } from '../../domain/needs.ts';
 import type { JobRecord } from '../../domain/records/job-record.ts';

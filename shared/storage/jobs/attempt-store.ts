@@ -2,8 +2,8 @@
 import type { Provider } from '../../../providers/catalogue.ts';
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../domain/completion.ts';
 import type { JobErrorCode } from '../../domain/errors.ts';
+import type { ForeignAnswer, Format, ForwardedHeaders } from '../../domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';
-import type { ForeignAnswer, Format, ForwardedHeaders } from '../../domain/inference/formats.ts';
 import type { FinalStatus } from '../../domain/job.ts';
 import type { AttemptOutcome } from '../../domain/outcome.ts';
 import type { Price } from '../../domain/prices/pricing.ts';

@@ -1,7 +1,7 @@
 /** The job's record, once it is accepted and but for its attempts: one call here is one atomic script. */
 import type { Redis } from 'ioredis';
+import type { ForeignAnswer } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
-import type { ForeignAnswer } from '../../domain/inference/formats.ts';
 import type { JobView } from '../../domain/job.ts';
 import type { BodyStore } from '../bodies/body-store.ts';
 import type { RunCommand } from '../commands/command.ts';

@@ -2,7 +2,7 @@
 import type { Provider } from '../../../providers/catalogue.ts';
 import type { CredentialKind } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
-import { COUNTERS } from '../../domain/usage.ts';
+import { COUNTERS } from '../../domain/records/usage-counters.ts';
 import { viewBatches } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { readUsage } from '../commands/usage/commands.ts';

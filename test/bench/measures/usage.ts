@@ -1,6 +1,6 @@
 /** How long a tenant waits for what it used in a year. */
 
-import { COUNTERS } from '../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { type Aim, inTurn, type Measure, row } from '../measure.ts';
 import { PLATFORM_KEY, TENANT } from '../request.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prefersCsv } from '../../../api/http/headers/prefers-csv.ts';
 import { usageCsv } from '../../../api/surfaces/native/usage/usage-csv.ts';
 import { createUsageReport, GROUPS, type Group } from '../../../api/surfaces/native/usage/usage-report.ts';
-import { COUNTERS } from '../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 import { withRedis } from '../../support/redis/redis.ts';

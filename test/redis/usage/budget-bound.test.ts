@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
+import { createJudgeModel } from '../../../api/intake/judge-model.ts';
 import { type CompletionRequest, messageTexts, type TokenUsage } from '../../../shared/domain/completion.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
@@ -29,7 +30,7 @@ afterAll(async () => {
 const ACME = 'acme' as TenantId;
 const MODEL = 'gpt-5.6-sol';
 const prices = createPrices(null);
-const estimateJob = createEstimateJob(prices, null);
+const estimateJob = createEstimateJob(createJudgeModel(prices, null));
 
 const prepare = async (budgetUsd: number): Promise<void> => {
   await engine.redis.flushdb();

@@ -1,4 +1,4 @@
-import { COUNTERS } from '../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
 
 /** A row by names or, as before schema 2, by their order. */
 export const countsIn = (row: string): [counter: string, count: number][] =>

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
+import { createJudgeModel } from '../../../api/intake/judge-model.ts';
 import { manifestOf } from '../../../providers/catalogue.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
@@ -7,7 +8,7 @@ import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 
 const HELLO = { role: 'user' as const, content: 'Hello!' };
 const limits = { ...NO_LIMITS, requests_per_minute: 600, max_queued: 10, max_stored_bytes: 1e9 };
-const estimate = createEstimateJob(createPrices(null), ['model-a']);
+const estimate = createEstimateJob(createJudgeModel(createPrices(null), ['model-a']));
 const refusalOf = (model: string, credential: 'platform' | 'user', allowedModels: readonly string[] | null) =>
   estimate(
     { model, messages: [{ role: 'user', content: 'Hello!' }] },

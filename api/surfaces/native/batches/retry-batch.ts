@@ -9,6 +9,7 @@ import type { Line, NewLine } from '../../../../shared/storage/batches/batch-sta
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { tellRate } from '../../../access/rate-headers.ts';
 import { type ReadJson, readOptionalJson } from '../../../http/body/read-json.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
@@ -16,7 +17,6 @@ import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
-import { tellRate } from '../rate-headers.ts';
 import { answerAccepted } from './submit-batch.ts';
 
 const REPEATABLE = ['failed', 'expired'] as const;

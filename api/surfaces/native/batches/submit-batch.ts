@@ -4,6 +4,7 @@ import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { tellRate } from '../../../access/rate-headers.ts';
 import { declaredType, demandLength } from '../../../http/body/declared-body.ts';
 import { readUpload } from '../../../http/body/read-upload.ts';
 import { createUploadPace } from '../../../http/body/upload-pace.ts';
@@ -15,7 +16,6 @@ import type { AcceptBatch, AcceptedBatch } from '../../../intake/uploads/accept-
 import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
 import { fillFromUpload } from '../../../intake/uploads/fill-from-upload.ts';
 import type { UploadSlots } from '../../../intake/uploads/upload-slots.ts';
-import { tellRate } from '../rate-headers.ts';
 
 export type SubmitNeeds = {
   acceptBatch: AcceptBatch;

@@ -76,6 +76,21 @@ export const addJobRoutes = (
     },
   });
 
+  route(app, '/v1/jobs/:id/answer', {
+    GET: async (c) => {
+      readQuery(c, noQuery);
+      const tenant = c.get('tenant');
+      const id = genuineId(c);
+      const answer = await jobs.readAnswer(tenant, id);
+      if (answer !== null) return c.body(new Uint8Array(answer.bytes), 200, { 'Content-Type': answer.mediaType });
+      if ((await jobs.read(tenant, id, { watcher: null })) === null) throw new RequestError('result_expired');
+      throw new RequestError('conflict', {
+        message:
+          'This job has no answer in a provider’s own words: it is not completed, or what it was asked and answered is in the job itself.',
+      });
+    },
+  });
+
   route(app, '/v1/jobs/:id/cancel', {
     POST: async (c) => {
       readQuery(c, noQuery);

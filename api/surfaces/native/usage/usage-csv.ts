@@ -1,5 +1,5 @@
 /** Usage as a table for spreadsheets (RFC 4180): always the same columns, empty where rows are not told apart by them. */
-import { COUNTERS } from '../../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
 import { GROUPS, type UsageReport } from './usage-report.ts';
 
 const HEADER = [...GROUPS, ...COUNTERS.map((counter) => (counter === 'cost_nano' ? 'cost_usd' : counter))];

@@ -1,6 +1,6 @@
 /** What `/v1/usage` says of a ledger's rows: their sums, and the rows brought together in groups. */
 
-import { COUNTERS } from '../../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
 import type { Counts, SeeUsage, UsageName } from '../../../../shared/storage/usage/usage-store.ts';
 
 /** What rows can be told apart by, in the order of the columns. */

@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { TenantId } from '../../../../shared/domain/ids.ts';
-import { COUNTERS } from '../../../../shared/domain/usage.ts';
+import { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { BudgetStore } from '../../../../shared/storage/usage/budget-store.ts';

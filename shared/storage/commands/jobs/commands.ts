@@ -1,8 +1,8 @@
 /** Jobs: accepted, claimed, settled, read, ended. */
 import type { Provider } from '../../../../providers/catalogue.ts';
 import type { CredentialKind } from '../../../domain/completion.ts';
+import type { Format } from '../../../domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../../domain/ids.ts';
-import type { Format } from '../../../domain/inference/formats.ts';
 import type { FinalStatus, WaitReason } from '../../../domain/job.ts';
 import type { StopReason } from '../../../domain/tenant.ts';
 import type { Traceparent } from '../../../domain/traceparent.ts';

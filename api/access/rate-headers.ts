@@ -1,5 +1,5 @@
-import type { RateState } from '../../../shared/storage/jobs/accept-job.ts';
-import type { ApiContext } from '../../http/context.ts';
+import type { RateState } from '../../shared/storage/jobs/accept-job.ts';
+import type { ApiContext } from '../http/context.ts';
 
 /** How much of its requests a tenant has left, on every answer that the limit was asked for (IETF draft-ietf-httpapi-ratelimit-headers). */
 export const tellRate = (c: ApiContext, { remaining, resetMs }: RateState): void => {

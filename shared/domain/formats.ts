@@ -1,6 +1,6 @@
 /** In whose words a job's request and answer are. A body in foreign words is stored, sent and given back byte for byte. */
-import { FOREIGN_FORMATS, type ForeignFormat } from '../../../providers/manifest.ts';
-import type { CompletionRequest } from '../completion.ts';
+import { FOREIGN_FORMATS, type ForeignFormat } from '../../providers/manifest.ts';
+import type { CompletionRequest } from './completion.ts';
 
 export const FORMATS = ['neutral', ...FOREIGN_FORMATS] as const;
 export type Format = (typeof FORMATS)[number];

@@ -1,0 +1,35 @@
+/** How an error is told: each surface has its own words for it. */
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { REQUEST_ERRORS, type RequestError } from '../../shared/domain/errors.ts';
+
+export type ToldError = { status: ContentfulStatusCode; body: object; headers?: Readonly<Record<string, string>> };
+
+/** `retryAfterSeconds`: what the answer's `Retry-After` says; null if it has none. */
+export type ErrorForm = (
+  error: RequestError,
+  about: { requestId: string; retryAfterSeconds: number | null },
+) => ToldError;
+
+/** What every form has beside its own members. */
+export const moreOf = (error: RequestError) => ({
+  ...(error.jobId === null ? {} : { job_id: error.jobId }),
+  ...(error.batchId === null ? {} : { batch_id: error.batchId }),
+  ...(error.lines === null ? {} : { errors: error.lines }),
+});
+
+/** The gateway's own form; also for what never reaches a route. */
+export const errorBody = (error: RequestError, requestId: string) => ({
+  error: {
+    type: REQUEST_ERRORS[error.code].type,
+    code: error.code,
+    message: error.message,
+    param: error.param,
+    request_id: requestId,
+    ...moreOf(error),
+  },
+});
+
+export const ownForm: ErrorForm = (error, { requestId }) => ({
+  status: REQUEST_ERRORS[error.code].status,
+  body: errorBody(error, requestId),
+});

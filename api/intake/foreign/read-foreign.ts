@@ -1,0 +1,64 @@
+/** A body in foreign words, found to be JSON that can be understood in one way only. */
+
+import { RequestError } from '../../../shared/domain/errors.ts';
+import {
+  type Members,
+  memberValue,
+  type Opaque,
+  repeatedName,
+  scanMembers,
+} from '../../../shared/domain/json/members.ts';
+
+export type ForeignBody = {
+  bytes: Buffer;
+  members: Members;
+  opaque: Opaque;
+  /** A member's value, built; undefined if there is none. Throws RequestError 400 for a name that stands twice somewhere in it. */
+  value: (name: string) => unknown;
+};
+
+/** Parsers in many languages take a name in any case for the one that they know; so may a provider's. */
+const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
+
+const invalid = (message: string, param?: string): RequestError =>
+  new RequestError('invalid_body', { ...(param !== undefined && { param }), message });
+
+/** `read`: names of the members that anything here depends on. Throws RequestError 400. */
+export const readForeign = (bytes: Buffer, read: readonly string[]): ForeignBody => {
+  const scanned = scanMembers(bytes);
+  if (!scanned.ok) {
+    switch (scanned.flaw) {
+      case 'byte_order_mark':
+        throw new RequestError('invalid_json', { message: 'The body begins with a byte-order mark; leave it out.' });
+      case 'not_utf8':
+      case 'malformed':
+        throw new RequestError('invalid_json');
+      case 'too_deep':
+        throw new RequestError('invalid_json', { message: 'The body may be nested at most 256 levels deep.' });
+      case 'too_many':
+        throw new RequestError('invalid_json', { message: 'The body may have at most 524288 values.' });
+      case 'not_an_object':
+        throw invalid('The body must be an object.');
+      case 'duplicate':
+        throw invalid('This member stands twice; which of them counts, parsers see differently.', scanned.name);
+    }
+  }
+  const { members, opaque } = scanned;
+  const known = new Map(read.map((name) => [folded(name), name]));
+  for (const name of members.keys()) {
+    const meant = known.get(folded(name));
+    if (meant !== undefined && meant !== name) throw invalid(`Write it exactly as ${meant}.`, name);
+  }
+  return {
+    bytes,
+    members,
+    opaque,
+    value: (name) => {
+      const member = members.get(name);
+      if (member === undefined) return undefined;
+      const repeated = repeatedName(bytes, member);
+      if (repeated !== null) throw invalid(`${repeated} stands twice in an object of it.`, name);
+      return memberValue(bytes, member);
+    },
+  };
+};

@@ -1,0 +1,74 @@
+/** What a native request says in its body of the job, as headers: the body is the provider's. */
+import { z } from 'zod';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { Webhook } from '../../../shared/domain/webhook.ts';
+import { JOB_EVENTS } from '../../../shared/domain/webhook-event.ts';
+import type { Config } from '../../../shared/process/config/config.ts';
+import type { ApiContext } from '../../http/context.ts';
+import { partsOf } from '../../http/headers/header-list.ts';
+import { deadlineSeconds, metadata, timeoutSeconds } from '../../intake/completion-body.ts';
+import { takenWebhookUrl } from '../../intake/taken-webhook-url.ts';
+
+export type GatewayOptions = {
+  metadata: Record<string, string>;
+  webhook: Webhook | null;
+  timeoutMs: number | null;
+  deadlineMs: number | null;
+};
+
+/** By its name, and what it takes in words. */
+const HEADERS = {
+  deadline: 'X-Gateway-Deadline-Seconds',
+  timeout: 'X-Gateway-Timeout-Seconds',
+  metadata: 'X-Gateway-Metadata',
+  url: 'X-Gateway-Webhook-Url',
+  events: 'X-Gateway-Webhook-Events',
+} as const;
+export const GATEWAY_HEADERS = Object.values(HEADERS);
+
+const refuse = (param: string, message: string): RequestError => new RequestError('invalid_header', { param, message });
+
+const secondsIn = (c: ApiContext, name: string, schema: z.ZodType<number>, most: number): number | null => {
+  const text = c.req.header(name);
+  if (text === undefined) return null;
+  const parsed = /^\d{1,6}$/.test(text) ? schema.safeParse(Number(text)) : null;
+  if (!parsed?.success) throw refuse(name, `${name} takes a whole number from 1 to ${most}.`);
+  return parsed.data * 1_000;
+};
+
+const metadataIn = (c: ApiContext): Record<string, string> => {
+  const text = c.req.header(HEADERS.metadata);
+  if (text === undefined) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  const parsed = metadata.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw refuse(
+    HEADERS.metadata,
+    `${HEADERS.metadata} takes a JSON object of at most 16 texts under names of at most 64 characters, without keys in it.`,
+  );
+};
+
+const eventsIn = (c: ApiContext): Webhook['events'] => {
+  const text = c.req.header(HEADERS.events);
+  if (text === undefined) return JOB_EVENTS;
+  const events = z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).safeParse(partsOf(text, ','));
+  if (events.success) return events.data;
+  throw refuse(HEADERS.events, `${HEADERS.events} takes one or more of ${JOB_EVENTS.join(', ')}, with commas between.`);
+};
+
+/** Throws RequestError 400 for the first header that says nothing we know. */
+export const gatewayOptions = (c: ApiContext, config: Pick<Config, 'production' | 'webhooks'>): GatewayOptions => {
+  const url = c.req.header(HEADERS.url);
+  const events = eventsIn(c);
+  return {
+    metadata: metadataIn(c),
+    webhook: url === undefined ? null : { url: takenWebhookUrl(url, HEADERS.url, config), events },
+    timeoutMs: secondsIn(c, HEADERS.timeout, timeoutSeconds, 600),
+    deadlineMs: secondsIn(c, HEADERS.deadline, deadlineSeconds, 86_400),
+  };
+};

@@ -1,0 +1,103 @@
+/** A request in foreign words, from its bytes to a job. */
+import { manifestOf, type UserProvider } from '../../../providers/catalogue.ts';
+import type { ForeignFormat } from '../../../providers/manifest.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
+import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
+import { holdsKey } from '../../../shared/keys/key-shapes.ts';
+import type { Config } from '../../../shared/process/config/config.ts';
+import { broughtKey } from '../../access/brought-key.ts';
+import { idempotencyKey } from '../../access/idempotency-key.ts';
+import { tellRate } from '../../access/rate-headers.ts';
+import type { ReadBody } from '../../http/body/read-body.ts';
+import type { ApiContext } from '../../http/context.ts';
+import { preferencesOf } from '../../http/headers/preferences.ts';
+import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
+import type { ResolveAccount } from '../../intake/resolve-account.ts';
+import type { Submission, Submitted } from '../../intake/submit-job.ts';
+import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
+import { gatewayOptions } from './gateway-options.ts';
+
+export type SubmitForeignNeeds = {
+  submitJob: (submission: Submission) => Promise<Submitted>;
+  judgeForeign: JudgeForeign;
+  resolveAccount: ResolveAccount;
+  readBody: ReadBody;
+  config: Pick<Config, 'production' | 'sandbox' | 'webhooks'>;
+};
+
+export type ForeignCall = {
+  route: `POST /${string}`;
+  format: ForeignFormat;
+  /** Whose interface the path is: a key that comes without a provider is one of its. */
+  provider: UserProvider;
+  /** Headers of the client that its provider gets, in lower case. */
+  forwarded: readonly string[];
+};
+
+const LONGEST_FORWARDED = 1_000;
+
+/** Headers that say how a body is to be read, so that they are as much a part of the request as its bytes. */
+const forwardedHeaders = (c: ApiContext, names: readonly string[]): ForwardedHeaders =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = c.req.header(name);
+      if (value === undefined) return [];
+      if (!/^[\x20-\x7e]*$/.test(value) || value.length > LONGEST_FORWARDED || holdsKey(value)) {
+        throw new RequestError('invalid_header', {
+          param: name,
+          message: `${name} takes at most ${LONGEST_FORWARDED} printable ASCII characters, and no key.`,
+        });
+      }
+      return [[name, value]];
+    }),
+  );
+
+export const createSubmitForeign =
+  ({ submitJob, judgeForeign, resolveAccount, readBody, config }: SubmitForeignNeeds, call: ForeignCall) =>
+  async (c: ApiContext): Promise<Response> => {
+    const { route, format, provider: ofPath, forwarded } = call;
+    const caller = c.get('caller');
+    const bytes = await readBody(c, caller.tenant);
+    const user = broughtKey(c, config, ofPath);
+    if (user === null) {
+      throw new RequestError('user_key_required', {
+        param: 'X-User-API-Key',
+        message: 'This path runs on users’ keys only: send the user’s own key in X-User-API-Key.',
+      });
+    }
+    if (manifestOf(user.provider).formats[format] === undefined) {
+      user.key.forget();
+      throw new RequestError('user_provider_mismatch', {
+        param: 'X-User-Provider',
+        message: `${manifestOf(user.provider).label} does not speak the words of this path, ${format}.`,
+      });
+    }
+    const account = resolveAccount(caller.tenant, user);
+    const headers = forwardedHeaders(c, forwarded);
+    const { respondAsync } = preferencesOf(c);
+    if (!respondAsync) {
+      throw new RequestError('invalid_header', {
+        param: 'Prefer',
+        message: 'Send Prefer: respond-async; the answer is then at GET /v1/jobs/{id}/answer.',
+      });
+    }
+    const options = gatewayOptions(c, config);
+    const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
+    const submitted = await submitJob({
+      caller,
+      tellRate: (rate) => tellRate(c, rate),
+      account,
+      judged,
+      sameness: {
+        route,
+        parts: (mark) => [JSON.stringify([format, headers, options, account.provider, mark]), bytes],
+        former: null,
+      },
+      ...options,
+      traceparent: c.get('traceparent'),
+      idempotencyKey: idempotencyKey(c),
+      wait: null,
+    });
+    c.header('Preference-Applied', 'respond-async');
+    return answerSubmitted(c, submitted);
+  };
