@@ -15,6 +15,9 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   https_required: [400, 'invalid_request_error'],
   webhook_url_refused: [400, 'invalid_request_error'],
   unsupported_by_provider: [400, 'invalid_request_error'],
+  user_provider_mismatch: [400, 'invalid_request_error'],
+  unknown_previous_response: [400, 'invalid_request_error'],
+  budget_unbounded: [400, 'invalid_request_error'],
   model_unpriced: [400, 'invalid_request_error'],
   missing_api_key: [401, 'authentication_error'],
   invalid_api_key: [401, 'authentication_error'],
@@ -40,6 +43,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   overloaded: [503, 'server_error'],
   stopping: [503, 'server_error'],
   key_service_unavailable: [503, 'server_error'],
+  upgrade_unfinished: [503, 'server_error'],
 };
 
 /** Whether the same job may succeed when it is submitted again. */

@@ -55,7 +55,7 @@ test('nothing set is a configuration: the sandbox on this machine, with the demo
   expect(config).toMatchObject({
     production: false,
     sandbox: true,
-    http: { host: '127.0.0.1', port: 4000, maxBodyBytes: 1_048_576 },
+    http: { host: '127.0.0.1', port: 4000, maxBodyBytes: 33_554_432 },
     redis: { url: 'redis://127.0.0.1:6379', shards: 1 },
     providers: {
       urls: {
@@ -128,7 +128,7 @@ describe('a number is refused outside its limits, by a sentence that names it, b
   const NO_NUMBERS = new Set([
     ...['NODE_ENV', 'HOST', 'REDIS_URL', 'REDIS_ALLOW_INSECURE', 'EPHEMERAL_REDIS_URL', 'DATA_DIR', 'ALIVE_FILE'],
     ...['SANDBOX', 'SANDBOX_URL', 'PLATFORM_API_KEYS', 'ADMIN_TOKEN', 'TRUSTED_PROXIES', 'KEY_PEPPERS', 'KMS_KEY_ID'],
-    ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'AWS_REGION'],
+    ...['KEY_ENCRYPTION_KEYS', 'KEY_ENCRYPTION_FILE', 'KMS_URL', 'KEY_SHREDDING', 'SEAL_BODIES', 'AWS_REGION'],
     ...PROVIDERS.map(urlVariable),
     ...['BEDROCK_MODEL_ID', 'PRICE_FILE', 'WEBHOOK_ALLOW_PRIVATE'],
     ...['BEDROCK_MODELS'],

@@ -70,7 +70,7 @@ test('a manifest that lacks a field does not compile', () => {
   const two: UserManifest = keyless;
   // @ts-expect-error without links
   const three: UserManifest = unlinked;
-  expect([one, two, three].map((row) => Object.keys(row).length)).toEqual([8, 8, 8]);
+  expect([one, two, three].map((row) => Object.keys(row).length)).toEqual([9, 9, 9]);
   expect([priceList, keys, links]).not.toContain(undefined);
 });
 
