@@ -1,4 +1,4 @@
-/** The attempts of jobs: read the request, open the user's key, call the provider, decide. */
+/** The attempts of jobs: open the user's key, read the request, call the provider, decide. */
 
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
@@ -121,16 +121,6 @@ const attemptOnce = async (
   needs: Needs,
   { id, claim, abort }: { id: JobId; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {
-  const asked = await readRequest(needs.bodies, id, claim).catch((error: unknown) => {
-    if (error instanceof BodyLocked || error instanceof BodyLost) return error;
-    throw error;
-  });
-  if (asked instanceof Error) {
-    needs.log.warn('body_not_read', { job_id: id, ...describeError(asked) });
-    if (asked instanceof BodyLost) return withoutCall('unavailable', BROKEN);
-    const { outcome, next } = decideWithoutKey('unavailable', claim.attempt, needs.random());
-    return withoutCall(outcome, next);
-  }
   const opened = await openUserKey(needs, id, claim);
   if (!opened.ok) {
     needs.log.warn('user_key_not_opened', { job_id: id, code: opened.reason });
@@ -138,7 +128,14 @@ const attemptOnce = async (
     return withoutCall(outcome, next);
   }
   try {
+    const asked = await readRequest(needs.bodies, id, claim);
     return await callProvider(needs, { id, claim, asked, abort, userKey: opened.secret });
+  } catch (error) {
+    if (!(error instanceof BodyLocked || error instanceof BodyLost)) throw error;
+    needs.log.warn('request_not_read', { job_id: id, ...describeError(error) });
+    if (error instanceof BodyLost) return withoutCall('unavailable', BROKEN);
+    const { outcome, next } = decideWithoutKey('unavailable', claim.attempt, needs.random());
+    return withoutCall(outcome, next);
   } finally {
     // An SDK and its connection keep what belongs to a call for longer than that.
     opened.secret?.forget();

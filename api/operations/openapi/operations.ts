@@ -7,6 +7,7 @@ import { batchBody, batchQuery } from '../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../intake/uploads/check-line.ts';
 import { auditQuery, deletionQuery, keysQuery, revocationQuery, tenantsQuery } from '../../surfaces/admin/admin.ts';
 import { messagesQuery } from '../../surfaces/anthropic/anthropic.ts';
+import { GATEWAY_HEADERS } from '../../surfaces/foreign/gateway-options.ts';
 import { waitQuery } from '../../surfaces/native/answer-state.ts';
 import { batchesQuery } from '../../surfaces/native/batches/batches.ts';
 import { retryBody } from '../../surfaces/native/batches/retry-batch.ts';
@@ -57,11 +58,7 @@ const FOREIGN_HEADERS = [
   'X-User-Provider',
   'Idempotency-Key',
   'Prefer',
-  'X-Gateway-Deadline-Seconds',
-  'X-Gateway-Timeout-Seconds',
-  'X-Gateway-Metadata',
-  'X-Gateway-Webhook-Url',
-  'X-Gateway-Webhook-Events',
+  ...GATEWAY_HEADERS,
 ] as const satisfies readonly RequestHeader[];
 const OPENAI_HEADERS = ['openai-beta', 'openai-organization', 'openai-project'] as const;
 

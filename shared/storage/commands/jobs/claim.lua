@@ -26,20 +26,19 @@ if not job.status or not inflight or inflight:match('^(%d+):') ~= handoff then
 end
 Lanes.read_scheduler()
 
-local row =
-  call(
-    'HMGET',
-    JOB .. id,
-    'deadline',
-    'timeout',
-    'failures',
-    'started',
-    'traceparent',
-    'throttles',
-    'throttled',
-    'format',
-    'forwarded'
-  )
+local row = call(
+  'HMGET',
+  JOB .. id,
+  'deadline',
+  'timeout',
+  'failures',
+  'started',
+  'traceparent',
+  'throttles',
+  'throttled',
+  'format',
+  'forwarded'
+)
 local last = Jobs.read_attempt(id, number(job.attempts, 0))
 local attempt = number(job.attempts, 0)
 
