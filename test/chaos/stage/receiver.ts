@@ -1,7 +1,7 @@
 /** An endpoint that fails now and then, as endpoints do, and remembers everything that arrived whole. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { Random } from './random.ts';
+import type { Random } from '../../support/random.ts';
 
 export type Received = {
   path: string;
