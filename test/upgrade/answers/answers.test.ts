@@ -28,7 +28,7 @@ const repeat = async (stage: Stage, recorded: Exchange, bound: Bound) => {
 
 describe.each(releases)('of release $name', ({ name }) => {
   const read = (file: string): Buffer => readFileSync(join(import.meta.dirname, name, file));
-  const exchanges = read('answers.ndjson')
+  const exchanges = read('answers.jsonl')
     .toString()
     .trim()
     .split('\n')

@@ -77,7 +77,7 @@ const record = async (commit: string): Promise<void> => {
     const folder = join(import.meta.dirname, commit.slice(0, 7));
     mkdirSync(folder, { recursive: true });
     const lines = (agreed(first, second) as Exchange[]).map((each) => JSON.stringify(each));
-    writeFileSync(join(folder, 'answers.ndjson'), `${lines.join('\n')}\n`);
+    writeFileSync(join(folder, 'answers.jsonl'), `${lines.join('\n')}\n`);
     writeFileSync(join(folder, 'openapi.json.gz'), gzipSync(JSON.stringify(document), { level: 9 }));
   } finally {
     remove();
