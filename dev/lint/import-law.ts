@@ -156,7 +156,7 @@ export const violationsOf = (files: readonly SourceFile[]): Violation[] => {
     where: circle[0] ?? '',
     what: `stands in a circle of folders: ${circle.join(', ')}.`,
   }));
-  const counts = Map.groupBy(product, ({ path }) => folderOf(path));
+  const counts = Map.groupBy(files, ({ path }) => folderOf(path));
   const crowded = [...counts]
     .filter(([, inside]) => inside.length > MAX_FILES)
     .map(([folder, inside]) => ({

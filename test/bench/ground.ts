@@ -9,14 +9,14 @@ import { findFreePort, startPrivateRedis } from '../../dev/private-redis.ts';
 import { key, shardTag } from '../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN } from '../support/clients/operator.ts';
 import { until } from '../support/until.ts';
-import type { BareApiCalls } from './bare-api.ts';
-import { BARE_QUEUE } from './bare-queue.ts';
-import type { BareWorkerCalls } from './bare-worker.ts';
-import type { DirectCalls } from './direct-calls.ts';
-import type { LoadCalls } from './load.ts';
-import { type Remote, startRemote } from './remote.ts';
-import { NEIGHBOUR_KEYS, PLATFORM_KEY, TENANT } from './request.ts';
-import type { SandboxCalls } from './sandbox.ts';
+import type { BareApiCalls } from './processes/bare-api.ts';
+import { BARE_QUEUE } from './processes/bare-queue.ts';
+import type { BareWorkerCalls } from './processes/bare-worker.ts';
+import type { DirectCalls } from './processes/direct-calls.ts';
+import type { LoadCalls } from './processes/load.ts';
+import { type Remote, startRemote } from './processes/remote.ts';
+import { NEIGHBOUR_KEYS, PLATFORM_KEY, TENANT } from './processes/request.ts';
+import type { SandboxCalls } from './processes/sandbox.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const WORKERS = key(shardTag(0), 'WORKERS');
@@ -162,7 +162,7 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
     },
 
     providers: async ({ record }) => {
-      const sandbox = remote(startRemote<SandboxCalls>(new URL('sandbox.ts', import.meta.url)));
+      const sandbox = remote(startRemote<SandboxCalls>(new URL('processes/sandbox.ts', import.meta.url)));
       return { ...sandbox, urls: await sandbox.call('listen', { record }) };
     },
 
@@ -186,16 +186,16 @@ export const createGround = ({ profileDir }: { profileDir: string | null }): Gro
     },
 
     bareApi: async (redis) => {
-      const api = remote(startRemote<BareApiCalls>(new URL('bare-api.ts', import.meta.url)));
+      const api = remote(startRemote<BareApiCalls>(new URL('processes/bare-api.ts', import.meta.url)));
       return { pid: api.pid, call: api.call, ...(await api.call('listen', { redisUrl: redis.url })) };
     },
     bareWorker: async (redis, providers) => {
-      const worker = remote(startRemote<BareWorkerCalls>(new URL('bare-worker.ts', import.meta.url)));
+      const worker = remote(startRemote<BareWorkerCalls>(new URL('processes/bare-worker.ts', import.meta.url)));
       await worker.call('start', { redisUrl: redis.url, bedrockUrl: providers?.urls.bedrock ?? null });
       return worker;
     },
-    load: () => remote(startRemote<LoadCalls>(new URL('load.ts', import.meta.url))),
-    directCalls: () => remote(startRemote<DirectCalls>(new URL('direct-calls.ts', import.meta.url))),
+    load: () => remote(startRemote<LoadCalls>(new URL('processes/load.ts', import.meta.url))),
+    directCalls: () => remote(startRemote<DirectCalls>(new URL('processes/direct-calls.ts', import.meta.url))),
 
     own: remote,
     close: async () => {

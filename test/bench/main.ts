@@ -3,8 +3,8 @@
  * Without names it runs every measure. It starts all its processes itself and ends them.
  */
 import { parseArgs } from 'node:util';
+import { describeMachine } from './figures/machine.ts';
 import { createGround } from './ground.ts';
-import { describeMachine } from './machine.ts';
 import type { Measure, Row } from './measure.ts';
 import { accept } from './measures/accept.ts';
 import { batches, batchesMillion } from './measures/batches.ts';

@@ -1,6 +1,7 @@
 /** The frame of a measure: a file under `measures/` that says what it does, does it in rounds and answers rows of one table. */
+
+import { type Spread, spreadOf } from './figures/statistics.ts';
 import type { Ground } from './ground.ts';
-import { type Spread, spreadOf } from './statistics.ts';
 
 export type Unit = '/s' | 'ms' | 's' | 'µs' | 'bytes' | 'MiB' | 'calls' | '%';
 

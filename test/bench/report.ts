@@ -1,7 +1,7 @@
 /** The table for people. */
-import type { Machine } from './machine.ts';
+import type { Machine } from './figures/machine.ts';
+import type { Spread } from './figures/statistics.ts';
 import type { Measure, Row, Unit } from './measure.ts';
-import type { Spread } from './statistics.ts';
 
 const HEAD = ['', 'median', 'low to high', 'bare', '÷ bare', 'aim', ''];
 

@@ -11,10 +11,10 @@ import { runCommand } from '../support/processes/command.ts';
 import type { LogLine } from '../support/processes/process.ts';
 import { withRedis } from '../support/redis/redis.ts';
 import { until } from '../support/until.ts';
-import { type Clients, markOf } from './clients.ts';
-import type { Fault } from './faults.ts';
-import type { BatchStory, JobKind, JobStory } from './history.ts';
-import { type Stage, TENANTS, type TenantName } from './stage.ts';
+import { type Clients, markOf } from './clients/clients.ts';
+import type { BatchStory, JobKind, JobStory } from './clients/history.ts';
+import type { Fault } from './stage/faults.ts';
+import { type Stage, TENANTS, type TenantName } from './stage/stage.ts';
 
 /** The final states that a job of each kind may reach. */
 const ENDINGS: Record<JobKind, Job['status'][]> = {

@@ -5,8 +5,8 @@
  */
 import { parseArgs } from 'node:util';
 import { canTurnClocks } from '../support/processes/faketime.ts';
-import { describeGrowth } from './growth.ts';
 import { type Outcome, runChaos } from './run.ts';
+import { describeGrowth } from './soak/growth.ts';
 
 const { values } = parseArgs({
   options: {

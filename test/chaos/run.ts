@@ -1,7 +1,7 @@
 /** One chaos run: a plan from a seed, the run itself, and what can be proved afterwards. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectInvariants } from '../support/invariants/invariants.ts';
-import { checkBatches, planBatch, readBatchesAgain, runBatch } from './batches.ts';
+import { createRandom } from '../support/random.ts';
 import {
   checkAudit,
   checkJobs,
@@ -12,14 +12,14 @@ import {
   findDuplicates,
   readAgain,
 } from './check.ts';
-import { type Clients, createClients, planJob } from './clients.ts';
-import { type Fault, injectFaults, planFaults } from './faults.ts';
-import { type Growth, judgeGrowth } from './growth.ts';
-import { createHistory, type History } from './history.ts';
-import { createRandom } from './random.ts';
-import { setStage } from './stage.ts';
-import { noteStalls } from './stalls.ts';
-import { watch } from './watch.ts';
+import { checkBatches, planBatch, readBatchesAgain, runBatch } from './clients/batches.ts';
+import { type Clients, createClients, planJob } from './clients/clients.ts';
+import { createHistory, type History } from './clients/history.ts';
+import { type Growth, judgeGrowth } from './soak/growth.ts';
+import { watch } from './soak/watch.ts';
+import { type Fault, injectFaults, planFaults } from './stage/faults.ts';
+import { setStage } from './stage/stage.ts';
+import { noteStalls } from './stage/stalls.ts';
 
 export type Outcome = {
   seed: number;

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -12,6 +12,7 @@ import type { Outcome } from '../../shared/domain/outcome.ts';
 import { createKmsDataKeys } from '../../shared/keys/encryption/kms.ts';
 import { createLog } from '../../shared/process/log.ts';
 import { startFakeKms } from '../support/network/fake-kms.ts';
+import { listen } from '../support/network/listen.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { VENDORS } from './vendors.ts';
 
@@ -128,9 +129,8 @@ describe('what is thrown while the worker looks for credentials lets the job run
     ['STS', webIdentity],
     ['the container', container],
   ])('%s refuses or resets the connection', { timeout: 30_000 }, async (_, environment) => {
-    const resetting = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
-    await once(resetting, 'listening');
-    stub(environment(`http://127.0.0.1:${(resetting.address() as AddressInfo).port}`));
+    const resetting = createServer((socket) => socket.destroy());
+    stub(environment(`http://127.0.0.1:${await listen(resetting)}`));
     await expectRetried();
     resetting.close();
     await once(resetting, 'close');

@@ -1,7 +1,4 @@
-/** Whoever is on the way to a provider, or to KMS, gets no key: certificates are checked, whatever the environment says. */
-import { once } from 'node:events';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createAnthropicAdapter } from '../../providers/anthropic/adapter.ts';
 import { createBedrockAdapter } from '../../providers/bedrock/adapter.ts';
@@ -12,6 +9,7 @@ import { KeyServiceUnavailable } from '../../shared/keys/encryption/seal.ts';
 import { Secret } from '../../shared/keys/secret.ts';
 import { createLog } from '../../shared/process/log.ts';
 import { makeCertificate } from '../support/network/certificate.ts';
+import { listen } from '../support/network/listen.ts';
 
 let requests = 0;
 /** Its certificate is its own word, for the right name. */
@@ -21,9 +19,7 @@ const server = createServer(makeCertificate(['localhost', '127.0.0.1']), (_reque
 });
 let url = '';
 beforeAll(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  url = `https://localhost:${await listen(server)}`;
 });
 afterAll(() => {
   server.closeAllConnections();

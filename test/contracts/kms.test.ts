@@ -1,7 +1,4 @@
-/** AWS KMS through its real SDK, against a server on this machine. */
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -10,6 +7,7 @@ import { type Binding, createSealer, KeyServiceUnavailable } from '../../shared/
 import { Secret } from '../../shared/keys/secret.ts';
 import { createLog } from '../../shared/process/log.ts';
 import { type FakeKms, startFakeKms } from '../support/network/fake-kms.ts';
+import { listen } from '../support/network/listen.ts';
 import { tenant } from '../support/redis/tenants.ts';
 import { until } from '../support/until.ts';
 
@@ -262,9 +260,8 @@ describe('nothing is sealed, opening waits, and both end in time, where KMS', ()
 });
 
 test('credentials that do not come hold nobody up', async () => {
-  const silent = createServer(() => {}).listen(0, '127.0.0.1');
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
+  const silent = createServer(() => {});
+  const port = await listen(silent);
   vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `http://127.0.0.1:${port}/`);
   vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
   try {

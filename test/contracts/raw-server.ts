@@ -1,6 +1,5 @@
-/** A provider that answers with whatever a test says, and remembers what it was sent. */
-import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
+import { serve } from '../support/network/listen.ts';
 
 export type RawServer = {
   url: string;
@@ -20,18 +19,11 @@ export const startRawServer = async (answer: RequestListener): Promise<RawServer
       answer(request, response);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('listens on no port');
+  const { url, close } = await serve(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url,
     received,
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close,
   };
 };
 

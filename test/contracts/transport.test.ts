@@ -1,9 +1,8 @@
-/** What lies between an adapter and its provider: encoded bodies, and connections that do not come about. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync, constants as zlibConstants, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../shared/domain/outcome.ts';
+import { listen } from '../support/network/listen.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { VENDORS } from './vendors.ts';
 
@@ -115,11 +114,10 @@ describe.each(VENDORS)('$provider', (vendor) => {
       providerStatus: null,
       billable: false,
     };
-    const listen = async (onSocket: (socket: Socket) => void): Promise<number> => {
-      const server = createServer((socket) => onSocket(socket.on('error', () => {}).resume())).listen(0, '127.0.0.1');
-      await once(server, 'listening');
+    const listening = (onSocket: (socket: Socket) => void): Promise<number> => {
+      const server = createServer((socket) => onSocket(socket.on('error', () => {}).resume()));
       servers.push(server);
-      return (server.address() as AddressInfo).port;
+      return listen(server);
     };
     test.each<[string, (socket: Socket) => void]>([
       ['resets', (socket) => socket.once('data', () => socket.resetAndDestroy())],
@@ -132,11 +130,11 @@ describe.each(VENDORS)('$provider', (vendor) => {
       ],
       ['answers with noise', (socket) => socket.once('data', () => socket.end('noise'.repeat(50)))],
     ])('whoever listens where TLS should be %s', async (_, onSocket) => {
-      expect(await callAt(`https://127.0.0.1:${await listen(onSocket)}`)).toMatchObject(nobody);
+      expect(await callAt(`https://127.0.0.1:${await listening(onSocket)}`)).toMatchObject(nobody);
     });
 
     test('one that broke after it had come about may be', async () => {
-      const port = await listen((socket) => socket.once('data', () => socket.resetAndDestroy()));
+      const port = await listening((socket) => socket.once('data', () => socket.resetAndDestroy()));
       expect(await callAt(`http://127.0.0.1:${port}`)).toMatchObject({ ...nobody, billable: true });
     });
   });

@@ -1,27 +1,7 @@
 /** However bad the lines of an upload are, others get their turn while it is read. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { ndjsonForm } from '../../api/intake/uploads/batch-form.ts';
-import type { LineRules } from '../../api/intake/uploads/check-line.ts';
-import { fillFromUpload } from '../../api/intake/uploads/fill-from-upload.ts';
-
-const limits = { limitBytes: 4 * 1_048_576, maxLines: 10_000_000 };
-const config = { production: false, webhooks: { allowPrivate: false, retryScheduleMs: [] } };
-const rules: LineRules = {
-  defaultModel: 'house',
-  limitBytes: limits.limitBytes,
-  defaultTimeoutMs: 5_000,
-  estimate: (request) => ({ request, tokens: 9, cost: null, refusal: null }),
-};
-const good = (id: string): string => `{"custom_id":"${id}","body":{"messages":[{"role":"user","content":"a"}]}}`;
-
-const upload = (chunks: readonly string[], compared = false) => {
-  const form = ndjsonForm({ deadline_seconds: 60, on_invalid: 'skip' }, { limits, config });
-  async function* bytes() {
-    for (const chunk of chunks) yield Buffer.from(chunk);
-  }
-  return fillFromUpload({ form, chunks: bytes(), rules, compared });
-};
+import { goodLine, uploadNdjson } from '../support/uploads.ts';
 
 const cpuMs = (): number => process.cpuUsage().user / 1_000;
 
@@ -51,8 +31,8 @@ const BAD_LINES = {
   'an empty object': '{}',
   'no body': '{"custom_id":"a"}',
   'too deep': '['.repeat(33),
-  'an unknown field': `${good('a').slice(0, -1)},"x":1}`,
-  'an id that came before': good('first'),
+  'an unknown field': `${goodLine('a').slice(0, -1)},"x":1}`,
+  'an id that came before': goodLine('first'),
   nothing: '',
 };
 
@@ -62,10 +42,10 @@ test.for(Object.entries(BAD_LINES))(
   async ([, line]) => {
     const chunk = `${line}\n`.repeat(Math.ceil(524_288 / (line.length + 1)));
     for (const compared of [false, true]) {
-      expect(await longestGapMs(upload([`${good('first')}\n`, chunk], compared).fill(async () => {}))).toBeLessThan(
-        200,
-      );
-      expect(await longestGapMs(upload([chunk], compared).request())).toBeLessThan(400);
+      expect(
+        await longestGapMs(uploadNdjson([`${goodLine('first')}\n`, chunk], compared).fill(async () => {})),
+      ).toBeLessThan(200);
+      expect(await longestGapMs(uploadNdjson([chunk], compared).request())).toBeLessThan(400);
     }
   },
 );

@@ -1,8 +1,4 @@
 /** This release and the one before it on one Redis, under load and with kills: nothing is lost, and the ledgers are exact. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import type { Batch } from '../../shared/domain/batch.ts';
@@ -10,25 +6,16 @@ import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestApi, type TestGateway, userKey } from '../support/processes/gateway.ts';
 import { until } from '../support/until.ts';
+import { isHere, unpackRelease } from './release.ts';
 
 /** The last commit before what is stored had a version. */
 const BEFORE = '342b0609f4f1ec1cdab8fb3fdc9faba0dd294942';
-const ROOT = join(import.meta.dirname, '../..');
-
-const isHere = (() => {
-  try {
-    execFileSync('git', ['cat-file', '-e', `${BEFORE}^{commit}`], { cwd: ROOT, stdio: 'ignore' });
-    return true;
-  } catch {
-    process.stdout.write(`Skipped: this copy of the history has no commit ${BEFORE}, the release to stand beside.\n`);
-    return false;
-  }
-})();
-
-const folder = isHere ? mkdtempSync(join(tmpdir(), 'gateway-before-')) : '';
-afterAll(() => {
-  if (isHere) rmSync(folder, { recursive: true, force: true });
-});
+const isThere = isHere(BEFORE);
+if (!isThere) {
+  process.stdout.write(`Skipped: this copy of the history has no commit ${BEFORE}, the release to stand beside.\n`);
+}
+const before = isThere ? unpackRelease(BEFORE) : null;
+afterAll(() => before?.remove());
 
 const JOBS = 120;
 const LINES = 40;
@@ -47,21 +34,17 @@ const isOver = async (gateway: TestGateway, id: string): Promise<boolean> => {
   return ['completed', 'cancelled'].includes((body as Batch).status);
 };
 
-test.skipIf(!isHere)(
+test.skipIf(!isThere)(
   'no job is lost while workers of both are killed, each reads what the other wrote, and the schema is raised when the older is gone',
   { timeout: 180_000 },
   async () => {
-    const archive = execFileSync('git', ['archive', BEFORE], { cwd: ROOT, maxBuffer: 256 * 1024 * 1024 });
-    execFileSync('tar', ['-x', '-C', folder], { input: archive });
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-    const before = { root: folder };
-
+    const from = before ?? {};
     const gateway = await startGateway({ apis: 0, workers: 0 });
     const redis = new Redis(gateway.redis.url);
     try {
       // The data is the older one's: it was there first.
-      await gateway.addWorker({}, before);
-      const older = await gateway.addApi({}, before);
+      await gateway.addWorker({}, from);
+      const older = await gateway.addApi({}, from);
       const newer = await gateway.addApi();
       await gateway.addWorker();
       const schema = createSchemaStore({ redis, shards: 1 });
@@ -81,7 +64,7 @@ test.skipIf(!isHere)(
         const worker = gateway.workers.shift();
         worker?.signal('SIGKILL');
         await worker?.exited;
-        await gateway.addWorker({}, index % 80 === 39 ? before : {});
+        await gateway.addWorker({}, index % 80 === 39 ? from : {});
       }
       await gateway.call('POST', `/v1/batches/${stopped}/cancel`, { api: older });
       for (const [index, id] of ids.entries()) {

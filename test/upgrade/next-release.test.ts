@@ -1,5 +1,5 @@
 /** Beside a release after this one, which stores more than this one knows: nothing of it is lost, and nothing is half done. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../shared/domain/ids.ts';
 import { COUNTERS } from '../../shared/domain/records/usage-counters.ts';
 import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';
@@ -8,31 +8,18 @@ import { NEWEST_SCHEMA } from '../../shared/storage/schema/schema-store.ts';
 import { createUsageStore } from '../../shared/storage/usage/usage-store.ts';
 import { findViolations } from '../support/invariants/invariants.ts';
 import { createEngine, type Engine } from '../support/redis/engine.ts';
-import type { TestRedis } from '../support/redis/redis.ts';
-import { startSharedRedis } from '../support/redis/shared-redis.ts';
+import { useEngine } from '../support/redis/use-engine.ts';
 import { until } from '../support/until.ts';
 
 const TAG = shardTag(0);
 const WORKER = 'w1';
 
-let server: TestRedis;
-let engine: Engine;
+const engine = await useEngine();
 /** A worker of the release after this one, on the same Redis. */
-let next: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  next = createEngine(server.url, { abilities: ['tools', 'images'] });
-});
-afterAll(async () => {
-  engine.stop();
-  next.stop();
-  await server.stop();
-});
+const next = createEngine(engine.url, { abilities: ['tools', 'images'] });
+afterAll(() => next.stop());
 beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.splice(0);
-  next.handoffs.splice(0);
+  next.handoffs.length = 0;
   await engine.redis.set(key(TAG, 'SCHEMA'), NEWEST_SCHEMA);
   await engine.scheduler.heartbeat(0, WORKER, 8);
 });

@@ -5,11 +5,11 @@ import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-sto
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { until } from '../../support/until.ts';
-import { BARE_QUEUE } from '../bare-queue.ts';
-import { withCpu } from '../cpu.ts';
+import { withCpu } from '../figures/cpu.ts';
 import type { Api, RedisServer } from '../ground.ts';
 import { type Aim, inTurn, type Measure, type Row, row } from '../measure.ts';
-import { BODY_BYTES, ON_PLATFORM_ACCOUNT, ON_USER_KEY } from '../request.ts';
+import { BARE_QUEUE } from '../processes/bare-queue.ts';
+import { BODY_BYTES, ON_PLATFORM_ACCOUNT, ON_USER_KEY } from '../processes/request.ts';
 
 const CONNECTIONS = 50;
 /** More than any round accepts. */

@@ -1,9 +1,9 @@
 /** How fast a batch is accepted and cancelled, and what the API process takes for it. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
 import { type Measure, row } from '../measure.ts';
-import { BODY_BYTES, LONG_CALL, ON_PLATFORM_ACCOUNT } from '../request.ts';
+import { BODY_BYTES, LONG_CALL, ON_PLATFORM_ACCOUNT } from '../processes/request.ts';
 
 const LOOK_MS = 20;
 const WARM_UP_LINES = 100_000;

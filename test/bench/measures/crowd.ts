@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
+import { percentile } from '../figures/statistics.ts';
 import { type Measure, row } from '../measure.ts';
-import { callOf, NEIGHBOUR_KEYS, SHORT_CALL } from '../request.ts';
-import { percentile } from '../statistics.ts';
+import { callOf, NEIGHBOUR_KEYS, SHORT_CALL } from '../processes/request.ts';
 
 const CALLS = 1_000;
 /** Of which one tenant's batches hold at most nine tenths. */

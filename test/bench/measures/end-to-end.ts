@@ -1,9 +1,9 @@
 /** How many jobs a second go the whole way. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { clockMs } from '../clock.ts';
-import { withCpu } from '../cpu.ts';
+import { clockMs } from '../figures/clock.ts';
+import { withCpu } from '../figures/cpu.ts';
 import { inTurn, type Measure, type Row, row } from '../measure.ts';
-import { ON_PLATFORM_ACCOUNT, PLATFORM_KEY } from '../request.ts';
+import { ON_PLATFORM_ACCOUNT, PLATFORM_KEY } from '../processes/request.ts';
 
 const CONNECTIONS = 50;
 const LOOK_MS = 25;

@@ -1,11 +1,11 @@
 /** What tenants feel of a neighbour’s batch. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../support/until.ts';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
+import { percentile } from '../figures/statistics.ts';
 import type { Ground } from '../ground.ts';
 import { type Measure, row } from '../measure.ts';
-import { NEIGHBOUR_KEYS, SHORT_CALL } from '../request.ts';
-import { percentile } from '../statistics.ts';
+import { NEIGHBOUR_KEYS, SHORT_CALL } from '../processes/request.ts';
 
 const LINES = 100_000;
 const BARE_LINES = 20_000;

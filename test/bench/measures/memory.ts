@@ -4,7 +4,14 @@ import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
 import type { Api, RedisServer } from '../ground.ts';
 import { type Aim, type Measure, type Row, row } from '../measure.ts';
-import { BODY_BYTES, ON_PLATFORM_ACCOUNT, ON_USER_KEY, RESULT_BYTES, SIZED_RESULT, type Template } from '../request.ts';
+import {
+  BODY_BYTES,
+  ON_PLATFORM_ACCOUNT,
+  ON_USER_KEY,
+  RESULT_BYTES,
+  SIZED_RESULT,
+  type Template,
+} from '../processes/request.ts';
 
 const LIMIT_BYTES = 1_024;
 

@@ -1,9 +1,9 @@
 /** How long jobs stand still when their worker is killed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../support/until.ts';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
 import { inTurn, type Measure, row } from '../measure.ts';
-import { LONG_CALL } from '../request.ts';
+import { LONG_CALL } from '../processes/request.ts';
 
 const JOBS = 20;
 const LIMIT_S = 15;

@@ -2,10 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../../shared/domain/batch.ts';
 import { operate } from '../../support/clients/operator.ts';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
 import type { Api } from '../ground.ts';
 import { type Bench, type Measure, row } from '../measure.ts';
-import { callOf } from '../request.ts';
+import { callOf } from '../processes/request.ts';
 
 const SLOTS = 40;
 const LOOK_MS = 100;

@@ -1,8 +1,9 @@
 /** How soon an idle system starts a job. */
+
+import { percentile } from '../figures/statistics.ts';
 import type { Api } from '../ground.ts';
 import { inTurn, type Measure, row } from '../measure.ts';
-import { ON_PLATFORM_ACCOUNT } from '../request.ts';
-import { percentile } from '../statistics.ts';
+import { ON_PLATFORM_ACCOUNT } from '../processes/request.ts';
 
 const PER_SECOND = 20;
 

@@ -1,8 +1,8 @@
 /** What a tenant feels of another whose provider account answers 429. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { clockMs } from '../clock.ts';
+import { clockMs } from '../figures/clock.ts';
 import { inTurn, type Measure, row } from '../measure.ts';
-import { callOf, NEIGHBOUR_KEYS, THROTTLED_CALL } from '../request.ts';
+import { callOf, NEIGHBOUR_KEYS, THROTTLED_CALL } from '../processes/request.ts';
 
 const SLOTS = 40;
 const CALL_MS = 200;

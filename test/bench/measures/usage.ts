@@ -3,7 +3,7 @@
 import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { type Aim, inTurn, type Measure, row } from '../measure.ts';
-import { PLATFORM_KEY, TENANT } from '../request.ts';
+import { PLATFORM_KEY, TENANT } from '../processes/request.ts';
 
 const DAYS = 365;
 /** Of a busy tenant, and as many as a day keeps apart. */

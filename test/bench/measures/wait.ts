@@ -1,6 +1,6 @@
 /** What it costs to go through the queue, for a client that waits for its answer. */
 import { inTurn, type Measure, row } from '../measure.ts';
-import { bodyOf, ON_PLATFORM_ACCOUNT } from '../request.ts';
+import { bodyOf, ON_PLATFORM_ACCOUNT } from '../processes/request.ts';
 
 export const wait: Measure = {
   name: 'wait',

@@ -1,12 +1,12 @@
 /** How soon the end of a job reaches its webhook, alone and beside an endpoint that never answers. */
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { until } from '../../support/until.ts';
+import { percentile } from '../figures/statistics.ts';
 import type { RedisServer } from '../ground.ts';
 import { inTurn, type Measure, row } from '../measure.ts';
-import type { ReceiverCalls } from '../receiver.ts';
-import { type Remote, startRemote } from '../remote.ts';
-import { withWebhook } from '../request.ts';
-import { percentile } from '../statistics.ts';
+import type { ReceiverCalls } from '../processes/receiver.ts';
+import { type Remote, startRemote } from '../processes/remote.ts';
+import { withWebhook } from '../processes/request.ts';
 
 const PER_SECOND = 50;
 const DELIVERY = key(shardTag(0), 'DELIVERY');
@@ -25,8 +25,8 @@ export const webhooks: Measure = {
     const providers = await ground.providers({ record: true });
     const api = await ground.api(redis, { providers });
     await ground.worker(redis, providers);
-    const receiver = ground.own(startRemote<ReceiverCalls>(new URL('../receiver.ts', import.meta.url)));
-    const silent = ground.own(startRemote<ReceiverCalls>(new URL('../receiver.ts', import.meta.url)));
+    const receiver = ground.own(startRemote<ReceiverCalls>(new URL('../processes/receiver.ts', import.meta.url)));
+    const silent = ground.own(startRemote<ReceiverCalls>(new URL('../processes/receiver.ts', import.meta.url)));
     const told = withWebhook(await receiver.call('listen', { silent: false }));
     const untold = withWebhook(await silent.call('listen', { silent: true }));
 

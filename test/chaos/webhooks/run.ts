@@ -7,8 +7,8 @@ import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { type Received, startReceiver } from '../../support/network/receiver.ts';
 import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 import { startProcess } from '../../support/processes/process.ts';
+import { createRandom } from '../../support/random.ts';
 import { until } from '../../support/until.ts';
-import { createRandom } from '../random.ts';
 
 export type Plan = { seed: number; jobs: number; jobsASecond: number; workerKills: number; redisKills: number };
 

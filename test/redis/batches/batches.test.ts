@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batch.ts';
 import { messageTexts } from '../../../shared/domain/completion.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
@@ -7,31 +7,12 @@ import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch
 import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createReadSubject } from '../../../worker/deliveries/read-subject.ts';
-import { findViolations } from '../../support/invariants/invariants.ts';
-import { askedBy, createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { askedBy, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.scheduler.heartbeat(0, 'worker', 10);
-});
-let allRecordsStored = true;
-afterEach(async () => {
-  expect(await findViolations(engine.redis, TAG, { allRecordsStored })).toEqual([]);
-  allRecordsStored = true;
-});
+const engine = await useEngine();
+beforeEach(() => engine.scheduler.heartbeat(0, 'worker', 10));
+const invariants = useInvariants(engine);
 
 const acme = 'acme' as TenantId;
 
@@ -558,7 +539,7 @@ describe('a batch that has ended', () => {
     const left = (await keysOf(id)).filter((name) => !name.startsWith(key(TAG, 'LANE')));
     expect(left.every((name) => name.startsWith(key(TAG, 'JOB')))).toBe(true);
     for (const name of await keysOf(id)) expect(await engine.redis.pttl(name)).toBeGreaterThan(0);
-    allRecordsStored = false;
+    invariants.allRecordsStored = false;
   });
 
   test('is told of once, in the step that ended it, and stays as it was told until that is delivered', async () => {
@@ -591,7 +572,7 @@ describe('a batch that has ended', () => {
     await pass(id);
     await sweep();
     expect(await subject(acme, id)).toBeNull();
-    allRecordsStored = false;
+    invariants.allRecordsStored = false;
   });
 
   test('can be deleted, and a running one cannot', async () => {

@@ -1,30 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { batchStatusOf, isFinalBatch } from '../../../shared/domain/batch.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { createWorkStore, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
+import { createWorkStore } from '../../../shared/storage/tenants/work-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-let work: WorkStore;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  const { redis } = engine;
-  work = createWorkStore({ redis, run: createCommands(redis), shards: 1, retentionMs: 3_600_000 });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+const { redis } = engine;
+const work = createWorkStore({ redis, run: createCommands(redis), shards: 1, retentionMs: 3_600_000 });
 
 const ENDINGS = [
   {
@@ -91,8 +80,7 @@ const step = fc.oneof(
 test('whatever happens in whatever order, every job stands in exactly one place, and the ledgers are the sum of the jobs', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
-      await engine.redis.flushdb();
-      engine.handoffs.length = 0;
+      await engine.empty();
       const ids: { id: JobId; tenant: (typeof TENANTS)[number] }[] = [];
       const batches: { id: BatchId; tenant: TenantId; lines: number }[] = [];
       let allRecordsStored = true;

@@ -1,29 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { createSchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { createEngine, type Engine, TAG } from '../../support/redis/engine.ts';
+import { TAG } from '../../support/redis/engine.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
 const ACME = 'acme' as TenantId;
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-});
+const engine = await useEngine();
 
 const submit = (count: number, tenant = 'acme'): Promise<JobId[]> =>
   Promise.all(Array.from({ length: count }, () => engine.submit(tenant)));

@@ -1,53 +1,24 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-});
+const engine = await useEngine();
 
-/** A worker that lives for ever; the heartbeat of one that leaves makes the scheduler count anew. */
-const slots = async (count: number): Promise<void> => {
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `${count}:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
-};
 const tenantOf = ({ claim }: Running): string => claim.tenant;
-
-/** Starts every hand-off there is. */
-const startAll = async (): Promise<Running[]> => {
-  const started: Running[] = [];
-  while (engine.handoffs.length > 0) {
-    const running = await engine.start();
-    if (running) started.push(running);
-  }
-  return started;
-};
 
 describe('the window', () => {
   test('nothing is handed off while no worker lives', async () => {
     await engine.submit('acme');
     await engine.tick();
     expect(engine.handoffs).toEqual([]);
-    await slots(1);
+    await engine.setSlots(1);
     await engine.tick();
     expect(engine.handoffs).toHaveLength(1);
   });
 
   test('no more is handed off than workers can hold and 5 % on top', async () => {
-    await slots(40);
+    await engine.setSlots(40);
     for (let count = 0; count < 100; count++) await engine.submit(`tenant-${count % 5}`);
     await engine.tick();
     await engine.tick();
@@ -56,7 +27,7 @@ describe('the window', () => {
 
   test('a worker that fell silent no longer counts', async () => {
     await engine.redis.hset(key(TAG, 'WORKERS'), 'dead', `50:${Date.now() - 1}`);
-    await slots(1);
+    await engine.setSlots(1);
     for (let count = 0; count < 10; count++) await engine.submit('acme');
     await engine.tick();
     expect(engine.handoffs).toHaveLength(2);
@@ -65,7 +36,7 @@ describe('the window', () => {
 
 describe('fairness between tenants', () => {
   test('one tenant never fills the window, so that a newcomer starts at once', async () => {
-    await slots(20);
+    await engine.setSlots(20);
     for (let count = 0; count < 50; count++) await engine.submit('acme');
     await engine.tick();
     expect(engine.handoffs).toHaveLength(18);
@@ -74,7 +45,7 @@ describe('fairness between tenants', () => {
   });
 
   test('not even after fast jobs, when more is handed off than there are slots', async () => {
-    await slots(20);
+    await engine.setSlots(20);
     await engine.redis.hset(key(TAG, 'SCHEDULER'), 'rate', 5_000);
     for (let count = 0; count < 50; count++) await engine.submit('acme');
     await engine.scheduler.heartbeat(0, 'leaving', 0);
@@ -85,23 +56,23 @@ describe('fairness between tenants', () => {
   });
 
   test('a single job waits for two turns at most, however many another tenant has waiting', async () => {
-    await slots(10);
+    await engine.setSlots(10);
     for (let count = 0; count < 500; count++) await engine.submit('acme');
     await engine.tick();
-    const running = await startAll();
+    const running = await engine.startAll();
     // The tenth slot is taken by a third tenant: beta has to wait for one of acme's.
     await engine.submit('gamma');
     await engine.submit('gamma');
-    await startAll();
+    await engine.startAll();
     await engine.submit('beta');
     for (const job of running.slice(0, 3)) await engine.end(job);
-    expect((await startAll()).map(tenantOf)).toContain('beta');
+    expect((await engine.startAll()).map(tenantOf)).toContain('beta');
   });
 
   test.each([{ lasts: { acme: [100], beta: [10_000] } }, { lasts: { acme: [50, 150], beta: [200, 300, 400] } }])(
     'slot time is shared by weight, whatever the jobs last: $lasts',
     async ({ lasts }) => {
-      await slots(40);
+      await engine.setSlots(40);
       await engine.redis.hset(key(TAG, 'TENANT', 'beta'), 'weight', 3);
       for (let count = 0; count < 3_000; count++) {
         await engine.submit('acme');
@@ -118,7 +89,7 @@ describe('fairness between tenants', () => {
       let running: { job: Running; lasts: number; endsAt: number }[] = [];
       let clock = 0;
       const admit = async (): Promise<void> => {
-        for (const job of await startAll()) {
+        for (const job of await engine.startAll()) {
           const time = lastsOf(job);
           running.push({ job, lasts: time, endsAt: clock + time });
         }
@@ -144,12 +115,12 @@ describe('fairness between tenants', () => {
   );
 
   test('a tenant that idled has saved nothing up', async () => {
-    await slots(4);
+    await engine.setSlots(4);
     await engine.submit('acme');
     await engine.tick();
     for (let round = 0; round < 20; round++) {
       await engine.submit('beta');
-      for (const job of await startAll()) await engine.end(job, {}, 10_000);
+      for (const job of await engine.startAll()) await engine.end(job, {}, 10_000);
     }
     for (let count = 0; count < 20; count++) {
       await engine.submit('acme');
@@ -173,7 +144,7 @@ describe('fairness within a tenant', () => {
   test('interactive jobs go before batch jobs, and every eighth turn is the batch’s', async () => {
     for (let count = 0; count < 16; count++) await engine.submit('acme', { class: 'batch', model: 'batch-model' });
     for (let count = 0; count < 32; count++) await engine.submit('acme', { model: 'single-model' });
-    await slots(1);
+    await engine.setSlots(1);
     const order: string[] = [];
     await engine.tick();
     while (order.length < 24) {
@@ -188,7 +159,7 @@ describe('fairness within a tenant', () => {
 
   test('lanes of one class take turns', async () => {
     for (const model of ['a', 'b', 'c']) for (let count = 0; count < 5; count++) await engine.submit('acme', { model });
-    await slots(1);
+    await engine.setSlots(1);
     await engine.tick();
     const order: string[] = [];
     while (order.length < 9) {
@@ -201,7 +172,7 @@ describe('fairness within a tenant', () => {
   });
 
   test('batch work leaves a tenth of the window free', async () => {
-    await slots(20);
+    await engine.setSlots(20);
     for (let count = 0; count < 30; count++) {
       await engine.submit('acme', { class: 'batch' });
       await engine.submit('beta', { class: 'batch' });
@@ -213,13 +184,13 @@ describe('fairness within a tenant', () => {
   });
 
   test('a job that came back goes before all that never had a turn', async () => {
-    await slots(1);
+    await engine.setSlots(1);
     const first = await engine.submit('acme');
     for (let count = 0; count < 5; count++) await engine.submit('acme');
     const job = await engine.start();
     expect(job?.id).toBe(first);
     if (job) await engine.end(job, { outcome: 'unknown', usage: null, next: { kind: 'hand_back' } });
-    await startAll().then((started) => expect(started.at(-1)?.id).toBe(first));
+    await engine.startAll().then((started) => expect(started.at(-1)?.id).toBe(first));
   });
 
   test('a thousand cancelled jobs in a lane hold up neither the next one nor another tenant', async () => {
@@ -227,11 +198,11 @@ describe('fairness within a tenant', () => {
     const alive = await engine.submit('acme');
     const other = await engine.submit('beta');
     for (const id of dead) await engine.jobs.cancel('acme' as Running['claim']['tenant'], id);
-    await slots(10);
+    await engine.setSlots(10);
     const started: string[] = [];
     for (let ticks = 0; ticks < 20 && started.length < 2; ticks++) {
       await engine.tick();
-      started.push(...(await startAll()).map(({ id }) => id));
+      started.push(...(await engine.startAll()).map(({ id }) => id));
       if (ticks === 0) expect(started).toContain(other);
     }
     expect(started).toContain(alive);

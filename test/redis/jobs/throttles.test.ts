@@ -1,38 +1,15 @@
 /** Throttles on a real Redis: whether a provider's "too many" means its account or that one job, and what it costs the others. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `10:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
-});
+const engine = await useEngine();
+beforeEach(() => engine.setSlots(10));
 
 const HOUR = 3_600_000;
 
-const startAll = async (): Promise<Running[]> => {
-  const started: Running[] = [];
-  while (engine.handoffs.length > 0) {
-    const running = await engine.start();
-    if (running) started.push(running);
-  }
-  return started;
-};
 const throttle = (job: Running, waitMs = 1_000, parkMs = waitMs) =>
   engine.end(job, { outcome: 'throttled', usage: null, next: { kind: 'park', waitMs, parkMs } }, 50);
 
@@ -66,20 +43,20 @@ const BACK = 2_600;
 
 const throttledAlone = async (): Promise<{ suspect: Running; id: Running['id'] }> => {
   const id = await engine.submit('acme');
-  const [suspect] = await startAll();
+  const [suspect] = await engine.startAll();
   if (!suspect) throw new Error('not started');
   await throttle(suspect);
   return { suspect, id };
 };
 const again = async (id: string): Promise<Running> => {
   await elapse(120_000);
-  const job = (await startAll()).find((each) => each.id === id);
+  const job = (await engine.startAll()).find((each) => each.id === id);
   if (!job) throw new Error('did not come back');
   return job;
 };
 const passAnother = async (): Promise<void> => {
   await engine.submit('beta');
-  for (const job of await startAll()) await engine.end(job);
+  for (const job of await engine.startAll()) await engine.end(job);
 };
 
 test.each(['acme', 'beta'])(
@@ -89,13 +66,13 @@ test.each(['acme', 'beta'])(
     const second = await engine.submit(other);
     const third = await engine.submit(other);
     await elapse(PARK_OVER);
-    const [probe, ...more] = await startAll();
+    const [probe, ...more] = await engine.startAll();
     expect(probe?.id).toBe(second);
     expect(more).toEqual([]);
     if (probe) await engine.end(probe);
-    expect((await startAll()).map((job) => job.id)).toEqual([third]);
+    expect((await engine.startAll()).map((job) => job.id)).toEqual([third]);
     await elapse(BACK);
-    expect((await startAll()).map((job) => job.id)).toEqual([id]);
+    expect((await engine.startAll()).map((job) => job.id)).toEqual([id]);
   },
 );
 
@@ -104,7 +81,7 @@ test('the suspect gives way even where it is back before another of its lane had
   const second = await engine.submit('acme');
   // Park and step aside end in the same moment, as after a pause of all workers.
   await elapse(60_000);
-  expect((await startAll()).map((job) => job.id)).toEqual([second]);
+  expect((await engine.startAll()).map((job) => job.id)).toEqual([second]);
   expect(await findViolations(engine.redis, TAG)).toEqual([]);
   expect((await upstreamOf(id)).suspect).toBe(id);
 });
@@ -112,7 +89,7 @@ test('the suspect gives way even where it is back before another of its lane had
 test('when another passes, the park and the halved cap end with it', async () => {
   const ids = [];
   for (let count = 0; count < 4; count++) ids.push(await engine.submit('acme'));
-  const [suspect, ...others] = await startAll();
+  const [suspect, ...others] = await engine.startAll();
   if (!suspect) throw new Error('not started');
   await throttle(suspect, 20_000);
   expect(await upstreamOf(suspect.id)).toMatchObject({ cap: '2', strikes: '1' });
@@ -130,7 +107,7 @@ test('when another passes, the park and the halved cap end with it', async () =>
   const after = await upstreamOf(suspect.id);
   for (const field of ['cap', 'strikes', 'suspect', 'parked_until']) expect(after).not.toHaveProperty(field);
   expect(await engine.redis.zcard(key(TAG, 'PARKED'))).toBe(0);
-  expect((await startAll()).map(({ claim }) => claim.tenant)).toEqual(['beta']);
+  expect((await engine.startAll()).map(({ claim }) => claim.tenant)).toEqual(['beta']);
 });
 
 test('a job that others pass stands apart: it parks nobody, and its worker learns how often', async () => {
@@ -160,11 +137,11 @@ test('an impossible job alone probes alone, and a newcomer waits for half a minu
 
 test('two impossible jobs stand apart each, as soon as others passed', async () => {
   const ids = [await engine.submit('acme'), await engine.submit('acme')];
-  for (const job of await startAll()) await throttle(job);
+  for (const job of await engine.startAll()) await throttle(job);
   await elapse(PARK_OVER);
   await passAnother();
   await elapse(120_000);
-  const jobs = await startAll();
+  const jobs = await engine.startAll();
   expect(jobs.map((job) => job.id).toSorted()).toEqual(ids.toSorted());
   for (const job of jobs) {
     await throttle(job);
@@ -177,7 +154,7 @@ test('an account that is really limited is parked for as long as asked, once a p
   for (let count = 0; count < 20; count++) await engine.submit(count % 2 === 0 ? 'acme' : 'beta');
   let calls = 0;
   for (let round = 0; round < 6; round++) {
-    const started = await startAll();
+    const started = await engine.startAll();
     calls += started.length;
     if (round > 2) expect(started.length).toBeLessThanOrEqual(1);
     for (const job of started) {
@@ -189,7 +166,7 @@ test('an account that is really limited is parked for as long as asked, once a p
     else expect(parked).toBeGreaterThan(HOUR - 5_000);
     // Nobody calls while it is parked, whatever becomes due.
     await elapse(15_000);
-    expect(await startAll()).toEqual([]);
+    expect(await engine.startAll()).toEqual([]);
     await elapse(HOUR);
   }
   // All that were under way, then half as many each time, down to one.
@@ -202,7 +179,7 @@ test('a throttle among many parks of others is taken for the account’s', async
   await elapse(PARK_OVER);
   await passAnother();
   await engine.submit('gamma');
-  for (const job of await startAll()) await throttle(job);
+  for (const job of await engine.startAll()) await throttle(job);
   await elapse(PARK_OVER);
   await passAnother();
   const job = await again(id);
@@ -213,7 +190,7 @@ test('a job and an upstream as the former release stored them go on', async () =
   const id = await engine.submit('acme');
   const upstream = await upstreamKey(id);
   await engine.redis.hset(upstream, { parked_until: Date.now() + 60_000, cap: 1, strikes: 3 });
-  const [running] = await startAll();
+  const [running] = await engine.startAll();
   if (!running) throw new Error('not started');
   expect(running.claim).toMatchObject({ throttles: 0, apart: 0, strikes: 3 });
   await throttle(running);
@@ -226,10 +203,10 @@ test('a job and an upstream as the former release stored them go on', async () =
 test('a job is tried a thousand times at most, whatever became of each', async () => {
   const id = await engine.submit('acme');
   await engine.redis.hset(key(TAG, 'JOB', id), 'attempts', 999);
-  const [running] = await startAll();
+  const [running] = await engine.startAll();
   if (!running) throw new Error('not started');
   await engine.end(running, { outcome: 'unknown', usage: null, next: { kind: 'hand_back' } });
-  expect(await startAll()).toEqual([]);
+  expect(await engine.startAll()).toEqual([]);
   expect(await engine.redis.hmget(key(TAG, 'JOB', id), 'status', 'error')).toEqual(['failed', 'internal_error']);
 });
 
@@ -241,14 +218,14 @@ test('what waits after a throttle says so', async () => {
 
 test('a tenant’s many impossible jobs park their own lane, ever longer, and hold up no other tenant', async () => {
   for (let count = 0; count < 200; count++) await engine.submit('acme', { class: 'batch' });
-  for (const job of await startAll()) await throttle(job);
+  for (const job of await engine.startAll()) await throttle(job);
   let firstCalls = 0;
   for (let seconds = 0; seconds < 16; seconds++) {
     await engine.submit('beta');
     await elapse(PARK_OVER);
     let served = 0;
     // What the lane had under way may hold the whole cap for as long as it takes to be refused.
-    for (let started = await startAll(); started.length > 0; started = await startAll()) {
+    for (let started = await engine.startAll(); started.length > 0; started = await engine.startAll()) {
       const [others, impossible] = [true, false].map((isOther) =>
         started.filter(({ claim }) => (claim.tenant === 'beta') === isOther),
       );

@@ -1,11 +1,9 @@
 /** Whole numbers up to 2^53 leave the scripts as they are: `cjson` and Lua's own texts keep 14 digits. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { composeScript } from '../../../shared/storage/commands/run/compose.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useRedis } from '../../support/redis/use-engine.ts';
 
 const folder = new URL('../../../shared/storage/commands/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
@@ -18,16 +16,7 @@ const NUMBERS = [
   2 ** 53 - 1,
 ].flatMap((number) => (number <= Number.MAX_SAFE_INTEGER ? [number, -number + 0] : []));
 
-let server: TestRedis;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  redis = new Redis(server.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-});
+const { redis } = await useRedis();
 
 test('in rows of the audit log, at any depth', async () => {
   const { text: lua } = composeScript({

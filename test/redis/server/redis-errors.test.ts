@@ -125,7 +125,7 @@ const ways: Record<string, (redis: Redis) => Promise<unknown>> = {
 };
 
 describe('a server that does not serve is told from a mistake of ours', { timeout: 60_000 }, () => {
-  test.for(CASES)('$why', async ({ why, args = [], prepare }) => {
+  test.concurrent.for(CASES)('$why', async ({ why, args = [], prepare }) => {
     await withSpecialRedis(args, async ({ redis, port }) => {
       await prepare?.(redis, port);
       for (const [way, send] of Object.entries(ways)) {

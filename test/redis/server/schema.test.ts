@@ -1,34 +1,19 @@
-/** The version of what is stored: recorded, refused if it is too new, raised by the operator alone. */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { key, REGISTRY_TAG, shardTag } from '../../../shared/storage/redis/names.ts';
 import { createSchemaStore, NEWEST_SCHEMA } from '../../../shared/storage/schema/schema-store.ts';
 import { verifyStorage } from '../../../shared/storage/schema/verify-storage.ts';
 import { runCommand } from '../../support/processes/command.ts';
-import { createEngine, type Engine } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
 const SHARDS = 2;
 const DEMANDS = { shards: SHARDS, production: false };
 
-let server: TestRedis;
-let engine: Engine;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  redis = engine.redis;
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(() => redis.flushdb());
+const engine = await useEngine();
+const { url, redis } = engine;
 
 const schema = () => createSchemaStore({ redis, shards: SHARDS });
 const schemaKeys = [shardTag(0), shardTag(1), REGISTRY_TAG].map((tag) => key(tag, 'SCHEMA'));
-const command = (...args: string[]) => runCommand('schema', args, { REDIS_URL: server.url, SHARDS: String(SHARDS) });
+const command = (...args: string[]) => runCommand('schema', args, { REDIS_URL: url, SHARDS: String(SHARDS) });
 
 test('an empty Redis begins with the newest', async () => {
   await verifyStorage(redis, DEMANDS);

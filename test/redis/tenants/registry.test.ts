@@ -1,7 +1,6 @@
 /** Tenants and platform keys in a real Redis. */
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { newPlatformKeyId, newTenantId } from '../../../shared/domain/ids.ts';
 import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../../shared/domain/tenant.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
@@ -13,33 +12,20 @@ import {
   MOST_KEYS,
 } from '../../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
-import { createWorkStore, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
+import { createWorkStore } from '../../../shared/storage/tenants/work-store.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useRedis } from '../../support/redis/use-engine.ts';
 import { until } from '../../support/until.ts';
 import { peppersOf, ringText } from '../../unit/keys/rings.ts';
 
 const SHARDS = 4;
 const secrets = createPlatformKeySecrets(peppersOf(ringText('p1')));
-let server: TestRedis;
-let redis: Redis;
-let tenants: ReturnType<typeof createTenantStore>;
-let keys: ReturnType<typeof createPlatformKeyStore>;
-let work: WorkStore;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  redis = new Redis(server.url);
-  const run = createCommands(redis);
-  tenants = createTenantStore({ redis, run, shards: SHARDS, actor: 'operator' });
-  keys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
-  work = createWorkStore({ redis, run, shards: SHARDS, retentionMs: 3_600_000 });
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-});
+const { redis } = await useRedis();
+const run = createCommands(redis);
+const tenants = createTenantStore({ redis, run, shards: SHARDS, actor: 'operator' });
+const keys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
+const work = createWorkStore({ redis, run, shards: SHARDS, retentionMs: 3_600_000 });
 
 const tenant = (): Promise<Tenant> => tenants.create({ name: 'test' });
 const issued = (answer: IssueAnswer) => {

@@ -1,55 +1,38 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { toJob } from '../../../shared/domain/job.ts';
 import type { StopReason } from '../../../shared/domain/tenant.ts';
-import { parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { StagingStopped } from '../../../shared/storage/batches/batch-staging.ts';
-import type { RunCommand } from '../../../shared/storage/commands/command.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { stopWork } from '../../../shared/storage/commands/tenants/commands.ts';
 import { key, REGISTRY_TAG } from '../../../shared/storage/redis/names.ts';
-import { createPlatformKeyStore, type PlatformKeyStore } from '../../../shared/storage/tenants/platform-key-store.ts';
-import { createTenantStore, type TenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
-import { createWorkStore, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
-import { createEndStoppedWork, type EndStoppedWork } from '../../../worker/upkeep/end-stopped-work.ts';
+import { createPlatformKeyStore } from '../../../shared/storage/tenants/platform-key-store.ts';
+import { createTenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
+import { createWorkStore } from '../../../shared/storage/tenants/work-store.ts';
+import { createEndStoppedWork } from '../../../worker/upkeep/end-stopped-work.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { linesOf, type Running, TAG } from '../../support/redis/engine.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
+import { peppersOf, ringText } from '../../unit/keys/rings.ts';
 
-let server: TestRedis;
-let engine: Engine;
-let run: RunCommand;
-let tenants: TenantStore;
-let keys: PlatformKeyStore;
-let work: WorkStore;
-let endStoppedWork: EndStoppedWork;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  run = createCommands(engine.redis);
-  const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, 'test');
-  if (!peppers.ok) throw new Error('no peppers');
-  const { redis } = engine;
-  tenants = createTenantStore({ redis, run, shards: 1, actor: 'operator' });
-  keys = createPlatformKeyStore({ redis, run, secrets: createPlatformKeySecrets(peppers.keys), actor: 'operator' });
-  work = createWorkStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
-  endStoppedWork = createEndStoppedWork({
-    work,
-    queues: {
-      add: async (_, handoffs) => {
-        engine.handoffs.push(...handoffs.filter((handoff) => handoff.startsWith('job_')));
-      },
+const engine = await useEngine();
+const { redis } = engine;
+const run = createCommands(redis);
+const secrets = createPlatformKeySecrets(peppersOf(ringText('p1')));
+const tenants = createTenantStore({ redis, run, shards: 1, actor: 'operator' });
+const keys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
+const work = createWorkStore({ redis, run, shards: 1, retentionMs: 3_600_000 });
+const endStoppedWork = createEndStoppedWork({
+  work,
+  queues: {
+    add: async (_, handoffs) => {
+      engine.handoffs.push(...handoffs.filter((handoff) => handoff.startsWith('job_')));
     },
-    metrics: { jobsFinished: () => {} },
-  });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
+  },
+  metrics: { jobsFinished: () => {} },
 });
 
 let acme: TenantId;
@@ -61,10 +44,7 @@ const issue = async (): Promise<string> => {
   return issued.key.id;
 };
 beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `6:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
+  await engine.setSlots(6);
   acme = (await tenants.create({ name: 'Acme' })).id;
   [one, two] = [await issue(), await issue()];
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
 import { createJudgeModel } from '../../../api/intake/judge-model.ts';
 import { type CompletionRequest, messageTexts, type TokenUsage } from '../../../shared/domain/completion.ts';
@@ -7,25 +7,14 @@ import type { TenantId } from '../../../shared/domain/ids.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
+import { createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { askedBy, createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
+import { askedBy, type Running, TAG } from '../../support/redis/engine.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-let budgets: BudgetStore;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+const budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
 
 const ACME = 'acme' as TenantId;
 const MODEL = 'gpt-5.6-sol';
@@ -33,10 +22,8 @@ const prices = createPrices(null);
 const estimateJob = createEstimateJob(createJudgeModel(prices, null));
 
 const prepare = async (budgetUsd: number): Promise<void> => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `100:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
+  await engine.empty();
+  await engine.setSlots(100);
   await engine.redis.hset(key(TAG, 'TENANT', 'acme'), 'budget:user', budgetUsd * 1e9);
 };
 

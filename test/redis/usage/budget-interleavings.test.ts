@@ -1,26 +1,15 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
+import { createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-let budgets: BudgetStore;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+const budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
 
 const ACME = 'acme' as TenantId;
 const BUDGET = 2_000;
@@ -138,10 +127,8 @@ const step = fc.record({
 test('in whatever order jobs are submitted, run, lost, cancelled and expire, the budget is what a model says, and never passed', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 100 }), async (steps) => {
-      await engine.redis.flushdb();
-      engine.handoffs.length = 0;
-      await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `4:${Date.now() + 3_600_000}`);
-      await engine.scheduler.heartbeat(0, 'leaving', 0);
+      await engine.empty();
+      await engine.setSlots(4);
       await engine.redis.hset(key(TAG, 'TENANT', 'acme'), 'budget:platform', BUDGET);
       const model = createModel();
 

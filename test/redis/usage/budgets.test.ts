@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
-import { type BudgetStore, createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
+import { createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
 const ACME = 'acme' as TenantId;
 const ESTIMATE = 1_000;
@@ -14,23 +13,10 @@ const BUDGET = 10_000;
 const RETRY = { kind: 'retry', waitMs: 0 } as const;
 const FAILED = { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: null } as const;
 
-let server: TestRedis;
-let engine: Engine;
-let budgets: BudgetStore;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+const budgets = createBudgetStore({ run: createCommands(engine.redis), shards: 1 });
 beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `100:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
+  await engine.setSlots(100);
   await setBudget(BUDGET);
 });
 

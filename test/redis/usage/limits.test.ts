@@ -1,26 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Engine, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-});
+const engine = await useEngine();
 
 const withLimits = (limits: Partial<NewJob['limits']>): Partial<NewJob> => ({
   limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000, ...limits },
@@ -126,21 +112,8 @@ describe('waiting jobs', () => {
   });
 });
 
-/** A worker that lives for ever. */
-const slots = async (count: number): Promise<void> => {
-  await engine.redis.hset(key(TAG, 'WORKERS'), 'worker', `${count}:${Date.now() + 3_600_000}`);
-  await engine.scheduler.heartbeat(0, 'leaving', 0);
-};
 const own = (limit: 'max_in_flight' | 'tokens_per_minute', value: number | string, tenant = 'acme') =>
   engine.redis.hset(key(TAG, 'TENANT', tenant), limit, value);
-const startAll = async (): Promise<Running[]> => {
-  const started: Running[] = [];
-  while (engine.handoffs.length > 0) {
-    const running = await engine.start();
-    if (running) started.push(running);
-  }
-  return started;
-};
 const submitMany = (tenant: string, count: number, job?: Parameters<Engine['submit']>[1]) =>
   Promise.all(Array.from({ length: count }, () => engine.submit(tenant, job)));
 const reasonOf = async (id: JobId, tenant = 'acme') =>
@@ -155,12 +128,12 @@ const lookAgain = async (): Promise<void> => {
 
 describe('calls in flight', () => {
   test('no more than the limit are handed off, the next one follows the end of one, and nobody else waits', async () => {
-    await slots(40);
+    await engine.setSlots(40);
     await own('max_in_flight', 3);
     const ids = await submitMany('acme', 10);
     await submitMany('beta', 10);
     await engine.tick();
-    const running = await startAll();
+    const running = await engine.startAll();
     expect(running.filter(({ claim }) => claim.tenant === 'acme')).toHaveLength(3);
     expect(running.filter(({ claim }) => claim.tenant === 'beta')).toHaveLength(10);
     expect(await reasonOf(ids[9] as JobId)).toBe('concurrency_limit');
@@ -169,7 +142,7 @@ describe('calls in flight', () => {
     let first = running.find(({ claim }) => claim.tenant === 'acme');
     for (let left = 7; left > 0; left--) {
       if (first) await engine.end(first);
-      const next = await startAll();
+      const next = await engine.startAll();
       expect(next).toHaveLength(1);
       [first] = next;
     }
@@ -177,29 +150,29 @@ describe('calls in flight', () => {
   });
 
   test('a tenant without a limit of its own has the configured one, and a change holds at the next look', async () => {
-    await slots(40);
+    await engine.setSlots(40);
     await engine.redis.hset(key(TAG, 'SCHEDULER'), 'max_in_flight', 2);
     await own('max_in_flight', 5, 'beta');
     await submitMany('acme', 10);
     await submitMany('beta', 10);
     await engine.tick();
-    expect((await startAll()).map(({ claim }) => claim.tenant).toSorted()).toEqual([
+    expect((await engine.startAll()).map(({ claim }) => claim.tenant).toSorted()).toEqual([
       ...Array<string>(2).fill('acme'),
       ...Array<string>(5).fill('beta'),
     ]);
     await own('max_in_flight', 6, 'beta');
     await own('max_in_flight', '');
     await lookAgain();
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
   });
 
   test('a lane that its tenant’s limit holds back does not keep another tenant from a slot of their provider account', async () => {
-    await slots(40);
+    await engine.setSlots(40);
     await own('max_in_flight', 1);
     // Both wait for the one call that the account may make at a time; acme came first.
     const [busy] = await submitMany('gamma', 1, { model: 'shared' });
     const [elsewhere] = await submitMany('acme', 1, { model: 'other' });
-    const running = await startAll();
+    const running = await engine.startAll();
     const upstream = await engine.redis.hget(
       key(TAG, 'LANE', (await engine.redis.hget(key(TAG, 'JOB', busy as JobId), 'lane')) ?? ''),
       'upstream',
@@ -211,7 +184,7 @@ describe('calls in flight', () => {
     await own('max_in_flight', 1);
     const gamma = running.find(({ id }) => id === busy);
     if (gamma) await engine.end(gamma, { outcome: 'rejected', next: FAILED });
-    expect((await startAll()).map(({ claim }) => claim.tenant)).toEqual(['beta']);
+    expect((await engine.startAll()).map(({ claim }) => claim.tenant)).toEqual(['beta']);
     expect(running.map(({ id }) => id)).toContain(elsewhere);
   });
 });
@@ -228,7 +201,7 @@ describe('tokens per minute', () => {
     usage: { inputTokens: tokens, outputTokens: 0, cachedInputTokens: 0, costNano: 0, priceVersion: 'test' },
   });
   beforeEach(async () => {
-    await slots(40);
+    await engine.setSlots(40);
     await own('tokens_per_minute', 1_000);
   });
 
@@ -236,7 +209,7 @@ describe('tokens per minute', () => {
     const ids = await submitMany('acme', 6, { tokens: 300 });
     await submitMany('beta', 6, { tokens: 300 });
     await engine.tick();
-    const running = await startAll();
+    const running = await engine.startAll();
     expect(running.filter(({ claim }) => claim.tenant === 'acme')).toHaveLength(3);
     expect(running.filter(({ claim }) => claim.tenant === 'beta')).toHaveLength(6);
     expect(await reasonOf(ids[5] as JobId)).toBe('token_limit');
@@ -245,40 +218,40 @@ describe('tokens per minute', () => {
     expect(await findViolations(engine.redis, TAG)).toEqual([]);
     // 200 are missing; 12 seconds bring them.
     await rest(11_000);
-    expect(await startAll()).toHaveLength(0);
+    expect(await engine.startAll()).toHaveLength(0);
     await rest(1_000);
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
     expect(await findViolations(engine.redis, TAG)).toEqual([]);
   });
 
   test('what a call used takes the place of what it might have', async () => {
     await submitMany('acme', 10, { tokens: 500 });
-    const [first, second] = await startAll();
+    const [first, second] = await engine.startAll();
     // 500 + 500; then 10 + 500, and the next one does not fit; then 10 + 10 + 500.
     if (first) await engine.end(first, report(10));
-    expect(await startAll()).toHaveLength(0);
+    expect(await engine.startAll()).toHaveLength(0);
     if (second) await engine.end(second, report(10));
-    const next = await startAll();
+    const next = await engine.startAll();
     expect(next).toHaveLength(1);
     // More than was thought: 10 + 10 + 2,000 leave nothing for a minute.
     if (next[0]) await engine.end(next[0], report(2_000));
     await rest(60_000);
-    expect(await startAll()).toHaveLength(0);
+    expect(await engine.startAll()).toHaveLength(0);
     await rest(32_000);
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
   });
 
   test('a job larger than the bucket runs when it is full, and takes it below zero', async () => {
     const [small] = await submitMany('acme', 1, { tokens: 500 });
     const [large] = await submitMany('acme', 1, { tokens: 5_000 });
     await submitMany('acme', 1, { tokens: 1 });
-    expect((await startAll()).map(({ id }) => id)).toEqual([small]);
+    expect((await engine.startAll()).map(({ id }) => id)).toEqual([small]);
     await rest(30_000);
-    expect((await startAll()).map(({ id }) => id)).toEqual([large]);
+    expect((await engine.startAll()).map(({ id }) => id)).toEqual([large]);
     await rest(4 * 60_000);
-    expect(await startAll()).toHaveLength(0);
+    expect(await engine.startAll()).toHaveLength(0);
     await rest(100);
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
   });
 
   test('smaller jobs of other lanes and classes do not overtake one that waits for tokens', async () => {
@@ -286,11 +259,11 @@ describe('tokens per minute', () => {
     const [large] = await submitMany('acme', 1, { tokens: 900 });
     await submitMany('acme', 3, { tokens: 10, model: 'model-b' });
     await submitMany('acme', 3, { tokens: 10, class: 'batch' });
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
     for (let looks = 0; looks < 10; looks++) await rest(1);
-    expect(await startAll()).toHaveLength(0);
+    expect(await engine.startAll()).toHaveLength(0);
     await rest(30_000);
-    expect((await startAll())[0]?.id).toBe(large);
+    expect((await engine.startAll())[0]?.id).toBe(large);
   });
 
   test.each([
@@ -299,16 +272,16 @@ describe('tokens per minute', () => {
     ['keeps', 'unknown', { kind: 'retry', waitMs: 60_000 }, 0],
   ] as const)('a call that reports nothing %s its tokens where it was %s', async (_, outcome, next, starts) => {
     await submitMany('acme', 6, { tokens: 500 });
-    for (const running of await startAll()) await engine.end(running, { outcome, usage: null, next });
-    expect(await startAll()).toHaveLength(starts);
+    for (const running of await engine.startAll()) await engine.end(running, { outcome, usage: null, next });
+    expect(await engine.startAll()).toHaveLength(starts);
     expect(await findViolations(engine.redis, TAG)).toEqual([]);
   });
 
   test('a limit that is lifted holds nobody back from the next look on', async () => {
     await submitMany('acme', 6, { tokens: 50_000 });
-    expect(await startAll()).toHaveLength(1);
+    expect(await engine.startAll()).toHaveLength(1);
     await own('tokens_per_minute', '');
     await lookAgain();
-    expect(await startAll()).toHaveLength(5);
+    expect(await engine.startAll()).toHaveLength(5);
   });
 });

@@ -1,34 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { StorageFull } from '../../../shared/storage/batches/batch-staging.ts';
 import { tend } from '../../../shared/storage/commands/webhooks/commands.ts';
 import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.scheduler.heartbeat(0, 'worker', 100);
-});
-let allRecordsStored = true;
-afterEach(async () => {
-  expect(await findViolations(engine.redis, TAG, { allRecordsStored })).toEqual([]);
-  allRecordsStored = true;
-});
+const engine = await useEngine();
+beforeEach(() => engine.scheduler.heartbeat(0, 'worker', 100));
+const invariants = useInvariants(engine);
 
 /** Beside the texts of a job, line or batch. */
 const RECORD = 1_024;
@@ -63,7 +45,7 @@ const REFUSED = {
   next: { kind: 'failed', code: 'provider_rejected_request', providerStatus: 400, detail: 'no' },
 } as const;
 const letTimePass = async (): Promise<void> => {
-  allRecordsStored = false;
+  invariants.allRecordsStored = false;
   await engine.letRecordsEnd();
 };
 const sweepAll = async (): Promise<void> => {
@@ -213,7 +195,7 @@ describe('a batch', () => {
     await runAll();
     expect(await stored()).toBe(71 * RECORD + (await bytesOfLines(id)) + 70 * RESULT);
     expect(await bytesOfLines(id)).toBeLessThan(70 * 60);
-    allRecordsStored = false;
+    invariants.allRecordsStored = false;
     await engine.batches.erase(acme, id);
     await sweepAll();
     // What stays of its lines, in which a late attempt is accounted.
@@ -323,7 +305,7 @@ describe('beside the release before, which counts nothing,', () => {
     await sweepAll();
     expect(await stored()).toBe(RECORD + RESULT);
     for (const id of ids) await engine.jobs.erase(acme, id);
-    allRecordsStored = false;
+    invariants.allRecordsStored = false;
     for (const id of batches) await engine.batches.erase(acme, id);
     await sweepAll();
     expect(await stored()).toBe(RECORD + RESULT);
@@ -361,7 +343,7 @@ describe('beside the release before, which counts nothing,', () => {
     const page = await engine.batches.lines({ tenant: acme, batch, status: null, limit: 9, after: null });
     for (const { id } of page?.views ?? []) await engine.jobs.erase(acme, id);
     expect(await stored()).toBe(0);
-    allRecordsStored = false;
+    invariants.allRecordsStored = false;
     await engine.batches.erase(acme, batch);
     await sweepAll();
     expect(await stored()).toBe(0);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { toJob } from '../../../shared/domain/job.ts';
 import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
@@ -6,25 +6,11 @@ import { createCommands } from '../../../shared/storage/commands/run/run-command
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createUsageStore } from '../../../shared/storage/usage/usage-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { type Engine, TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-});
-beforeEach(async () => {
-  await engine.redis.flushdb();
-  engine.handoffs.length = 0;
-  await engine.scheduler.heartbeat(0, 'worker', 400);
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+beforeEach(() => engine.scheduler.heartbeat(0, 'worker', 400));
 
 const COST = COUNTERS.indexOf('cost_nano');
 

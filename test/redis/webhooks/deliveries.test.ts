@@ -8,9 +8,8 @@ import { key } from '../../../shared/storage/redis/names.ts';
 import { createDeliveryStore, type DeliveryClaim } from '../../../shared/storage/webhooks/delivery-store.ts';
 import { createReadSubject } from '../../../worker/deliveries/read-subject.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
 const ACME = 'acme' as TenantId;
 const BETA = 'beta' as TenantId;
@@ -18,17 +17,13 @@ const URL = 'https://example.com/hook';
 const TO_ONE = { webhook: { url: URL, events: ['job.completed', 'job.cancelled'] as const } };
 const ROOM = 20;
 
-let server: TestRedis;
-let engine: Engine;
-let deliveries: ReturnType<typeof createDeliveryStore>;
+const engine = await useEngine();
+const deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
 /** Hand-offs of deliveries that no worker has taken, oldest first. */
 let handed: string[];
 /** How many deliveries the only worker has under way at once. */
 let slots: number;
 beforeEach(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
   handed = [];
   slots = 100;
   await engine.scheduler.heartbeat(0, 'test', 1_000);
@@ -36,8 +31,6 @@ beforeEach(async () => {
 afterEach(async () => {
   // Some tests here delete jobs.
   expect(await findViolations(engine.redis, TAG, { allRecordsStored: false })).toEqual([]);
-  engine.stop();
-  await server.stop();
 });
 
 /** Submits jobs and completes them. */

@@ -1,27 +1,16 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type DeliveryId, newDeliveryId, type TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseDeliveryHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createDeliveryStore } from '../../../shared/storage/webhooks/delivery-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
-import { createEngine, type Engine, TAG } from '../../support/redis/engine.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
+import { TAG } from '../../support/redis/engine.ts';
+import { useEngine } from '../../support/redis/use-engine.ts';
 
-let server: TestRedis;
-let engine: Engine;
-let deliveries: ReturnType<typeof createDeliveryStore>;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  engine = createEngine(server.url);
-  deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
-});
-afterAll(async () => {
-  engine.stop();
-  await server.stop();
-});
+const engine = await useEngine();
+const deliveries = createDeliveryStore({ redis: engine.redis, run: createCommands(engine.redis), shards: 1 });
 
 // Tests name tenants in the form that the type stands for.
 const ACME = 'acme' as TenantId;
@@ -56,8 +45,7 @@ const steps = fc.array(
 test('whatever happens in whatever order, each delivery stands in one place and ends, and no tenant gets more than half', async () => {
   await fc.assert(
     fc.asyncProperty(steps, fc.constantFrom(1, 2, 5, 12, 100), async (taken, slots) => {
-      await engine.redis.flushdb();
-      engine.handoffs.length = 0;
+      await engine.empty();
       await engine.scheduler.heartbeat(0, 'worker', 1_000);
       const running: Attempt[] = [];
       const ended: [Attempt, (typeof ENDINGS)[number]][] = [];

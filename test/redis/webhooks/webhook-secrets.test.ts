@@ -1,6 +1,5 @@
 /** The secrets that sign webhooks, across a rotation of the keys that seal them. */
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { localDataKeys } from '../../../shared/keys/encryption/keyring.ts';
 import { createSealer } from '../../../shared/keys/encryption/seal.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
@@ -9,21 +8,11 @@ import {
   createWebhookSecretStore,
   WEBHOOK_SECRET_PURPOSE,
 } from '../../../shared/storage/webhooks/webhook-secret-store.ts';
-import type { TestRedis } from '../../support/redis/redis.ts';
-import { startSharedRedis } from '../../support/redis/shared-redis.ts';
 import { tenant } from '../../support/redis/tenants.ts';
+import { useRedis } from '../../support/redis/use-engine.ts';
 import { keyringOf, ringText } from '../../unit/keys/rings.ts';
 
-let server: TestRedis;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startSharedRedis();
-  redis = new Redis(server.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server.stop();
-});
+const { redis } = await useRedis();
 
 const [oldKey, newKey] = [ringText('old'), ringText('new')];
 const storeOf = (ring: string) =>

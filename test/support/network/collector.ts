@@ -1,6 +1,5 @@
-/** A collector of traces: takes what processes export, as OTLP over HTTP in JSON. */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
+import { serve } from './listen.ts';
 
 type Attribute = { key: string; value: { stringValue?: string; intValue?: string } };
 
@@ -54,21 +53,14 @@ export const startCollector = async (): Promise<Collector> => {
       response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('listens on no port');
+  const { url, close } = await serve(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url,
     spans,
     received: () => text,
     answerWith: (next) => {
       status = next;
     },
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close,
   };
 };

@@ -1,6 +1,5 @@
-/** A provider that says back whatever it was sent, key and all, in every way in which an answer can go wrong. It speaks for OpenAI and Anthropic. */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { serve } from './listen.ts';
 
 export const SCENARIOS = [
   'good',
@@ -104,21 +103,13 @@ export const startEchoingProvider = async (): Promise<EchoingProvider> => {
       reply(scenario === 'hang' && recovered ? 'good' : scenario, request, response);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('listens on no port');
-  const url = `http://127.0.0.1:${address.port}`;
+  const { url, close } = await serve(server);
   return {
     urls: { openai: `${url}/v1`, anthropic: url },
     keysOf: (text) => calls.filter(({ body }) => body.includes(text)).map(({ key }) => key),
     recover: () => {
       recovered = true;
     },
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close,
   };
 };

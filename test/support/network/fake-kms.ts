@@ -1,8 +1,8 @@
 /** A small AWS KMS on a real socket: GenerateDataKey and Decrypt with their encryption context, and whatever trouble a test wants. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { serve } from './listen.ts';
 
 const KEY_ID = '1234abcd-12ab-34cd-56ef-1234567890ab';
 const OTHER_KEY_ID = 'fedcba98-12ab-34cd-56ef-1234567890ab';
@@ -74,7 +74,7 @@ export const startFakeKms = async (): Promise<FakeKms> => {
   };
 
   const closing = new AbortController();
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     // The SDK is the only one that calls.
@@ -101,13 +101,10 @@ export const startFakeKms = async (): Promise<FakeKms> => {
     answer(response, call, body);
   };
   // A call that its client broke off leaves nothing to do.
-  const server = createServer((request, response) => void serve(request, response).catch(() => request.destroy()));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('listens on no port');
+  const server = createServer((request, response) => void handle(request, response).catch(() => request.destroy()));
+  const { url, close } = await serve(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url,
     keyId: KEY_ID,
     otherKeyId: OTHER_KEY_ID,
     calls,
@@ -116,9 +113,7 @@ export const startFakeKms = async (): Promise<FakeKms> => {
     },
     close: async () => {
       closing.abort();
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
+      await close();
     },
   };
 };

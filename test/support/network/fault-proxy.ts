@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { listen } from './listen.ts';
 
 /**
  * What becomes of bytes that a client sends. `freeze`: nothing passes on this connection any more, in either direction, and it stays open (half-open).
@@ -94,11 +95,9 @@ export const startFaultProxy = async (target: { port: number; host?: string }): 
       });
     }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
+  const port = await listen(server);
   return {
-    port: typeof address === 'object' && address ? address.port : 0,
+    port,
     connections,
     setDelay: (ms) => {
       delayMs = ms;

@@ -1,6 +1,6 @@
 /** An endpoint for webhooks, which keeps what it got and answers as it is told. */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { serve } from './listen.ts';
 
 export type Received = {
   path: string;
@@ -48,20 +48,11 @@ export const startReceiver = async (behave: Behaviour = () => 204): Promise<Rece
       if (status !== 0) response.writeHead(status).end();
     });
   });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  // A cast because it listens on TCP.
-  const { port } = server.address() as AddressInfo;
+  const { url, close } = await serve(server);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     received,
     of: (id) => received.filter((each) => each.id === id),
-    close: async () => {
-      const closed = Promise.withResolvers<void>();
-      server.close(() => closed.resolve());
-      server.closeAllConnections();
-      await closed.promise;
-    },
+    close,
   };
 };

@@ -33,6 +33,7 @@ export type Running = { id: JobId; mark: string; claim: Claim };
 export const askedBy = ({ claim }: Running): CompletionRequest => JSON.parse(claim.request) as CompletionRequest;
 
 export type Engine = {
+  url: string;
   redis: Redis;
   jobs: JobStore;
   bodies: BodyStore;
@@ -58,6 +59,12 @@ export type Engine = {
   /** Settles a running job; `heldMs` pretends that it held its slot for that long. */
   end: (running: Running, settlement?: Partial<Settlement>, heldMs?: number) => Promise<SettleAnswer['became']>;
   tick: () => Promise<void>;
+  /** Claims every hand-off there is. */
+  startAll: () => Promise<Running[]>;
+  /** The slots of a worker that lives for ever. */
+  setSlots: (count: number) => Promise<void>;
+  /** Forgets everything. */
+  empty: () => Promise<void>;
   /** As when so much time has passed that the records of all jobs have ended, which must be final. */
   letRecordsEnd: () => Promise<void>;
   /** Runs a script of the shard. */
@@ -142,6 +149,7 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
       return publish(staging, options);
     },
     batches,
+    url,
     redis,
     run: (command, input) => run(command, TAG, input),
     jobs,
@@ -224,6 +232,23 @@ export const createEngine = (url: string, { abilities = [] }: { abilities?: read
     tick: async () => {
       const { handoffs: next } = await scheduler.tick(0, 'test');
       handoffs.push(...next);
+    },
+    startAll: async () => {
+      const started: Running[] = [];
+      while (handoffs.length > 0) {
+        const running = await engine.start();
+        if (running) started.push(running);
+      }
+      return started;
+    },
+    setSlots: async (count) => {
+      await redis.hset(key(TAG, 'WORKERS'), 'worker', `${count}:${Date.now() + 3_600_000}`);
+      // When a worker leaves, the scheduler counts anew.
+      await scheduler.heartbeat(0, 'leaving', 0);
+    },
+    empty: async () => {
+      await redis.flushdb();
+      handoffs.length = 0;
     },
     letRecordsEnd: async () => {
       const names = (['JOB', 'RESULT'] as const).map((name) => key(TAG, name, 'job_*'));

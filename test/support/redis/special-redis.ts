@@ -30,7 +30,10 @@ export const withSpecialRedis = async (
     stdio: 'ignore',
     ...(program.env && { env: program.env }),
   });
-  const redis = new Redis(port, '127.0.0.1', { enableReadyCheck: false, maxRetriesPerRequest: null });
+  // A refused handshake, as without the password, ends the connection; by default the next one
+  // comes after ever more seconds.
+  const again = { maxRetriesPerRequest: null, retryStrategy: () => 50 };
+  const redis = new Redis(port, '127.0.0.1', { enableReadyCheck: false, ...again });
   redis.on('error', () => {});
   try {
     // A refusal is an answer as well.

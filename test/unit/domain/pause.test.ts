@@ -7,6 +7,7 @@ import { backOff, pause } from '../../../shared/domain/waits/pause.ts';
 import { retryAfterMs } from '../../../shared/domain/waits/retry-after.ts';
 import { decideNext, decideWithoutKey } from '../../../worker/attempts/decide-next.ts';
 import { nextDelivery } from '../../../worker/deliveries/next-delivery.ts';
+import { listen } from '../../support/network/listen.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 10, 28);
@@ -110,9 +111,7 @@ describe('the commands’ own client', () => {
       arrivals.push(performance.now());
       response.writeHead(arrivals.length === 1 ? 503 : 200, { 'Retry-After': answer }).end('{}');
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    url = `http://127.0.0.1:${await listen(server)}`;
   });
   afterAll(() => server.close());
 

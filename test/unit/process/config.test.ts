@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -17,6 +17,7 @@ import {
   loadConfig,
   VARIABLE_NAMES,
 } from '../../../shared/process/config/config.ts';
+import { listen } from '../../support/network/listen.ts';
 import { startProcess } from '../../support/processes/process.ts';
 
 const random32 = (seed: number): string => createHash('sha256').update(`test ${seed}`).digest('base64');
@@ -680,14 +681,13 @@ describe('no message holds six characters of a secret in a row', () => {
 test.each(['api/main.ts', 'worker/main.ts'] as const)(
   '%s says every problem at once and ends with 1, before it listens or connects to anything',
   async (file) => {
-    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    const server = createServer((socket) => socket.destroy());
+    // Whoever listened first would say that the port is in use.
+    const port = String(await listen(server));
     let connections = 0;
     server.on('connection', () => {
       connections += 1;
     });
-    // Whoever listened first would say that the port is in use.
-    const port = String((server.address() as AddressInfo).port);
     const settings = { PORT: port, REDIS_URL: `redis://127.0.0.1:${port}`, DATA_DIR: folder };
     const child = startProcess(file, { ...settings, SHARDS: '0', LOG_LEVEL: 'loud', PLATFORM_API_KEYS: 'acme:Q7L2V9' });
 

@@ -8,6 +8,7 @@ import { createLog } from '../../../shared/process/log.ts';
 import { createNetwork, type Network } from '../../../worker/deliveries/network.ts';
 import { createSendWebhook, DELIVERY_LIMITS } from '../../../worker/deliveries/send-webhook.ts';
 import { makeCertificate } from '../../support/network/certificate.ts';
+import { listen } from '../../support/network/listen.ts';
 import { until } from '../../support/until.ts';
 import { createInternet, HOST, PUBLIC_V4, PUBLIC_V6, URL_OF_HOST } from './internet.ts';
 import { REFUSED_ANSWERS, REFUSED_URLS } from './ssrf-table.ts';
@@ -214,9 +215,7 @@ describe('for development, allowPrivate', () => {
 
   test.each(['127.0.0.1', 'localhost'])('opens http, any port, and %s', async (host) => {
     const server = createServer((_request, response) => response.end());
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    const port = typeof address === 'object' ? address?.port : 0;
+    const port = await listen(server);
     expect(checkWebhookUrl(`http://${host}:${port}/`, { allowPrivate: true })).toBeNull();
     expect(await sendPrivately(`http://${host}:${port}/`)).toEqual(delivered);
     await new Promise((resolve) => server.close(resolve));

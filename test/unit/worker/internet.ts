@@ -2,11 +2,12 @@
 
 import type { RequestListener } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
-import { type AddressInfo, connect, createServer as createTcpServer, type Server, Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { Network } from '../../../worker/deliveries/network.ts';
 import { makeCertificate } from '../../support/network/certificate.ts';
+import { listen } from '../../support/network/listen.ts';
 import { until } from '../../support/until.ts';
 
 /** Where `HOST` leads. Public addresses of nobody that the tests could disturb, because nothing here dials them. */
@@ -25,7 +26,7 @@ export const createInternet = () => {
   const dialled: { socket: Socket; address: string; port: number }[] = [];
   let forbidden: Listener = { port: 0, connections: () => 0 };
 
-  const listen = async (server: Server): Promise<Listener> => {
+  const open = async (server: Server): Promise<Listener> => {
     const sockets = new Set<Socket>();
     let connections = 0;
     server.on('connection', (socket: Socket) => {
@@ -35,13 +36,11 @@ export const createInternet = () => {
     });
     server.on('tlsClientError', () => {});
     opened.push({ server, sockets });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    // A server on TCP has an address of this form.
-    return { port: (server.address() as AddressInfo).port, connections: () => connections };
+    return { port: await listen(server), connections: () => connections };
   };
 
   beforeEach(async () => {
-    forbidden = await listen(createTcpServer());
+    forbidden = await open(createTcpServer());
   });
 
   afterEach(async () => {
@@ -66,16 +65,16 @@ export const createInternet = () => {
     forbiddenPort: () => forbidden.port,
     /** An endpoint that speaks HTTPS as it should. */
     serve: (listener: RequestListener, options: ServerOptions = {}) =>
-      listen(createHttpsServer({ ...certificate, ...options }, listener)),
+      open(createHttpsServer({ ...certificate, ...options }, listener)),
     /** An endpoint that does with its connections, TLS done, what it likes. */
     serveTls: (onConnection: (socket: TLSSocket) => void) =>
-      listen(
+      open(
         createTlsServer(certificate, (socket) => {
           socket.on('error', () => {});
           onConnection(socket);
         }),
       ),
-    serveTcp: (onConnection: (socket: Socket) => void) => listen(createTcpServer(onConnection)),
+    serveTcp: (onConnection: (socket: Socket) => void) => open(createTcpServer(onConnection)),
 
     /**
      * The seam below the guard: only resolving and dialling are replaced, so all that is judged before, between and after them is the real thing.

@@ -1,9 +1,9 @@
 /** The load generator's process: keep-alive connections, each with one request at a time. */
 import { Client, type Dispatcher } from 'undici';
-import { clockMs } from './clock.ts';
+import { clockMs } from '../figures/clock.ts';
+import { percentile } from '../figures/statistics.ts';
 import { serveParent } from './remote.ts';
 import { bodyOf, lineOf, PLATFORM_KEY, type Template, userKey } from './request.ts';
-import { percentile } from './statistics.ts';
 
 type Target = {
   url: string;

@@ -2,9 +2,9 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { key } from '../../shared/storage/redis/names.ts';
-import type { GatewayProcess } from '../support/processes/process.ts';
-import { readMemory } from '../support/processes/process-memory.ts';
+import { key } from '../../../shared/storage/redis/names.ts';
+import type { GatewayProcess } from '../../support/processes/process.ts';
+import { readMemory } from '../../support/processes/process-memory.ts';
 import type { Reading, Sample } from './growth.ts';
 
 /** Past it the process or Redis stands still, as faults have it, and the sample is left out. */

@@ -1,10 +1,10 @@
 /** What is done to the gateway, and when. Faults on one thing follow each other; those on different things meet as they come. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FaultProxy } from '../support/network/fault-proxy.ts';
-import { canTurnClocks, clockOff } from '../support/processes/faketime.ts';
-import type { GatewayProcess } from '../support/processes/process.ts';
-import { withRedis } from '../support/redis/redis.ts';
-import { createRandom, type Random } from './random.ts';
+import type { FaultProxy } from '../../support/network/fault-proxy.ts';
+import { canTurnClocks, clockOff } from '../../support/processes/faketime.ts';
+import type { GatewayProcess } from '../../support/processes/process.ts';
+import { createRandom, type Random } from '../../support/random.ts';
+import { withRedis } from '../../support/redis/redis.ts';
 import type { Stage } from './stage.ts';
 
 export type Fault = { what: string; at: number; until: number };

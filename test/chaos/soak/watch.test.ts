@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { startGateway } from '../support/processes/gateway.ts';
-import { TELLS_MEMORY } from '../support/processes/process-memory.ts';
-import { withRedis } from '../support/redis/redis.ts';
-import { until } from '../support/until.ts';
+import { startGateway } from '../../support/processes/gateway.ts';
+import { TELLS_MEMORY } from '../../support/processes/process-memory.ts';
+import { withRedis } from '../../support/redis/redis.ts';
+import { until } from '../../support/until.ts';
 import type { Quantity, Sample } from './growth.ts';
 import { watch } from './watch.ts';
 

@@ -1,12 +1,12 @@
 /** Where the chaos takes place: a real gateway with a fault proxy on each of its ways out. */
 import { randomBytes } from 'node:crypto';
-import { type FaultProxy, startFaultProxy } from '../support/network/fault-proxy.ts';
-import { KEYS, startGateway, type TestGateway } from '../support/processes/gateway.ts';
-import { type GatewayProcess, startProcess } from '../support/processes/process.ts';
-import { TELLS_MEMORY } from '../support/processes/process-memory.ts';
-import type { Random } from './random.ts';
+import { type FaultProxy, startFaultProxy } from '../../support/network/fault-proxy.ts';
+import { KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import { type GatewayProcess, startProcess } from '../../support/processes/process.ts';
+import { TELLS_MEMORY } from '../../support/processes/process-memory.ts';
+import type { Random } from '../../support/random.ts';
+import type { Watched } from '../soak/watch.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import type { Watched } from './watch.ts';
 
 export const TENANTS = ['acme', 'beta', 'gamma'] as const;
 export type TenantName = (typeof TENANTS)[number];

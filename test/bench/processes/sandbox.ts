@@ -1,7 +1,7 @@
 /** The providers' stand-in in a process of its own, with the times of the calls that it got. */
-import type { SandboxCall } from '../../sandbox/call-record.ts';
-import { createSandbox, type Sandbox } from '../../sandbox/server.ts';
-import { clockMs } from './clock.ts';
+import type { SandboxCall } from '../../../sandbox/call-record.ts';
+import { createSandbox, type Sandbox } from '../../../sandbox/server.ts';
+import { clockMs } from '../figures/clock.ts';
 import { serveParent } from './remote.ts';
 import { numberIn } from './request.ts';
 

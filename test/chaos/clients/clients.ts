@@ -1,10 +1,10 @@
 /** Clients as careful ones are: every request under an idempotency key, sent again until it is answered. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from '../../shared/domain/job.ts';
-import { type Answer, type TestApi, userKey } from '../support/processes/gateway.ts';
+import type { Job } from '../../../shared/domain/job.ts';
+import { type Answer, type TestApi, userKey } from '../../support/processes/gateway.ts';
+import { createRandom, type Random } from '../../support/random.ts';
+import { platformKeyOf, type Stage, TENANTS, type TenantName } from '../stage/stage.ts';
 import type { History, JobKind, JobPlan } from './history.ts';
-import { createRandom, type Random } from './random.ts';
-import { platformKeyOf, type Stage, TENANTS, type TenantName } from './stage.ts';
 
 /** What the provider is told to do, and how often of a hundred jobs. A limit of one upstream must not hold up the others: the throttled have a model of their own. */
 const JOB_KINDS: Record<JobKind, { weight: number; steering: string; model?: string; deadlineSeconds?: number }> = {

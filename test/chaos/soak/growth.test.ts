@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { createRandom } from '../../support/random.ts';
 import { judgeGrowth, type Quantity, type Sample } from './growth.ts';
-import { createRandom } from './random.ts';
 
 const HOUR_MS = 3_600_000;
 const MIB = 2 ** 20;

@@ -1,6 +1,6 @@
 /** The endpoint's process: when the first byte of each event arrived, by the number of its job. */
 import { createServer } from 'node:net';
-import { clockMs } from './clock.ts';
+import { clockMs } from '../figures/clock.ts';
 import { serveParent } from './remote.ts';
 
 const arrivals = new Map<string, number>();

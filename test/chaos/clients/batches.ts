@@ -1,12 +1,12 @@
 /** Clients that send batches: uploads that break off are sent again under the same idempotency key, downloads go on at their cursor. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SandboxCall } from '../../sandbox/call-record.ts';
-import type { Batch, ResultLine } from '../../shared/domain/batch.ts';
-import { userKey } from '../support/processes/gateway.ts';
+import type { SandboxCall } from '../../../sandbox/call-record.ts';
+import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
+import { userKey } from '../../support/processes/gateway.ts';
+import { createRandom } from '../../support/random.ts';
+import { type Stage, TENANTS } from '../stage/stage.ts';
 import type { Clients } from './clients.ts';
 import type { BatchPlan, BatchStory } from './history.ts';
-import { createRandom } from './random.ts';
-import { type Stage, TENANTS } from './stage.ts';
 
 export const planBatch = (seed: number, number: number): BatchPlan => {
   const random = createRandom(seed, 1_000_000 + number);

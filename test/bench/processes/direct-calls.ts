@@ -1,8 +1,8 @@
 /** Calls to the provider by its SDK alone, one after the other: what `Prefer: wait` is compared with. */
-import { clockMs } from './clock.ts';
+import { clockMs } from '../figures/clock.ts';
+import { percentile } from '../figures/statistics.ts';
 import { createConverse } from './converse.ts';
 import { serveParent } from './remote.ts';
-import { percentile } from './statistics.ts';
 
 let converse: ReturnType<typeof createConverse> | null = null;
 

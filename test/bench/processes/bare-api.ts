@@ -4,8 +4,8 @@ import { serve } from '@hono/node-server';
 import { Queue } from 'bullmq';
 import { Hono } from 'hono';
 import { Redis } from 'ioredis';
+import { clockMs } from '../figures/clock.ts';
 import { BARE_QUEUE } from './bare-queue.ts';
-import { clockMs } from './clock.ts';
 import { serveParent } from './remote.ts';
 import { bodyOf, type Template } from './request.ts';
 

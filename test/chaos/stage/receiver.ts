@@ -1,7 +1,6 @@
-/** An endpoint that fails now and then, as endpoints do, and remembers everything that arrived whole. */
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { Random } from './random.ts';
+import { serve } from '../../support/network/listen.ts';
+import type { Random } from '../../support/random.ts';
 
 export type Received = {
   path: string;
@@ -44,16 +43,10 @@ export const startReceiver = async (random: Random): Promise<Receiver> => {
       else if (random.next() >= HANGS) response.writeHead(random.pick([500, 429, 302])).end();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
+  const { port, close } = await serve(server);
   return {
-    port: typeof address === 'object' && address ? address.port : 0,
+    port,
     received,
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close,
   };
 };

@@ -1,8 +1,8 @@
 /** A bare BullMQ worker: notes when each job's processor starts and, where it is told a provider, makes the call. */
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { clockMs } from '../figures/clock.ts';
 import { BARE_QUEUE } from './bare-queue.ts';
-import { clockMs } from './clock.ts';
 import { createConverse } from './converse.ts';
 import { serveParent } from './remote.ts';
 import { numberIn } from './request.ts';
