@@ -1,7 +1,7 @@
 /** `npm run job -- <id>`: a job, its attempts and its delivery, for whoever runs the gateway. What was asked and answered is not shown. */
 import { Command } from 'commander';
 import { deliveryOf, isJobId } from '../shared/domain/ids.ts';
-import { type Job, toJob } from '../shared/domain/job.ts';
+import { type Job, toJob } from '../shared/domain/jobs/job.ts';
 import type { Delivery } from '../shared/domain/webhooks/delivery.ts';
 import { withStores } from './command/open-stores.ts';
 import { CommandError, runCommand, say, withJson } from './command/run-command.ts';

@@ -18,7 +18,7 @@ import {
   type Tenant,
   type TenantWork,
   tenantChanges,
-} from '../shared/domain/tenant.ts';
+} from '../shared/domain/tenants/tenant.ts';
 import { type IssueAnswer, MOST_KEYS } from '../shared/storage/tenants/platform-key-store.ts';
 import { noWork, type WorkStore } from '../shared/storage/tenants/work-store.ts';
 import { withStores } from './command/open-stores.ts';

@@ -2,13 +2,13 @@
 
 import type { Provider } from '../../providers/catalogue.ts';
 import type { Account } from '../../shared/domain/account.ts';
-import type { Caller } from '../../shared/domain/caller.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
-import { budgetNano } from '../../shared/domain/tenant.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
+import { budgetNano } from '../../shared/domain/tenants/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
 import { unsupported } from './unsupported.ts';
 

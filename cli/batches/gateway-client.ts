@@ -1,7 +1,7 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch } from '../../shared/domain/batch.ts';
-import type { Job, WaitReason } from '../../shared/domain/job.ts';
+import type { Batch } from '../../shared/domain/batches/batch.ts';
+import type { Job, WaitReason } from '../../shared/domain/jobs/job.ts';
 import { pause } from '../../shared/domain/waits/pause.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { CommandError } from '../command/run-command.ts';

@@ -15,7 +15,7 @@ import { retryBody } from '../../api/surfaces/native/batches/retry-batch.ts';
 import { completeBody } from '../../api/surfaces/native/jobs/complete.ts';
 import { jobsQuery } from '../../api/surfaces/native/jobs/jobs.ts';
 import { deliveriesQuery, redeliverBody } from '../../api/surfaces/native/webhooks/webhooks.ts';
-import { parseCursor } from '../../shared/domain/batch.ts';
+import { parseCursor } from '../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { type BatchId, isDeliveryId, isRequestId } from '../../shared/domain/ids.ts';
 import { parseTraceparent } from '../../shared/domain/traceparent.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthenticator, REMEMBERED_MS } from '../../api/access/authenticator.ts';
 import { networkOf } from '../../api/access/failed-logins.ts';
 import { type PlatformKeyId, toBase32 } from '../../shared/domain/ids.ts';
-import { type NewKey, SCOPES, type Tenant } from '../../shared/domain/tenant.ts';
+import { type NewKey, SCOPES, type Tenant } from '../../shared/domain/tenants/tenant.ts';
 import { createPlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import { createPlatformKeys, parsePlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';

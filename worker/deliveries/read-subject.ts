@@ -1,6 +1,6 @@
-import { toBatch } from '../../shared/domain/batch.ts';
+import { toBatch } from '../../shared/domain/batches/batch.ts';
 import { isBatchId, type JobId, type TenantId } from '../../shared/domain/ids.ts';
-import { toJob } from '../../shared/domain/job.ts';
+import { toJob } from '../../shared/domain/jobs/job.ts';
 import { parseTraceparent, type Traceparent } from '../../shared/domain/traceparent.ts';
 import type { BatchStore } from '../../shared/storage/batches/batch-store.ts';
 import type { JobStore } from '../../shared/storage/jobs/job-store.ts';

@@ -1,8 +1,8 @@
 /** A delivery: one event on its way to one URL, as Redis keeps it and as the API shows it. */
 import type { DeliveryId } from '../ids.ts';
 import type { DeliveryRecord } from '../records/delivery-record.ts';
-import type { WebhookEventType } from '../webhook-event.ts';
 import { DELIVERY_FAILURES } from './delivery-outcome.ts';
+import type { WebhookEventType } from './webhook-event.ts';
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];

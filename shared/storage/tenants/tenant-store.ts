@@ -9,7 +9,7 @@ import {
   type Tenant,
   type TenantPatch,
   type WorkAtDeletion,
-} from '../../domain/tenant.ts';
+} from '../../domain/tenants/tenant.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { deleteTenant, putTenant } from '../commands/tenants/commands.ts';
 import { fieldsOf, timeText } from '../records/fields.ts';

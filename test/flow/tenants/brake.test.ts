@@ -1,8 +1,8 @@
 /** The emergency brake: what an operator stops does not start any more, within seconds. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch } from '../../../shared/domain/batch.ts';
-import type { Job } from '../../../shared/domain/job.ts';
-import type { Tenant, TenantWork } from '../../../shared/domain/tenant.ts';
+import type { Batch } from '../../../shared/domain/batches/batch.ts';
+import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Tenant, TenantWork } from '../../../shared/domain/tenants/tenant.ts';
 import { key, REGISTRY_TAG } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readBatch, readResults, upload } from '../../support/clients/batches.ts';
 import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';

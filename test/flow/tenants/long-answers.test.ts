@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Tenant } from '../../../shared/domain/tenant.ts';
+import type { Tenant } from '../../../shared/domain/tenants/tenant.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readResults, upload } from '../../support/clients/batches.ts';
 import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../../dev/private-redis.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/job.ts';
 import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
 import { refusedBy } from '../../support/clients/verify-webhook.ts';
 import { read } from '../../support/documents.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batch.ts';
+import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batches/batch.ts';
 import { messageTexts } from '../../../shared/domain/completion.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
-import { statusOf, toJob } from '../../../shared/domain/job.ts';
+import { statusOf, toJob } from '../../../shared/domain/jobs/job.ts';
 import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch-staging.ts';
 import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newPlatformKeyId, newTenantId } from '../../../shared/domain/ids.ts';
-import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../../shared/domain/tenant.ts';
+import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../../shared/domain/tenants/tenant.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';

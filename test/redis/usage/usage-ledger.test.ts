@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
-import { toJob } from '../../../shared/domain/job.ts';
+import { toJob } from '../../../shared/domain/jobs/job.ts';
 import { COUNTERS } from '../../../shared/domain/usage.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';

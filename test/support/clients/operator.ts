@@ -1,5 +1,5 @@
 /** What an operator does over the admin interface of a gateway under test. */
-import type { PlatformKey, Tenant } from '../../../shared/domain/tenant.ts';
+import type { PlatformKey, Tenant } from '../../../shared/domain/tenants/tenant.ts';
 import type { Answer } from '../processes/gateway.ts';
 
 export const ADMIN_TOKEN = 'operator-9f27c0de51b84a6390fe72ab15cd8e64';

@@ -5,9 +5,9 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Access } from '../../../api/access/demand-access.ts';
 import { type Path, ROUTES, route } from '../../../api/access/route.ts';
 import type { ApiEnv } from '../../../api/http/context.ts';
-import type { Caller } from '../../../shared/domain/caller.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import { SCOPES } from '../../../shared/domain/tenant.ts';
+import type { Caller } from '../../../shared/domain/tenants/caller.ts';
+import { SCOPES } from '../../../shared/domain/tenants/tenant.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { tenant } from '../../support/redis/tenants.ts';
 

@@ -4,9 +4,9 @@ import { ROUTES } from '../../../api/access/route.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
-import { SCOPES } from '../../../shared/domain/tenant.ts';
+import { SCOPES } from '../../../shared/domain/tenants/tenant.ts';
 import { DELIVERY_CODES, DELIVERY_REASONS } from '../../../shared/domain/webhooks/delivery.ts';
 import { firstCells, tableOf } from '../../support/documents.ts';
 

@@ -5,7 +5,7 @@ import {
   finishedLines,
   isFinalBatch,
   toBatch,
-} from '../../../../shared/domain/batch.ts';
+} from '../../../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';

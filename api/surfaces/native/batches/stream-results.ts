@@ -7,7 +7,7 @@ import {
   parseCursor,
   toBatch,
   toResultLine,
-} from '../../../../shared/domain/batch.ts';
+} from '../../../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';

@@ -1,4 +1,4 @@
-import type { TenantId } from './ids.ts';
+import type { TenantId } from '../ids.ts';
 import type { LimitsInForce, Scope } from './tenant.ts';
 
 /** Who a platform key belongs to, and what it may do. */

@@ -1,6 +1,6 @@
 /** Who is told when a job or batch ends, as a request names it and as its record keeps it. */
 import { hash } from 'node:crypto';
-import type { TenantId } from './ids.ts';
+import type { TenantId } from '../ids.ts';
 import type { WebhookEventType } from './webhook-event.ts';
 
 export type Webhook = {

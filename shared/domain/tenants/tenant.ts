@@ -1,7 +1,7 @@
 /** Tenants and their platform keys as the admin interface shows and takes them. */
 import { z } from 'zod';
-import { type CredentialKind, modelName } from './completion.ts';
-import type { PlatformKeyId, TenantId } from './ids.ts';
+import { type CredentialKind, modelName } from '../completion.ts';
+import type { PlatformKeyId, TenantId } from '../ids.ts';
 
 /** What a platform key may be allowed. Each route names the one that it needs. */
 export const SCOPES = ['jobs:write', 'jobs:read', 'usage:read', 'webhooks:manage'] as const;

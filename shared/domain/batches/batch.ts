@@ -1,14 +1,21 @@
 /** The batch: its states, and how its record in Redis becomes the objects that clients see. */
 
-import type { Provider } from '../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from './completion.ts';
-import type { LineError } from './errors.ts';
-import { type BatchId, type JobId, stemOf } from './ids.ts';
-import { deliveredUsage, errorJson, type FinalStatus, isoTime, type JobErrorJson, type UsageJson } from './job.ts';
-import type { BatchRecord } from './records/batch-record.ts';
-import type { JobRecord } from './records/job-record.ts';
-import type { UsageSums } from './usage.ts';
-import { parseWebhook } from './webhook.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CompletionResult, CredentialKind } from '../completion.ts';
+import type { LineError } from '../errors.ts';
+import { type BatchId, type JobId, stemOf } from '../ids.ts';
+import {
+  deliveredUsage,
+  errorJson,
+  type FinalStatus,
+  isoTime,
+  type JobErrorJson,
+  type UsageJson,
+} from '../jobs/job.ts';
+import type { BatchRecord } from '../records/batch-record.ts';
+import type { JobRecord } from '../records/job-record.ts';
+import type { UsageSums } from '../usage.ts';
+import { parseWebhook } from '../webhooks/webhook.ts';
 
 /**
  * published ──> in_progress ──last line ends──> completed | failed (each line failed)

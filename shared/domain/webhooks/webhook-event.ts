@@ -1,5 +1,5 @@
 /** The events that webhooks tell of, and the body that tells it. */
-import type { FinalStatus } from './job.ts';
+import type { FinalStatus } from '../jobs/job.ts';
 
 export const JOB_EVENTS = [
   'job.completed',

@@ -1,10 +1,10 @@
 /** The job: its states, and how its record in Redis becomes the object that clients see. */
-import type { Provider } from '../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from './completion.ts';
-import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
-import type { BatchId, JobId } from './ids.ts';
-import type { AttemptOutcome } from './outcome.ts';
-import type { JobRecord } from './records/job-record.ts';
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CompletionResult, CredentialKind } from '../completion.ts';
+import { JOB_ERRORS, type JobErrorCode } from '../errors.ts';
+import type { BatchId, JobId } from '../ids.ts';
+import type { AttemptOutcome } from '../outcome.ts';
+import type { JobRecord } from '../records/job-record.ts';
 
 /**
  * queued ──claim──> in_progress ──settle──> completed | failed | cancelled | expired
