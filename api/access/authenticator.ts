@@ -2,7 +2,8 @@
 
 import { isPlatformKeyId, type PlatformKeyId } from '../../shared/domain/ids.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
-import { type LimitsInForce, limitsInForce, SCOPES } from '../../shared/domain/tenants/tenant.ts';
+import { SCOPES } from '../../shared/domain/tenants/caller.ts';
+import { type LimitsInForce, limitsInForce } from '../../shared/domain/tenants/limits.ts';
 import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import type { PlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import type { KnownKey, PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';

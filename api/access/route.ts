@@ -1,7 +1,7 @@
 /** Which paths there are, which methods each takes and what a caller needs for it; any other method is 405 with `Allow`. */
 import type { Hono } from 'hono';
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { Scope } from '../../shared/domain/tenants/tenant.ts';
+import type { Scope } from '../../shared/domain/tenants/caller.ts';
 import type { ApiContext, ApiEnv } from '../http/context.ts';
 import { type Access, demandAccess } from './demand-access.ts';
 

@@ -8,7 +8,7 @@ import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
-import { budgetNano } from '../../shared/domain/tenants/tenant.ts';
+import { budgetNano } from '../../shared/domain/tenants/limits.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
 import { unsupported } from './unsupported.ts';
 

@@ -3,7 +3,8 @@
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
-import { isFinal, type JobView, statusOf } from '../../shared/domain/jobs/job.ts';
+import { type JobView, statusOf } from '../../shared/domain/jobs/job.ts';
+import { isFinal } from '../../shared/domain/jobs/states.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Webhook } from '../../shared/domain/webhooks/webhook.ts';

@@ -1,7 +1,8 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../shared/domain/batches/batch.ts';
-import type { Job, WaitReason } from '../../shared/domain/jobs/job.ts';
+import type { Job } from '../../shared/domain/jobs/job.ts';
+import type { WaitReason } from '../../shared/domain/jobs/states.ts';
 import { pause } from '../../shared/domain/waits/pause.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { CommandError } from '../command/run-command.ts';

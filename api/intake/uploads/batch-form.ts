@@ -1,8 +1,8 @@
 /** The two forms in which a batch is sent, and what each says besides its lines. */
 import { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { BATCH_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 import type { Webhook } from '../../../shared/domain/webhooks/webhook.ts';
-import { BATCH_EVENTS } from '../../../shared/domain/webhooks/webhook-event.ts';
 import { explainUnknown, shownName } from '../../../shared/domain/wording/explain-issue.ts';
 import { insteadOfField } from '../../../shared/domain/wording/foreign-names.ts';
 import type { Config } from '../../../shared/process/config/config.ts';

@@ -2,14 +2,20 @@
 import { z } from 'zod';
 import { PROVIDERS } from '../../../providers/catalogue.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
-import { BATCH_STATUSES } from '../../../shared/domain/batches/batch.ts';
+import { BATCH_STATUSES } from '../../../shared/domain/batches/states.ts';
 import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/job.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/states.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
-import { LIMIT_NAMES, SCOPES, STOP_REASONS } from '../../../shared/domain/tenants/tenant.ts';
-import { DELIVERY_CODES, DELIVERY_REASONS, DELIVERY_STATUSES } from '../../../shared/domain/webhooks/delivery.ts';
-import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhooks/webhook-event.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
+import { LIMIT_NAMES } from '../../../shared/domain/tenants/limits.ts';
+import { STOP_REASONS } from '../../../shared/domain/tenants/stops.ts';
+import {
+  DELIVERY_CODES,
+  DELIVERY_REASONS,
+  DELIVERY_STATUSES,
+} from '../../../shared/domain/webhooks/delivery-states.ts';
+import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

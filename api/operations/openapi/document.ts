@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
 import { completionRequest, message } from '../../../shared/domain/completion.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { SCOPES } from '../../../shared/domain/tenants/tenant.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
 import { ROUTES } from '../../access/route.ts';

@@ -1,7 +1,7 @@
 /** Every call as the document describes it. A row of `ROUTES` without its description here does not compile. */
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/tenant.ts';
+import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/changes.ts';
 import type { Path, ROUTES } from '../../access/route.ts';
 import { batchBody, batchQuery } from '../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../intake/uploads/check-line.ts';

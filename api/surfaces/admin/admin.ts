@@ -10,7 +10,8 @@ import {
   type PlatformKeyId,
   type TenantId,
 } from '../../../shared/domain/ids.ts';
-import { keyRotation, newKey, newTenant, type TenantWork, tenantPatch } from '../../../shared/domain/tenants/tenant.ts';
+import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/changes.ts';
+import type { TenantWork } from '../../../shared/domain/tenants/tenant.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
 import type { AuditStore } from '../../../shared/storage/audit/audit-store.ts';
 import { NO_COUNTS, type SchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';

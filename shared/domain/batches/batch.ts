@@ -1,43 +1,16 @@
-/** The batch: its states, and how its record in Redis becomes the objects that clients see. */
+/** The batch: how its record in Redis becomes the objects that clients see. */
 
 import type { Provider } from '../../../providers/catalogue.ts';
 import type { CompletionResult, CredentialKind } from '../completion.ts';
 import type { LineError } from '../errors.ts';
 import { type BatchId, type JobId, stemOf } from '../ids.ts';
-import {
-  deliveredUsage,
-  errorJson,
-  type FinalStatus,
-  isoTime,
-  type JobErrorJson,
-  type UsageJson,
-} from '../jobs/job.ts';
+import { deliveredUsage, errorJson, isoTime, type JobErrorJson, type UsageJson } from '../jobs/job.ts';
+import type { FinalStatus } from '../jobs/states.ts';
 import type { BatchRecord } from '../records/batch-record.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import type { UsageSums } from '../usage.ts';
 import { parseWebhook } from '../webhooks/webhook.ts';
-
-/**
- * published ──> in_progress ──last line ends──> completed | failed (each line failed)
- *                    │ └──deadline──> finalizing ──last call ends──> expired
- *                    └──cancel──> cancelling ──last call ends──> cancelled
- * A batch is published only when all of it is valid, so nobody ever sees one that is `validating`.
- */
-export const BATCH_STATUSES = [
-  'validating',
-  'in_progress',
-  'finalizing',
-  'completed',
-  'failed',
-  'cancelling',
-  'cancelled',
-  'expired',
-] as const;
-export type BatchStatus = (typeof BATCH_STATUSES)[number];
-
-const FINAL = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly BatchStatus[];
-
-export const isFinalBatch = (status: string): boolean => FINAL.some((final) => final === status);
+import type { BatchStatus } from './states.ts';
 
 /** A batch uses at most this many different models: each has a lane of its own. */
 export const MODELS_A_BATCH = 64;

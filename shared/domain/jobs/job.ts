@@ -1,33 +1,11 @@
-/** The job: its states, and how its record in Redis becomes the object that clients see. */
+/** The job: how its record in Redis becomes the object that clients see. */
 import type { Provider } from '../../../providers/catalogue.ts';
 import type { CompletionResult, CredentialKind } from '../completion.ts';
 import { JOB_ERRORS, type JobErrorCode } from '../errors.ts';
 import type { BatchId, JobId } from '../ids.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import type { JobRecord } from '../records/job-record.ts';
-
-/**
- * queued ──claim──> in_progress ──settle──> completed | failed | cancelled | expired
- *    ^ <──retry, park, hand back──┘                       (the last two also straight from queued)
- * A final state never changes.
- */
-const FINAL_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
-export const JOB_STATUSES = ['queued', 'in_progress', ...FINAL_STATUSES] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
-export type FinalStatus = (typeof FINAL_STATUSES)[number];
-
-export const isFinal = (status: string): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
-
-export const WAIT_REASONS = [
-  'starting',
-  'tenant_share',
-  'concurrency_limit',
-  'token_limit',
-  'provider_rate_limited',
-  'retry_backoff',
-  'worker_ability',
-] as const;
-export type WaitReason = (typeof WAIT_REASONS)[number];
+import type { JobStatus, WaitReason } from './states.ts';
 
 /** What one read of a job gives: its record, its place while it waits, and its result. */
 export type JobView = {

@@ -5,7 +5,7 @@ import { type BatchView, MODELS_A_BATCH } from '../../domain/batches/batch.ts';
 import type { CompletionRequest, CredentialKind } from '../../domain/completion.ts';
 import type { LineError } from '../../domain/errors.ts';
 import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
-import type { StopReason } from '../../domain/tenants/tenant.ts';
+import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';

@@ -3,7 +3,7 @@ import type { Provider } from '../../../providers/catalogue.ts';
 import type { CompletionRequest, CompletionResult, CredentialKind, TokenUsage } from '../../domain/completion.ts';
 import type { JobErrorCode } from '../../domain/errors.ts';
 import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';
-import type { FinalStatus } from '../../domain/jobs/job.ts';
+import type { FinalStatus } from '../../domain/jobs/states.ts';
 import type { AttemptOutcome } from '../../domain/outcome.ts';
 import type { Price } from '../../domain/prices/pricing.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';

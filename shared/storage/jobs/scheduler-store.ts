@@ -1,7 +1,7 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
 import type { CredentialKind } from '../../domain/completion.ts';
-import { budgetNano, type TenantLimits } from '../../domain/tenants/tenant.ts';
+import { budgetNano, type TenantLimits } from '../../domain/tenants/limits.ts';
 import { sweepBatch } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { sweepJobs, trimJobs } from '../commands/jobs/commands.ts';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batches/batch.ts';
+import { parseCursor, toBatch, toResultLine } from '../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../shared/domain/batches/states.ts';
 import { messageTexts } from '../../../shared/domain/completion.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { statusOf, toJob } from '../../../shared/domain/jobs/job.ts';

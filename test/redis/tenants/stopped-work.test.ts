@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { toJob } from '../../../shared/domain/jobs/job.ts';
-import type { StopReason } from '../../../shared/domain/tenants/tenant.ts';
+import type { StopReason } from '../../../shared/domain/tenants/stops.ts';
 import { parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { StagingStopped } from '../../../shared/storage/batches/batch-staging.ts';

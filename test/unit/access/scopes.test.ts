@@ -7,7 +7,7 @@ import { type Path, ROUTES, route } from '../../../api/access/route.ts';
 import type { ApiEnv } from '../../../api/http/context.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { Caller } from '../../../shared/domain/tenants/caller.ts';
-import { SCOPES } from '../../../shared/domain/tenants/tenant.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { tenant } from '../../support/redis/tenants.ts';
 

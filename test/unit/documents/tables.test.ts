@@ -4,10 +4,10 @@ import { ROUTES } from '../../../api/access/route.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/job.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/states.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
-import { SCOPES } from '../../../shared/domain/tenants/tenant.ts';
-import { DELIVERY_CODES, DELIVERY_REASONS } from '../../../shared/domain/webhooks/delivery.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS } from '../../../shared/domain/webhooks/delivery-states.ts';
 import { firstCells, tableOf } from '../../support/documents.ts';
 
 test.each<[string, ReturnType<typeof tableOf>, readonly string[]]>([

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isFinal, JOB_STATUSES } from '../../../shared/domain/jobs/job.ts';
-import { buildEventBody, JOB_EVENTS } from '../../../shared/domain/webhooks/webhook-event.ts';
+import { buildEventBody } from '../../../shared/domain/events/event-body.ts';
+import { isFinal, JOB_STATUSES } from '../../../shared/domain/jobs/states.ts';
+import { JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 
 const LIMIT = 256 * 1_024;
 const occurredAtMs = Date.parse('2026-11-22T12:00:00.123Z');

@@ -1,11 +1,6 @@
 import type { Hono } from 'hono';
-import {
-  type BatchView,
-  batchStatusOf,
-  finishedLines,
-  isFinalBatch,
-  toBatch,
-} from '../../../../shared/domain/batches/batch.ts';
+import { type BatchView, batchStatusOf, finishedLines, toBatch } from '../../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../../shared/domain/batches/states.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';

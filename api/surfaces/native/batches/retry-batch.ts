@@ -1,12 +1,8 @@
 /** POST /v1/batches/{id}/retry: the lines that failed or expired, again, as a batch of their own. */
 import { z } from 'zod';
 import type { Account } from '../../../../shared/domain/account.ts';
-import {
-  type BatchView,
-  batchStatusOf,
-  isFinalBatch,
-  optionsOfBatch,
-} from '../../../../shared/domain/batches/batch.ts';
+import { type BatchView, batchStatusOf, optionsOfBatch } from '../../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../../shared/domain/batches/states.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';

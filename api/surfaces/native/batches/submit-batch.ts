@@ -1,5 +1,6 @@
 /** POST /v1/batches: from a request to an accepted batch, and its answer. */
-import { batchStatusOf, isFinalBatch, toBatch } from '../../../../shared/domain/batches/batch.ts';
+import { batchStatusOf, toBatch } from '../../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../../shared/domain/batches/states.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
 import { broughtKey } from '../../../access/brought-key.ts';

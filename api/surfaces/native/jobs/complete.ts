@@ -1,8 +1,9 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
-import { isFinal, statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
-import { JOB_EVENTS } from '../../../../shared/domain/webhooks/webhook-event.ts';
+import { statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
+import { isFinal } from '../../../../shared/domain/jobs/states.ts';
+import { JOB_EVENTS } from '../../../../shared/domain/webhooks/event-types.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';

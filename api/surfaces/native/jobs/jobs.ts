@@ -2,14 +2,8 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { JobId } from '../../../../shared/domain/ids.ts';
-import {
-  attemptsOf,
-  isFinal,
-  JOB_STATUSES,
-  type JobView,
-  statusOf,
-  toJob,
-} from '../../../../shared/domain/jobs/job.ts';
+import { attemptsOf, type JobView, statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
+import { isFinal, JOB_STATUSES } from '../../../../shared/domain/jobs/states.ts';
 import type { BatchIds, JobIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';

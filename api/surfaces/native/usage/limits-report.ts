@@ -1,6 +1,6 @@
 /** The limits in force for a tenant, how many bytes it stores, and how its budgets of this month stand. */
 import type { CredentialKind } from '../../../../shared/domain/completion.ts';
-import { budgetNano, type LimitsInForce } from '../../../../shared/domain/tenants/tenant.ts';
+import { budgetNano, type LimitsInForce } from '../../../../shared/domain/tenants/limits.ts';
 import type { BudgetState } from '../../../../shared/storage/usage/budget-store.ts';
 
 /** 80 or 100: that much of the budget is used, or a call did not fit into it any more; null: less. */

@@ -2,8 +2,8 @@
 import type { Provider } from '../../../../providers/catalogue.ts';
 import type { CredentialKind } from '../../../domain/completion.ts';
 import type { BatchId, JobId, TenantId } from '../../../domain/ids.ts';
-import type { FinalStatus, WaitReason } from '../../../domain/jobs/job.ts';
-import type { StopReason } from '../../../domain/tenants/tenant.ts';
+import type { FinalStatus, WaitReason } from '../../../domain/jobs/states.ts';
+import type { StopReason } from '../../../domain/tenants/stops.ts';
 import type { Traceparent } from '../../../domain/traceparent.ts';
 import type { Handoff } from '../../queue/queues.ts';
 import { command } from '../command.ts';

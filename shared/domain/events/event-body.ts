@@ -1,16 +1,5 @@
-/** The events that webhooks tell of, and the body that tells it. */
-import type { FinalStatus } from '../jobs/job.ts';
-
-export const JOB_EVENTS = [
-  'job.completed',
-  'job.failed',
-  'job.cancelled',
-  'job.expired',
-] as const satisfies readonly `job.${FinalStatus}`[];
-
-export const BATCH_EVENTS = ['batch.completed', 'batch.failed', 'batch.cancelled', 'batch.expired'] as const;
-
-export type WebhookEventType = (typeof JOB_EVENTS)[number] | (typeof BATCH_EVENTS)[number] | 'webhook.test';
+/** The body of a webhook's event. */
+import type { WebhookEventType } from '../webhooks/event-types.ts';
 
 type WebhookEvent = {
   type: WebhookEventType;
