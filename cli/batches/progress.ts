@@ -1,5 +1,5 @@
 /** How far a batch is, for a person: a bar on a terminal, else a line now and then. */
-import type { Batch } from '../../shared/domain/batches/batch.ts';
+import type { Batch } from '../../shared/domain/batches/schema.ts';
 import type { WaitReason } from '../../shared/domain/jobs/states.ts';
 
 const WAITS = {

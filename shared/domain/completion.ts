@@ -84,7 +84,12 @@ export type Message = CompletionRequest['messages'][number];
 export const messageTexts = (content: Message['content']): string[] =>
   typeof content === 'string' ? [content] : content.map((part) => part.text);
 
-export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
+export const completionResult = z.object({
+  role: z.literal('assistant'),
+  content: z.string(),
+  finish_reason: z.enum(FINISH_REASONS),
+});
+export type CompletionResult = z.infer<typeof completionResult>;
 
 /**
  * What one call used, as the provider reported it: whole numbers ≥ 0, each null when it is unknown. `inputTokens` is all input, whatever the provider means

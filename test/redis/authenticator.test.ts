@@ -6,7 +6,7 @@ import { networkOf } from '../../api/access/failed-logins.ts';
 import { type PlatformKeyId, toBase32 } from '../../shared/domain/ids.ts';
 import { SCOPES } from '../../shared/domain/tenants/caller.ts';
 import type { NewKey } from '../../shared/domain/tenants/changes.ts';
-import type { Tenant } from '../../shared/domain/tenants/tenant.ts';
+import type { Tenant } from '../../shared/domain/tenants/schema.ts';
 import { createPlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import { createPlatformKeys, parsePlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import { createCommands } from '../../shared/storage/commands/run/run-commands.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
-import type { Batch } from '../../shared/domain/batches/batch.ts';
+import type { Batch } from '../../shared/domain/batches/schema.ts';
 import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestApi, type TestGateway, userKey } from '../support/processes/gateway.ts';

@@ -2,13 +2,14 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { REQUEST_ERRORS, RequestError, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { describeError, type Log } from '../../../shared/domain/log.ts';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { KeyServiceUnavailable } from '../../../shared/keys/encryption/seal.ts';
 import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
 
 /** The public form of an error; also for what never reaches a route. */
-export const errorBody = (error: RequestError, requestId: string) => ({
+export const errorBody = (error: RequestError, requestId: string): Refusal => ({
   error: {
     type: REQUEST_ERRORS[error.code].type,
     code: error.code,
@@ -17,7 +18,7 @@ export const errorBody = (error: RequestError, requestId: string) => ({
     request_id: requestId,
     ...(error.jobId === null ? {} : { job_id: error.jobId }),
     ...(error.batchId === null ? {} : { batch_id: error.batchId }),
-    ...(error.lines === null ? {} : { errors: error.lines }),
+    ...(error.lines === null ? {} : { errors: [...error.lines] }),
   },
 });
 

@@ -1,30 +1,14 @@
 /** What the API answers, as schemas: the document is generated from them, and the tests hold real answers against them. */
 import { z } from 'zod';
-import { PROVIDERS } from '../../../providers/catalogue.ts';
-import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
-import { BATCH_STATUSES } from '../../../shared/domain/batches/states.ts';
-import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
-import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/states.ts';
-import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
-import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
-import { LIMIT_NAMES } from '../../../shared/domain/tenants/limits.ts';
-import { STOP_REASONS } from '../../../shared/domain/tenants/stops.ts';
-import {
-  DELIVERY_CODES,
-  DELIVERY_REASONS,
-  DELIVERY_STATUSES,
-} from '../../../shared/domain/webhooks/delivery-states.ts';
-import { BATCH_EVENTS, JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
-
-const time = z.iso.datetime();
-const count = z.int().min(0);
-const usd = z.number().nullable().meta({ description: 'US dollars; null where no price is known.' });
-const provider = z.enum(PROVIDERS);
-const credential = z.enum(['platform', 'user']).meta({ description: 'Whose account it runs on.' });
-
-/** The names of an object's keys as an enumeration's values. A cast because Object.keys forgets them. */
-const namesOf = <T extends string>(table: Record<T, unknown>) => z.enum(Object.keys(table) as [T, ...T[]]);
+import { auditRow } from '../../../shared/domain/audit/audit-row.ts';
+import { batch } from '../../../shared/domain/batches/schema.ts';
+import { batchEvent, jobEvent } from '../../../shared/domain/events/schema.ts';
+import { job, listedJob } from '../../../shared/domain/jobs/schema.ts';
+import { refusal } from '../../../shared/domain/refusal.ts';
+import { issuedPlatformKey, platformKey, tenant, tenantWork } from '../../../shared/domain/tenants/schema.ts';
+import { DELIVERY_CODES } from '../../../shared/domain/webhooks/delivery-states.ts';
+import { delivery } from '../../../shared/domain/webhooks/schema.ts';
+import { count, credential, provider, time } from '../../../shared/domain/wire.ts';
 
 /** A page of a list, newest first. */
 const listOf = (item: z.ZodType) =>
@@ -34,119 +18,6 @@ const listOf = (item: z.ZodType) =>
     has_more: z.boolean(),
     next_cursor: z.string().nullable().meta({ description: 'What `after` takes for the next page.' }),
   });
-
-const figure = count.nullable();
-const usage = z.object({
-  input_tokens: figure.meta({
-    description: 'Cached ones included. Like the other figures, null when the provider did not report it.',
-  }),
-  output_tokens: figure,
-  cached_input_tokens: figure,
-  total_tokens: figure,
-  cost_usd: usd,
-  price_version: z.string(),
-});
-
-const attempt = z.object({
-  number: z.int().min(1),
-  started_at: time,
-  finished_at: time.nullable(),
-  outcome: z.enum(ATTEMPT_OUTCOMES).nullable(),
-  provider_request_id: z.string().nullable(),
-});
-
-const listedJob = z.object({
-  id: z.string(),
-  object: z.literal('job'),
-  status: z.enum(JOB_STATUSES),
-  provider,
-  model: z.string(),
-  credential,
-  created_at: time,
-  started_at: time.nullable(),
-  finished_at: time.nullable(),
-  deadline_at: time.meta({ description: 'When an unfinished job becomes `expired`.' }),
-  retained_until: time.nullable().meta({ description: 'When a final job is forgotten.' }),
-  queue: z
-    .object({ position: z.int().min(1), wait_reason: z.enum(WAIT_REASONS) })
-    .nullable()
-    .meta({ description: 'While queued; the position is an upper bound within the job’s lane.' }),
-  attempts: z.array(attempt).max(10).meta({ description: 'The last 10.' }),
-  attempts_omitted: count,
-  usage: usage.nullable().meta({ description: 'Of the attempt that gave the result.' }),
-  billed_usage: usage.nullable().meta({ description: 'The sum over all attempts that reported usage.' }),
-  budget: z
-    .object({ month: z.string().nullable(), estimate_usd: z.number(), missed_usd: z.number() })
-    .optional()
-    .meta({ description: 'Where a budget applies: the most that a call can cost, and by how much calls cost more.' }),
-  sandbox: z.boolean(),
-  error: z
-    .object({
-      code: namesOf(JOB_ERRORS),
-      message: z.string(),
-      retryable: z.boolean().meta({ description: 'Whether submitting the same job again may succeed.' }),
-      provider_status: z.int().nullable(),
-    })
-    .nullable(),
-  metadata: z.record(z.string(), z.string()),
-  batch_id: z.string().nullable(),
-  urls: z.object({ self: z.string(), cancel: z.string() }),
-});
-
-const result = z.object({
-  role: z.literal('assistant'),
-  content: z.string(),
-  finish_reason: z.enum(FINISH_REASONS),
-});
-
-const job = listedJob.extend({ result: result.nullable().meta({ description: 'Once `completed`.' }) });
-
-const lineError = z.object({
-  line: z.int().min(1),
-  code: namesOf<RequestErrorCode>(REQUEST_ERRORS),
-  message: z.string(),
-  param: z.string().nullable(),
-});
-
-const batch = z.object({
-  id: z.string(),
-  object: z.literal('batch'),
-  status: z.enum(BATCH_STATUSES),
-  provider,
-  credential,
-  request_counts: z
-    .object({
-      total: count,
-      queued: count,
-      in_progress: count,
-      completed: count,
-      failed: count,
-      cancelled: count,
-      expired: count,
-    })
-    .meta({ description: 'Of its lines, as they stand now.' }),
-  usage: z
-    .object({
-      input_tokens: count.meta({ description: 'Cached ones included.' }),
-      output_tokens: count,
-      cached_input_tokens: count,
-      total_tokens: count,
-      cost_usd: usd,
-      unpriced_requests: count,
-    })
-    .meta({ description: 'The sum over all attempts of all lines that reported usage.' }),
-  errors: z.array(lineError).max(100).meta({ description: 'Of lines that `on_invalid=skip` left out, the first 100.' }),
-  skipped: count.meta({ description: 'How many lines were left out.' }),
-  created_at: time,
-  in_progress_at: time,
-  finished_at: time.nullable(),
-  deadline_at: time.meta({ description: 'When unfinished lines become `expired`.' }),
-  retained_until: time.nullable().meta({ description: 'When a final batch is forgotten.' }),
-  sandbox: z.boolean(),
-  metadata: z.record(z.string(), z.string()),
-  parent_id: z.string().nullable().meta({ description: 'The batch whose lines this one repeats.' }),
-  urls: z.object({ self: z.string(), results: z.string(), cancel: z.string(), retry: z.string() }),
-});
 
 const counters = z.object({
   requests: count.meta({ description: 'Jobs that became final.' }),
@@ -209,89 +80,6 @@ const usageReport = z.object({
   ),
 });
 
-const delivery = z.object({
-  id: z.string().meta({ description: 'The `webhook-id` of every attempt.' }),
-  object: z.literal('webhook_delivery'),
-  type: z.enum([...JOB_EVENTS, ...BATCH_EVENTS, 'webhook.test']),
-  job_id: z.string().nullable(),
-  batch_id: z.string().nullable(),
-  url: z.string(),
-  status: z.enum(DELIVERY_STATUSES),
-  reason: z.enum(DELIVERY_REASONS).nullable().meta({ description: 'Why it failed, where its attempts do not say it.' }),
-  created_at: time.meta({ description: 'When the event happened.' }),
-  finished_at: time.nullable(),
-  next_attempt_at: time.nullable().meta({ description: 'While it waits for its next attempt.' }),
-  attempts: z
-    .array(
-      z.object({
-        number: z.int().min(1),
-        started_at: time,
-        duration_ms: count.nullable(),
-        code: z.enum(DELIVERY_CODES).nullable().meta({ description: 'Null while it is under way.' }),
-        status: z.int().nullable().meta({ description: 'Of the endpoint’s answer.' }),
-      }),
-    )
-    .max(20)
-    .meta({ description: 'The last 20.' }),
-  attempts_omitted: count,
-});
-
-const tenant = z.object({
-  id: z.string(),
-  object: z.literal('tenant'),
-  name: z.string(),
-  disabled: z.boolean(),
-  limits: z
-    .record(z.enum(LIMIT_NAMES), z.number().nullable())
-    .meta({ description: 'Null is the default of the configuration.' }),
-  allowed_models: z.array(z.string()).nullable().meta({ description: 'Null: every model.' }),
-  weight: z.int().min(1),
-  created_at: time,
-});
-
-const platformKey = z.object({
-  id: z.string(),
-  object: z.literal('platform_key'),
-  name: z.string(),
-  scopes: z.array(z.enum(SCOPES)),
-  created_at: time,
-  expires_at: time.nullable(),
-  last_used_at: time.nullable().meta({ description: 'To the minute.' }),
-});
-
-const tenantWork = z.object({
-  object: z.literal('tenant_work'),
-  tenant: z.string(),
-  waiting_jobs: count,
-  waiting_lines: count.meta({ description: 'Of batches.' }),
-  in_flight: count.meta({ description: 'At the workers, or on their way.' }),
-  stop: z
-    .object({
-      reason: z.enum(STOP_REASONS),
-      platform_key: z.string().nullable().meta({ description: 'Whose work alone is stopped.' }),
-      began_at: time,
-      ended_at: time.nullable().meta({ description: 'When all had ended that was not running.' }),
-      jobs: count,
-      batches: count,
-      lines: count.meta({ description: 'Of these batches.' }),
-      running: count.meta({ description: 'Jobs and lines whose call was to be aborted.' }),
-    })
-    .nullable()
-    .meta({ description: 'The last one; null where there was none.' }),
-  erasure: z
-    .object({ ended_at: time.nullable(), jobs: count, batches: count, deliveries: count })
-    .nullable()
-    .meta({ description: 'Null where none was asked for.' }),
-});
-
-const auditRow = z.looseObject({
-  id: z.string(),
-  object: z.literal('audit_row'),
-  time,
-  kind: z.enum(AUDIT_KINDS),
-  tenant: z.string(),
-});
-
 const countOfShard = count.nullable().meta({ description: 'Null if the shard does not answer.' });
 const queue = z.object({
   queue: z.string(),
@@ -301,24 +89,6 @@ const queue = z.object({
   delayed: countOfShard,
   parked_lanes: countOfShard,
   worker_slots: countOfShard,
-});
-
-const error = z.object({
-  error: z.object({
-    type: z.enum([...new Set(Object.values(REQUEST_ERRORS).map(({ type }) => type))]),
-    // A cast because Object.keys forgets the names.
-    code: namesOf<RequestErrorCode>(REQUEST_ERRORS),
-    message: z.string().meta({ description: 'What was wrong, what the limit is and what to do.' }),
-    param: z.string().nullable().meta({ description: 'The header, query parameter or path in the body.' }),
-    request_id: z.string(),
-    job_id: z.string().optional().meta({ description: 'A job whose acceptance is uncertain: ask for it first.' }),
-    batch_id: z.string().optional().meta({ description: 'A batch whose acceptance is uncertain: ask for it first.' }),
-    errors: z
-      .array(lineError)
-      .max(100)
-      .optional()
-      .meta({ description: 'Of a batch that is refused: the first 100 of its lines that are wrong.' }),
-  }),
 });
 
 /** Each under the name that it has in the document. */
@@ -352,29 +122,12 @@ export const ANSWERS = {
   TenantWork: tenantWork,
   PlatformKey: platformKey,
   PlatformKeyList: listOf(platformKey),
-  IssuedPlatformKey: platformKey.extend({ secret: z.string().meta({ description: 'Shown this once.' }) }),
+  IssuedPlatformKey: issuedPlatformKey,
   AuditRowList: listOf(auditRow),
   QueueList: listOf(queue),
   Health: z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }),
-  Error: error,
+  Error: refusal,
 } as const satisfies Record<string, z.ZodType>;
 
 /** What webhooks are sent, each under the name that it has in the document. */
-export const EVENTS = {
-  JobEvent: z.object({
-    type: z.enum(JOB_EVENTS),
-    timestamp: time.meta({ description: 'When the job became final.' }),
-    data: job.extend({
-      result: job.shape.result.optional(),
-      result_omitted: z
-        .literal(true)
-        .optional()
-        .meta({ description: 'In the place of `result`, where the body would exceed 256 KiB.' }),
-    }),
-  }),
-  BatchEvent: z.object({
-    type: z.enum(BATCH_EVENTS),
-    timestamp: time.meta({ description: 'When the batch became final.' }),
-    data: batch,
-  }),
-} as const satisfies Record<string, z.ZodType>;
+export const EVENTS = { JobEvent: jobEvent, BatchEvent: batchEvent } as const satisfies Record<string, z.ZodType>;

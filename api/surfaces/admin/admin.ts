@@ -11,7 +11,7 @@ import {
   type TenantId,
 } from '../../../shared/domain/ids.ts';
 import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/changes.ts';
-import type { TenantWork } from '../../../shared/domain/tenants/tenant.ts';
+import type { TenantWork } from '../../../shared/domain/tenants/schema.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
 import type { AuditStore } from '../../../shared/storage/audit/audit-store.ts';
 import { NO_COUNTS, type SchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';

@@ -5,7 +5,7 @@
  *    ^ <──retry, park, hand back──┘                       (the last two also straight from queued)
  * A final state never changes.
  */
-const FINAL_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
+export const FINAL_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
 export const JOB_STATUSES = ['queued', 'in_progress', ...FINAL_STATUSES] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 export type FinalStatus = (typeof FINAL_STATUSES)[number];

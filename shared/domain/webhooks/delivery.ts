@@ -3,34 +3,7 @@ import type { DeliveryId } from '../ids.ts';
 import type { DeliveryRecord } from '../records/delivery-record.ts';
 import type { DeliveryCode, DeliveryReason, DeliveryStatus } from './delivery-states.ts';
 import type { WebhookEventType } from './event-types.ts';
-
-export type Delivery = {
-  /** The `webhook-id` header of every attempt. */
-  id: DeliveryId;
-  object: 'webhook_delivery';
-  type: WebhookEventType;
-  job_id: string | null;
-  batch_id: string | null;
-  url: string;
-  status: DeliveryStatus;
-  reason: DeliveryReason | null;
-  /** When the event happened. */
-  created_at: string;
-  finished_at: string | null;
-  /** When the next attempt is due; null where it is on its way, waits for its turn, or ended. */
-  next_attempt_at: string | null;
-  /** The last 20. */
-  attempts: {
-    number: number;
-    started_at: string;
-    duration_ms: number | null;
-    /** Null while it is under way. */
-    code: DeliveryCode | null;
-    /** Of the answer. */
-    status: number | null;
-  }[];
-  attempts_omitted: number;
-};
+import type { Delivery } from './schema.ts';
 
 const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
 

@@ -10,4 +10,5 @@ export const JOB_EVENTS = [
 
 export const BATCH_EVENTS = ['batch.completed', 'batch.failed', 'batch.cancelled', 'batch.expired'] as const;
 
-export type WebhookEventType = (typeof JOB_EVENTS)[number] | (typeof BATCH_EVENTS)[number] | 'webhook.test';
+export const WEBHOOK_EVENTS = [...JOB_EVENTS, ...BATCH_EVENTS, 'webhook.test'] as const;
+export type WebhookEventType = (typeof WEBHOOK_EVENTS)[number];

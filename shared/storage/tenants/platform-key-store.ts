@@ -4,7 +4,7 @@ import type { Actor } from '../../domain/audit/audit-row.ts';
 import type { PlatformKeyId, TenantId } from '../../domain/ids.ts';
 import { SCOPES, type Scope } from '../../domain/tenants/caller.ts';
 import type { NewKey } from '../../domain/tenants/changes.ts';
-import type { PlatformKey, Tenant } from '../../domain/tenants/tenant.ts';
+import type { PlatformKey, Tenant } from '../../domain/tenants/schema.ts';
 import type { NewPlatformKey, PlatformKeySecrets, StoredDigest } from '../../keys/platform/platform-key.ts';
 import type { Secret } from '../../keys/secret.ts';
 import type { RunCommand } from '../commands/command.ts';

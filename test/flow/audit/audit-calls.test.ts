@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditRow } from '../../../shared/domain/audit/audit-row.ts';
-import type { Tenant } from '../../../shared/domain/tenants/tenant.ts';
+import type { Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectRefusal } from '../../support/clients/refusal.ts';

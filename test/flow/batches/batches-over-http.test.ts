@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../../shared/domain/ids.ts';
-import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { idempotencyEntry } from '../../../shared/storage/records/names.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import {

@@ -3,7 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '../../../api/access/route.ts';
 import { createDocument } from '../../../api/operations/openapi/document.ts';
-import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
 import { createAnswerCheck, createEventCheck } from '../../support/clients/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch } from '../../support/clients/batches.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { expectRefusal, HELLO } from '../../support/clients/refusal.ts';
 import { type Answer, KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { estimateUsage } from '../../../shared/domain/prices/estimate.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 import { key as redisKey, shardTag } from '../../../shared/storage/redis/names.ts';

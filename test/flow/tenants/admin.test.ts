@@ -1,6 +1,6 @@
 /** The admin interface: what it answers, and what it refuses. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PlatformKey, Tenant } from '../../../shared/domain/tenants/tenant.ts';
+import type { PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectRefusal, type Received } from '../../support/clients/refusal.ts';
 import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Tenant } from '../../../shared/domain/tenants/tenant.ts';
+import type { IssuedPlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readResults, upload } from '../../support/clients/batches.ts';
-import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';
+import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 import { withRedis } from '../../support/redis/redis.ts';
 import { until } from '../../support/until.ts';
@@ -24,14 +24,15 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-const STOPS: Record<string, (tenant: Tenant, issued: IssuedKey, batch: string) => Promise<{ status: number }>> = {
-  'the revocation of its key': (tenant, issued) => operator.revoke(tenant, issued),
-  'the deletion of its tenant': ({ id }) => operator.call('DELETE', `/admin/tenants/${id}`),
-  'the deletion of its tenant with all that is stored': ({ id }) =>
-    operator.call('DELETE', `/admin/tenants/${id}?erase=true`),
-  'the deletion of the batch': (_, issued, id) => gateway.call('DELETE', `/v1/batches/${id}`, { key: issued.secret }),
-  'the disabling of its tenant': ({ id }) => operator.call('PATCH', `/admin/tenants/${id}`, { disabled: true }),
-};
+const STOPS: Record<string, (tenant: Tenant, issued: IssuedPlatformKey, batch: string) => Promise<{ status: number }>> =
+  {
+    'the revocation of its key': (tenant, issued) => operator.revoke(tenant, issued),
+    'the deletion of its tenant': ({ id }) => operator.call('DELETE', `/admin/tenants/${id}`),
+    'the deletion of its tenant with all that is stored': ({ id }) =>
+      operator.call('DELETE', `/admin/tenants/${id}?erase=true`),
+    'the deletion of the batch': (_, issued, id) => gateway.call('DELETE', `/v1/batches/${id}`, { key: issued.secret }),
+    'the disabling of its tenant': ({ id }) => operator.call('PATCH', `/admin/tenants/${id}`, { disabled: true }),
+  };
 
 test.for(Object.entries(STOPS))('a stream of results is reset after %s', { timeout: 60_000 }, async ([, stop]) => {
   const tenant = await operator.tenant();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newPlatformKeyId, newTenantId } from '../../../shared/domain/ids.ts';
 import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
 import { newKey, newTenant, tenantChanges } from '../../../shared/domain/tenants/changes.ts';
-import type { Tenant } from '../../../shared/domain/tenants/tenant.ts';
+import type { Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';

@@ -1,5 +1,5 @@
 /** Batches over HTTP, as a client sends and reads them. */
-import type { Batch, ResultLine } from '../../../shared/domain/batches/batch.ts';
+import type { Batch, ResultLine } from '../../../shared/domain/batches/schema.ts';
 import type { Answer, CallOptions, TestGateway } from '../processes/gateway.ts';
 
 export type TestLine = { custom_id: string; body: object };

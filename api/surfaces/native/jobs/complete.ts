@@ -102,7 +102,7 @@ export const addCompleteRoute = (
       if (replayed) c.header('Idempotency-Replayed', 'true');
       else c.set('unkept', 0);
       c.header('Location', `/v1/jobs/${view.id}`);
-      const job = toJob(view, { withResult: true });
+      const job = toJob(view);
       if (isFinal(statusOf(view))) return c.json(job, 200);
       c.header('Retry-After', '1');
       return c.json(job, 202);

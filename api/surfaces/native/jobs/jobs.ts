@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { JobId } from '../../../../shared/domain/ids.ts';
-import { attemptsOf, type JobView, statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
+import { attemptsOf, type JobView, statusOf, toJob, toListedJob } from '../../../../shared/domain/jobs/job.ts';
 import { isFinal, JOB_STATUSES } from '../../../../shared/domain/jobs/states.ts';
 import type { BatchIds, JobIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.ts';
@@ -63,7 +63,7 @@ export const addJobRoutes = (
         statusOf,
         changesOf: attemptsOf,
         gone: () => new RequestError('result_expired'),
-        toJson: (view) => toJob(view, { withResult: true }),
+        toJson: (view) => toJob(view),
       });
     },
     DELETE: async (c) => {
@@ -88,7 +88,7 @@ export const addJobRoutes = (
       if (answer === 'cancelled') metrics.waitingJobsCancelled(1);
       const view = answer === 'gone' ? null : await jobs.read(tenant, id, { watcher: null });
       if (view === null) throw new RequestError('result_expired');
-      return c.json(toJob(view, { withResult: true }), isFinal(statusOf(view)) ? 200 : 202);
+      return c.json(toJob(view), isFinal(statusOf(view)) ? 200 : 202);
     },
   });
 
@@ -124,6 +124,6 @@ export const addJobRoutes = (
 
 const jobPage = (views: readonly JobView[], next: string | null) =>
   pageJson(
-    views.map((view) => toJob(view, { withResult: false })),
+    views.map((view) => toListedJob(view)),
     next,
   );

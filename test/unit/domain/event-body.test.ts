@@ -1,28 +1,47 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { buildEventBody } from '../../../shared/domain/events/event-body.ts';
+import type { JobId } from '../../../shared/domain/ids.ts';
+import { toJob } from '../../../shared/domain/jobs/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { isFinal, JOB_STATUSES } from '../../../shared/domain/jobs/states.ts';
 import { JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 
 const LIMIT = 256 * 1_024;
 const occurredAtMs = Date.parse('2026-11-22T12:00:00.123Z');
-const bodyOf = (data: Record<string, unknown>) => buildEventBody({ type: 'job.completed', occurredAtMs, data });
+// A cast because the id is nobody's.
+const JOB = toJob({
+  id: 'job_1' as JobId,
+  record: { status: 'completed', created: '0', deadline: '0' },
+  queue: null,
+  result: null,
+});
+const bodyOf = (fields: Partial<Job>) =>
+  buildEventBody({ type: 'job.completed', occurredAtMs, data: { ...JOB, ...fields } });
+const { result: _, ...WITHOUT_RESULT } = JOB;
+const resultOf = (content: string) => ({ role: 'assistant', content, finish_reason: 'stop' }) as const;
 
 describe('the body of an event', () => {
   test('is type, timestamp and the object as it is', () => {
-    const data = { id: 'job_1', result: { role: 'assistant', content: 'Hi.' }, metadata: { a: 'b' } };
-    expect(bodyOf(data)).toBe(
-      '{"type":"job.completed","timestamp":"2026-11-22T12:00:00.123Z","data":{"id":"job_1","result":{"role":"assistant","content":"Hi."},"metadata":{"a":"b"}}}',
+    const fields = { result: resultOf('Hi.'), metadata: { a: 'b' } };
+    expect(bodyOf(fields)).toBe(
+      `{"type":"job.completed","timestamp":"2026-11-22T12:00:00.123Z","data":${JSON.stringify({ ...JOB, ...fields })}}`,
+    );
+  });
+
+  test('of a test is an empty object', () => {
+    expect(buildEventBody({ type: 'webhook.test', occurredAtMs, data: null })).toBe(
+      '{"type":"webhook.test","timestamp":"2026-11-22T12:00:00.123Z","data":{}}',
     );
   });
 
   test('has the result up to exactly 256 KiB', () => {
-    const room = LIMIT - Buffer.byteLength(bodyOf({ id: 'job_1', result: '' }));
-    const fits = bodyOf({ id: 'job_1', result: 'a'.repeat(room) });
+    const room = LIMIT - Buffer.byteLength(bodyOf({ result: resultOf('') }));
+    const fits = bodyOf({ result: resultOf('a'.repeat(room)) });
     expect(Buffer.byteLength(fits)).toBe(LIMIT);
-    expect(JSON.parse(fits).data).toEqual({ id: 'job_1', result: 'a'.repeat(room) });
-    const cut = bodyOf({ id: 'job_1', result: 'a'.repeat(room + 1), status: 'completed' });
-    expect(JSON.parse(cut).data).toEqual({ id: 'job_1', status: 'completed', result_omitted: true });
+    expect(JSON.parse(fits).data).toEqual({ ...JOB, result: resultOf('a'.repeat(room)) });
+    const cut = bodyOf({ result: resultOf('a'.repeat(room + 1)) });
+    expect(JSON.parse(cut).data).toEqual({ ...WITHOUT_RESULT, result_omitted: true });
   });
 
   test('counts bytes as they are sent, whatever the result is made of', () => {
@@ -34,7 +53,7 @@ describe('the body of an event', () => {
     let wholes = 0;
     fc.assert(
       fc.property(content, metadata, (text, tags) => {
-        const data = { id: 'job_1', result: { content: text }, metadata: { ...tags } };
+        const data = { ...JOB, result: resultOf(text), metadata: { ...tags } };
         const whole = JSON.stringify({ type: 'job.completed', timestamp: '2026-11-22T12:00:00.123Z', data });
         const body = bodyOf(data);
         expect(Buffer.byteLength(body)).toBeLessThanOrEqual(LIMIT);
@@ -44,7 +63,7 @@ describe('the body of an event', () => {
         } else {
           cuts++;
           expect(JSON.parse(body).data).toEqual(
-            JSON.parse(JSON.stringify({ id: data.id, metadata: data.metadata, result_omitted: true })),
+            JSON.parse(JSON.stringify({ ...WITHOUT_RESULT, metadata: data.metadata, result_omitted: true })),
           );
         }
       }),
@@ -61,8 +80,8 @@ describe('the body of an event', () => {
   });
 
   test('does not speak of an omitted result where there was none', () => {
-    const data = { id: 'job_1', result: null, error: { message: 'x'.repeat(LIMIT) } };
-    expect(JSON.parse(bodyOf(data)).data).toEqual(data);
+    const fields = { result: null, metadata: { long: 'x'.repeat(LIMIT) } };
+    expect(JSON.parse(bodyOf(fields)).data).toEqual({ ...JOB, ...fields });
   });
 });
 

@@ -1,0 +1,18 @@
+/** What the forms of answers are made of. A form is a schema: its type is what is built, and the OpenAPI document says it to clients. */
+import { z } from 'zod';
+import { PROVIDERS } from '../../providers/catalogue.ts';
+import type { CredentialKind } from './completion.ts';
+
+/** The forms that the OpenAPI document has under a name; any other stands within them. */
+export const NAMED = z.registry<{ id: string }>();
+
+export const time = z.iso.datetime();
+export const count = z.int().min(0);
+export const usd = z.number().nullable().meta({ description: 'US dollars; null where no price is known.' });
+export const provider = z.enum(PROVIDERS);
+export const credential = z
+  .enum(['platform', 'user'] satisfies CredentialKind[])
+  .meta({ description: 'Whose account it runs on.' });
+
+/** The names of a table's rows. A cast because Object.keys forgets them. */
+export const namesOf = <T extends string>(table: Record<T, unknown>) => z.enum(Object.keys(table) as [T, ...T[]]);
