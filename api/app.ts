@@ -44,14 +44,14 @@ import type { AcceptBatch } from './intake/uploads/accept-batch.ts';
 import type { UploadSlots } from './intake/uploads/upload-slots.ts';
 import type { WaitingRoom } from './intake/waiting-room.ts';
 import { addOperationRoutes } from './operations/operations.ts';
-import { addAdminRoutes } from './surfaces/admin/admin.ts';
-import { addBatchRoutes } from './surfaces/native/batches/batches.ts';
+import { addAdminRoutes } from './surfaces/admin/tenants/operations.ts';
+import { addBatchRoutes } from './surfaces/native/batches/operations.ts';
 import { addCompleteRoute } from './surfaces/native/jobs/complete.ts';
-import { addJobRoutes } from './surfaces/native/jobs/jobs.ts';
+import { addJobRoutes } from './surfaces/native/jobs/operations.ts';
 import type { TakeRequest } from './surfaces/native/take-request.ts';
 import type { TakeTurns } from './surfaces/native/take-turns.ts';
-import { addUsageRoute } from './surfaces/native/usage/usage.ts';
-import { addWebhookRoutes } from './surfaces/native/webhooks/webhooks.ts';
+import { addUsageRoute } from './surfaces/native/usage/operations.ts';
+import { addWebhookRoutes } from './surfaces/native/webhooks/operations.ts';
 
 type Needs = {
   config: Config;

@@ -2,7 +2,7 @@ import type { Hono, MiddlewareHandler } from 'hono';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { ApiMetrics } from '../../shared/process/metrics/api-metrics.ts';
 import { METRICS_TYPE } from '../../shared/process/metrics/serve-metrics.ts';
-import { type Path, route } from '../access/route.ts';
+import { type Path, route } from '../access/operation.ts';
 import type { ApiEnv } from '../http/context.ts';
 import { CONTENT_SECURITY_POLICY, renderPage } from './docs/page.ts';
 import { createDocument } from './openapi/document.ts';

@@ -7,9 +7,15 @@ import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/er
 import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
-import { ROUTES } from '../../access/route.ts';
+import {
+  RATE_HEADERS,
+  REQUEST_HEADERS,
+  RESPONSE_HEADERS,
+  type RequestHeader,
+  type ResponseHeader,
+} from '../../access/headers.ts';
+import { ROUTES } from '../../access/operation.ts';
 import { ANSWERS, EVENTS } from './answers.ts';
-import { RATE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 
 const { version: VERSION } = z

@@ -2,20 +2,26 @@
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/changes.ts';
-import type { Path, ROUTES } from '../../access/route.ts';
+import type { RequestHeader, ResponseHeader } from '../../access/headers.ts';
+import type { Path, ROUTES } from '../../access/operation.ts';
 import { batchBody, batchQuery } from '../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../intake/uploads/check-line.ts';
-import { auditQuery, deletionQuery, keysQuery, revocationQuery, tenantsQuery } from '../../surfaces/admin/admin.ts';
+import {
+  auditQuery,
+  deletionQuery,
+  keysQuery,
+  revocationQuery,
+  tenantsQuery,
+} from '../../surfaces/admin/tenants/operations.ts';
 import { waitQuery } from '../../surfaces/native/answer-state.ts';
-import { batchesQuery } from '../../surfaces/native/batches/batches.ts';
+import { batchesQuery } from '../../surfaces/native/batches/operations.ts';
 import { retryBody } from '../../surfaces/native/batches/retry-batch.ts';
 import { resultsQuery } from '../../surfaces/native/batches/stream-results.ts';
 import { completeBody } from '../../surfaces/native/jobs/complete.ts';
-import { jobsQuery } from '../../surfaces/native/jobs/jobs.ts';
-import { usageQuery } from '../../surfaces/native/usage/usage.ts';
-import { deliveriesQuery, redeliverBody, secretRotation, testBody } from '../../surfaces/native/webhooks/webhooks.ts';
+import { jobsQuery } from '../../surfaces/native/jobs/operations.ts';
+import { usageQuery } from '../../surfaces/native/usage/operations.ts';
+import { deliveriesQuery, redeliverBody, secretRotation, testBody } from '../../surfaces/native/webhooks/operations.ts';
 import type { ANSWERS } from './answers.ts';
-import type { RequestHeader, ResponseHeader } from './headers.ts';
 
 type Answer = {
   description: string;

@@ -2,7 +2,7 @@
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
-import type { Handler } from '../../access/route.ts';
+import type { Handler } from '../../access/operation.ts';
 import type { ApiContext } from '../../http/context.ts';
 
 /** Runs a handler for one call of a tenant at a time; its others wait in line. Handlers that are given to the same one share the line. */

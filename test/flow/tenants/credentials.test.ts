@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/route.ts';
+import { ROUTES } from '../../../api/access/operation.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';
 import type { IssuedPlatformKey, PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Hono } from 'hono';
 import { beforeAll, expect, test } from 'vitest';
 import type { Access } from '../../../api/access/demand-access.ts';
-import { type Path, ROUTES, route } from '../../../api/access/route.ts';
+import { type Path, ROUTES, route } from '../../../api/access/operation.ts';
 import type { ApiEnv } from '../../../api/http/context.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { Caller } from '../../../shared/domain/tenants/caller.ts';

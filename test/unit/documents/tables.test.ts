@@ -1,6 +1,6 @@
 /** The documents' tables against the code: what they list is what is there. */
 import { expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/route.ts';
+import { ROUTES } from '../../../api/access/operation.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';

@@ -7,7 +7,7 @@ import { JOB_EVENTS } from '../../../../shared/domain/webhooks/event-types.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
 import { broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
-import { route } from '../../../access/route.ts';
+import { route } from '../../../access/operation.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { parameterOf, partsOf } from '../../../http/headers/header-list.ts';

@@ -1,34 +1,34 @@
 /** Tenants, their platform keys, the audit log and the queues, for whoever runs the gateway. */
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { isStreamId } from '../../../shared/domain/audit/stream-id.ts';
-import { RequestError } from '../../../shared/domain/errors.ts';
+import { isStreamId } from '../../../../shared/domain/audit/stream-id.ts';
+import { RequestError } from '../../../../shared/domain/errors.ts';
 import {
   isManagedTenantId,
   isPlatformKeyId,
   isTenantId,
   type PlatformKeyId,
   type TenantId,
-} from '../../../shared/domain/ids.ts';
-import { keyRotation, newKey, newTenant, tenantPatch } from '../../../shared/domain/tenants/changes.ts';
-import type { TenantWork } from '../../../shared/domain/tenants/schema.ts';
-import type { Config } from '../../../shared/process/config/config.ts';
-import type { AuditStore } from '../../../shared/storage/audit/audit-store.ts';
-import { NO_COUNTS, type SchedulerStore } from '../../../shared/storage/jobs/scheduler-store.ts';
+} from '../../../../shared/domain/ids.ts';
+import { keyRotation, newKey, newTenant, tenantPatch } from '../../../../shared/domain/tenants/changes.ts';
+import type { TenantWork } from '../../../../shared/domain/tenants/schema.ts';
+import type { Config } from '../../../../shared/process/config/config.ts';
+import type { AuditStore } from '../../../../shared/storage/audit/audit-store.ts';
+import { NO_COUNTS, type SchedulerStore } from '../../../../shared/storage/jobs/scheduler-store.ts';
 import {
   type IssueAnswer,
   MOST_KEYS,
   type PlatformKeyStore,
-} from '../../../shared/storage/tenants/platform-key-store.ts';
-import type { TenantStore } from '../../../shared/storage/tenants/tenant-store.ts';
-import { noWork, type WorkStore } from '../../../shared/storage/tenants/work-store.ts';
-import { route } from '../../access/route.ts';
-import { type ReadJson, readOptionalJson } from '../../http/body/read-json.ts';
-import type { ApiContext, ApiEnv } from '../../http/context.ts';
-import { pageJson, pageQuery } from '../../http/query/page.ts';
-import { parseOr } from '../../http/query/parse-or.ts';
-import { flag, noQuery, readQuery } from '../../http/query/read-query.ts';
-import type { StopWork } from '../../intake/stop-work.ts';
+} from '../../../../shared/storage/tenants/platform-key-store.ts';
+import type { TenantStore } from '../../../../shared/storage/tenants/tenant-store.ts';
+import { noWork, type WorkStore } from '../../../../shared/storage/tenants/work-store.ts';
+import { route } from '../../../access/operation.ts';
+import { type ReadJson, readOptionalJson } from '../../../http/body/read-json.ts';
+import type { ApiContext, ApiEnv } from '../../../http/context.ts';
+import { pageJson, pageQuery } from '../../../http/query/page.ts';
+import { parseOr } from '../../../http/query/parse-or.ts';
+import { flag, noQuery, readQuery } from '../../../http/query/read-query.ts';
+import type { StopWork } from '../../../intake/stop-work.ts';
 
 type Needs = {
   readJson: ReadJson;

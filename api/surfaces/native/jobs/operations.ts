@@ -9,7 +9,7 @@ import type { ApiMetrics } from '../../../../shared/process/metrics/api-metrics.
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
-import { route } from '../../../access/route.ts';
+import { route } from '../../../access/operation.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';

@@ -9,7 +9,7 @@ import type { Config } from '../../../../shared/process/config/config.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
 import type { DeliveryPlace, DeliveryStore } from '../../../../shared/storage/webhooks/delivery-store.ts';
 import type { WebhookSecretStore, WebhookSecrets } from '../../../../shared/storage/webhooks/webhook-secret-store.ts';
-import { route } from '../../../access/route.ts';
+import { route } from '../../../access/operation.ts';
 import { type ReadJson, readOptionalJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';

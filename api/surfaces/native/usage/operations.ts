@@ -7,7 +7,7 @@ import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { BudgetStore } from '../../../../shared/storage/usage/budget-store.ts';
 import type { BatchLedger, Counts, UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
-import { route } from '../../../access/route.ts';
+import { route } from '../../../access/operation.ts';
 import type { ApiEnv } from '../../../http/context.ts';
 import { prefersCsv } from '../../../http/headers/prefers-csv.ts';
 import { listText, readQuery } from '../../../http/query/read-query.ts';

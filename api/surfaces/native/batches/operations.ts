@@ -6,7 +6,7 @@ import type { BatchId } from '../../../../shared/domain/ids.ts';
 import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
-import { route } from '../../../access/route.ts';
+import { route } from '../../../access/operation.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
 import type { ApiContext, ApiEnv } from '../../../http/context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
