@@ -1,77 +1,89 @@
-/** Which paths there are, which methods each takes and what a caller needs for it; any other method is 405 with `Allow`. */
-import type { Hono } from 'hono';
-import { RequestError } from '../../shared/domain/errors.ts';
+/** A call of the interface in one row: who may make it, what it takes and answers, and what carries it out. */
+import type { z } from 'zod';
+import type { RequestErrorCode } from '../../shared/domain/errors.ts';
 import type { Scope } from '../../shared/domain/tenants/caller.ts';
-import type { ApiContext, ApiEnv } from '../http/context.ts';
-import { type Access, demandAccess } from './demand-access.ts';
+import type { ApiContext } from '../http/context.ts';
+import { noQuery, readQuery } from '../http/query/read-query.ts';
+import type { Access } from './demand-access.ts';
+import type { RequestHeader, ResponseHeader } from './headers.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-type Methods<A extends Access> = Partial<Record<Method, A>>;
+export type Handler<Input extends unknown[] = []> = (c: ApiContext, ...input: Input) => Response | Promise<Response>;
 
-/** What each call needs: a scope of the platform key, the operator's token, or nothing. A row without it, or with one of another part of the interface, does not compile. */
-export const ROUTES = {
-  '/v1/complete': { POST: 'jobs:write' },
-  '/v1/jobs': { GET: 'jobs:read' },
-  '/v1/jobs/:id': { GET: 'jobs:read', DELETE: 'jobs:write' },
-  '/v1/jobs/:id/cancel': { POST: 'jobs:write' },
-  '/v1/batches': { GET: 'jobs:read', POST: 'jobs:write' },
-  '/v1/batches/:id': { GET: 'jobs:read', DELETE: 'jobs:write' },
-  '/v1/batches/:id/results': { GET: 'jobs:read' },
-  '/v1/batches/:id/cancel': { POST: 'jobs:write' },
-  '/v1/batches/:id/retry': { POST: 'jobs:write' },
-  '/v1/usage': { GET: 'usage:read' },
-  '/v1/webhooks/deliveries': { GET: 'webhooks:manage' },
-  '/v1/webhooks/deliveries/redeliver': { POST: 'webhooks:manage' },
-  '/v1/webhooks/deliveries/:id/redeliver': { POST: 'webhooks:manage' },
-  '/v1/webhooks/test': { POST: 'webhooks:manage' },
-  '/v1/webhooks/secret': { GET: 'webhooks:manage' },
-  '/v1/webhooks/secret/rotate': { POST: 'webhooks:manage' },
-  '/admin/tenants': { GET: 'operator', POST: 'operator' },
-  '/admin/tenants/:id': { GET: 'operator', PATCH: 'operator', DELETE: 'operator' },
-  '/admin/tenants/:id/work': { GET: 'operator' },
-  '/admin/tenants/:id/cancel': { POST: 'operator' },
-  '/admin/tenants/:id/keys': { GET: 'operator', POST: 'operator' },
-  '/admin/tenants/:id/keys/:keyId': { DELETE: 'operator' },
-  '/admin/tenants/:id/keys/:keyId/rotate': { POST: 'operator' },
-  '/admin/audit': { GET: 'operator' },
-  '/admin/queues': { GET: 'operator' },
-  '/': { GET: 'anyone' },
-  '/healthz': { GET: 'anyone' },
-  '/readyz': { GET: 'anyone' },
-  '/metrics': { GET: 'anyone' },
-  '/openapi.json': { GET: 'anyone' },
-  '/docs': { GET: 'anyone' },
-} as const satisfies {
-  [path: `/v1/${string}`]: Methods<Scope>;
-  [path: `/admin/${string}`]: Methods<'operator'>;
-  '/': Methods<'anyone'>;
-  [path: `/${string}z`]: Methods<'anyone'>;
-  '/metrics': Methods<'anyone'>;
-  '/openapi.json': Methods<'anyone'>;
-  '/docs': Methods<'anyone'>;
+/** What a caller can need, by the part of the interface that the path stands in. */
+type AccessOn<Path extends string> = Path extends `/v1/${string}`
+  ? Scope
+  : Path extends `/admin/${string}`
+    ? 'operator'
+    : 'anyone';
+
+type Answer = {
+  description: string;
+  /** One that is `NAMED`, of a body of JSON. */
+  schema?: z.ZodType;
+  /** The media type of what is no JSON, or has no schema. Both are left out where there is no body. */
+  type?: string;
+  headers?: readonly ResponseHeader[];
 };
 
-export type Path = keyof typeof ROUTES;
-export type Handler = (c: ApiContext) => Response | Promise<Response>;
+/** By status. */
+export type Answers = { readonly [status: number]: Answer };
 
-/** The only way to add a path; its methods are those of its row. */
-export const route = <P extends Path>(
-  app: Hono<ApiEnv>,
-  path: P,
-  handlers: { [M in keyof (typeof ROUTES)[P]]: Handler },
-): void => {
-  // Casts because Object.entries forgets that the names are the row's.
-  const row = Object.entries(ROUTES[path]) as [Method, Access][];
-  for (const [method, access] of row) {
-    const handler = handlers[method as keyof typeof handlers];
-    app.on(method, path, (c) => {
-      demandAccess(c, access);
-      return handler(c);
-    });
-  }
-  const allowed = row.flatMap(([method]) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-  app.all(path, (c) => {
-    c.header('Allow', allowed);
-    throw new RequestError('method_not_allowed', { message: `This path takes ${allowed}.` });
-  });
+/** What the OpenAPI document says of a call beside its path. */
+type Description = {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  summary: string;
+  /** Schemas that are `NAMED`. `line`: of which a body of NDJSON has one after the other. `optional`: no body is an empty object. */
+  body?: { schema: z.ZodType; line?: z.ZodType; optional?: true };
+  /** Beside those that every call takes. */
+  headers?: readonly RequestHeader[];
+  answers: Answers;
+  /** Beside those that follow from access, path, query and body. */
+  errors?: readonly RequestErrorCode[];
+  /** On answers and refusals alike, where it came to the limit of requests. */
+  rateLimited?: true;
+};
+
+type Row<Path extends string, Query extends z.ZodObject, Needs> = Description & {
+  path: Path;
+  access: AccessOn<Path>;
+  /** Judged first, and given to the handler; left out where no parameter is taken. */
+  query?: Query;
+  /** In the place of `query`: the handler judges it, because something else comes before it. */
+  lateQuery?: z.ZodObject;
+  /** Called once, when the app is built. */
+  handle: (needs: Needs) => Handler<[query: z.infer<Query>]>;
+};
+
+export type Operation<Needs> = Description & {
+  path: string;
+  access: Access;
+  query: z.ZodObject;
+  handle: (needs: Needs) => Handler;
+};
+
+/** One of any needs, for those who only read what it says. */
+export type AnyOperation = Operation<never>;
+
+/** What these rows need together. */
+export type NeedsOf<Rows extends readonly AnyOperation[]> = Rows[number] extends Operation<infer Needs> ? Needs : never;
+
+export const operation = <const Path extends `/${string}`, Needs, Query extends z.ZodObject = typeof noQuery>({
+  query,
+  lateQuery,
+  handle,
+  ...row
+}: Row<Path, Query, Needs>): Operation<Needs> => {
+  const judged = query ?? noQuery;
+  // Probes and browsers may add to a query what they like.
+  const isLate = lateQuery !== undefined || row.access === 'anyone';
+  // A cast because a row without a query of its own has that of `noQuery`, which is empty.
+  const queryOf = (c: ApiContext) => (isLate ? {} : readQuery(c, judged)) as z.infer<Query>;
+  return {
+    ...row,
+    query: lateQuery ?? judged,
+    handle: (needs) => {
+      const answer = handle(needs);
+      return (c) => answer(c, queryOf(c));
+    },
+  };
 };

@@ -1,8 +1,9 @@
 /** The provider-neutral request and result: what the API accepts, the queue keeps and every provider adapter understands. */
 import { z } from 'zod';
+import { type credential, NAMED } from './wire.ts';
 
 /** Whose account a job runs on: the platform's, or the user's own. */
-export type CredentialKind = 'platform' | 'user';
+export type CredentialKind = z.infer<typeof credential>;
 
 export const FINISH_REASONS = ['stop', 'length', 'content_filter', 'other'] as const;
 export type FinishReason = (typeof FINISH_REASONS)[number];
@@ -29,7 +30,8 @@ export const message = z
     if (finish_reason !== undefined) {
       context.addIssue({ code: 'unrecognized_keys', keys: ['finish_reason'], input: {} });
     }
-  });
+  })
+  .register(NAMED, { id: 'Message' });
 
 /** Stops at the first wrong entry: all the faults of a hostile megabyte would block the process for a second. */
 const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx) => {

@@ -14,7 +14,7 @@ import { type Splitter, splitLines } from '../../api/intake/uploads/split-lines.
 import { retryBody } from '../../api/surfaces/native/batches/retry-batch.ts';
 import { completeBody } from '../../api/surfaces/native/jobs/complete.ts';
 import { jobsQuery } from '../../api/surfaces/native/jobs/operations.ts';
-import { deliveriesQuery, redeliverBody } from '../../api/surfaces/native/webhooks/operations.ts';
+import { deliveriesQuery, redeliverBody } from '../../api/surfaces/native/webhooks/deliveries.ts';
 import { parseCursor } from '../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { type BatchId, isDeliveryId, isRequestId } from '../../shared/domain/ids.ts';

@@ -4,7 +4,10 @@ import { z } from 'zod';
 import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
 import { completionRequest, message } from '../../../shared/domain/completion.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
+import { batchEvent, jobEvent } from '../../../shared/domain/events/schema.ts';
+import { refusal } from '../../../shared/domain/refusal.ts';
+import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
 import {
@@ -14,9 +17,7 @@ import {
   type RequestHeader,
   type ResponseHeader,
 } from '../../access/headers.ts';
-import { ROUTES } from '../../access/operation.ts';
-import { ANSWERS, EVENTS } from './answers.ts';
-import { OPERATIONS, type Operation } from './operations.ts';
+import type { AnyOperation } from '../../access/operation.ts';
 
 const { version: VERSION } = z
   .object({ version: z.string() })
@@ -47,27 +48,19 @@ export type DocumentOperation = {
   >;
 };
 
-/** The calls that a port has: `tenants` and `admin` are theirs and the operator's, `metrics` may be on its own port. */
-type Shown = { tenants: boolean; admin: boolean; metrics: boolean };
-
-export const createDocument = ({ tenants, admin, metrics }: Shown): Document => {
-  const shown = Object.entries(OPERATIONS).filter(([path]) => {
-    if (path.startsWith('/admin/')) return admin;
-    return path.startsWith('/v1/') ? tenants : path !== '/metrics' || metrics;
-  });
-  const operations = shown.flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
-  );
-  const bodies = Object.fromEntries(
-    operations.flatMap(({ operation: { body } }) =>
-      [body, body?.line].flatMap((part) => (part ? [[part.name, part.schema]] : [])),
-    ),
-  );
+/** `isShown`: which calls there are where the document is read. */
+export const createDocument = (
+  operations: readonly AnyOperation[],
+  isShown: (operation: AnyOperation) => boolean,
+): Document => {
+  const shown = operations.filter(isShown);
   const paths: Document['paths'] = {};
-  for (const { path, method, operation } of operations) {
-    const place = path.replace(/:(\w+)/g, '{$1}');
-    paths[place] = { ...paths[place], [method.toLowerCase()]: describe(path, method, operation) };
+  for (const each of shown) {
+    const place = each.path.replace(/:(\w+)/g, '{$1}');
+    paths[place] = { ...paths[place], [each.method.toLowerCase()]: describe(each) };
   }
+  const bodies = shown.flatMap(({ body }) => (body?.line ? [body.schema, body.line] : body ? [body.schema] : []));
+  const answers = operations.flatMap((each) => Object.values(each.answers)).flatMap(({ schema }) => schema ?? []);
   return {
     openapi: '3.1.1',
     info: {
@@ -75,11 +68,11 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
       version: VERSION,
       description: `A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under \`/v1\` needs a platform key in \`X-API-Key\`. With a user’s own provider key in \`X-User-API-Key\`, and ${anyOf(USER_PROVIDERS.map((name) => `\`${name}\``))} in \`X-User-Provider\`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.`,
     },
-    tags: TAGS.filter(({ name }) => shown.some(([path]) => tagOf(path) === name)),
+    tags: TAGS.filter(({ name }) => shown.some(({ path }) => tagOf(path) === name)),
     paths,
-    webhooks: { job: eventOf('JobEvent'), batch: eventOf('BatchEvent') },
+    webhooks: { job: eventOf(jobEvent), batch: eventOf(batchEvent) },
     components: {
-      schemas: schemasOf({ Message: message, ...bodies, ...ANSWERS, ...EVENTS }),
+      schemas: schemasOf([message, ...bodies, ...answers.flatMap(formsIn), refusal, jobEvent, batchEvent]),
       securitySchemes: {
         platformKey: {
           type: 'apiKey',
@@ -88,7 +81,9 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
           description: `A platform key, which names the tenant. Scopes: ${SCOPES.join(', ')}.`,
         },
         platformKeyAsBearer: { type: 'http', scheme: 'bearer', description: 'The same key.' },
-        ...(admin && { adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN.' } }),
+        ...(shown.some(({ access }) => access === 'operator') && {
+          adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN.' },
+        }),
       },
     },
   };
@@ -113,29 +108,43 @@ const tagOf = (path: string): string => {
   return area === undefined ? 'operations' : area === 'complete' ? 'jobs' : area;
 };
 
-const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const nameOf = (form: z.core.$ZodType): string => {
+  const { id } = NAMED.get(form) ?? {};
+  if (id === undefined) throw new Error('A form that a row names has no name of its own: give it one in NAMED.');
+  return id;
+};
+
+const ref = (form: z.core.$ZodType): Json => ({ $ref: `#/components/schemas/${nameOf(form)}` });
+
+/** The forms with a name that a form is made of, then it itself. */
+const formsIn = (form: z.core.$ZodType): z.core.$ZodType[] => {
+  const parts =
+    form instanceof z.ZodObject ? Object.values(form.shape) : form instanceof z.ZodArray ? [form.element] : [];
+  return [...parts.flatMap(formsIn), ...(NAMED.has(form) ? [form] : [])];
+};
 
 /** What is posted to the URL of a job's or batch's webhook. */
-const eventOf = (name: keyof typeof EVENTS): { post: Json } => ({
+const eventOf = (event: z.ZodType): { post: Json } => ({
   post: {
     summary: 'The outcome, at least once; signed in `webhook-id`, `webhook-timestamp` and `webhook-signature`',
-    requestBody: { required: true, content: { 'application/json': { schema: ref(name) } } },
+    requestBody: { required: true, content: { 'application/json': { schema: ref(event) } } },
     responses: { '2XX': { description: 'It arrived. Any other answer is followed by another attempt; 410 ends all.' } },
   },
 });
 
-const describe = (path: string, method: string, operation: Operation): DocumentOperation => {
-  // A cast because the names were those of the table, a moment ago.
-  const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
-  const { summary, body, answers } = operation;
-  const asked: RequestHeader[] = path.startsWith('/v1/') ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
+/** Who asks has a platform key, and with it a tenant. */
+const isOfTenant = (access: Access): access is Scope => access !== 'anyone' && access !== 'operator';
+
+const describe = (operation: AnyOperation): DocumentOperation => {
+  const { method, path, access, summary, query, body, answers } = operation;
+  const asked: RequestHeader[] = isOfTenant(access) ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
   const names = [...asked, ...(operation.headers ?? [])];
   const always: ResponseHeader[] = ['X-Request-Id', ...(operation.rateLimited ? RATE_HEADERS : [])];
   return {
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     tags: [tagOf(path)],
     summary,
-    ...(access === 'anyone' || access === 'operator' ? {} : { description: `Needs the scope \`${access}\`.` }),
+    ...(isOfTenant(access) && { description: `Needs the scope \`${access}\`.` }),
     security: securityOf(access),
     parameters: [
       ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
@@ -144,35 +153,35 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
         required: true,
         schema: { type: 'string' },
       })),
-      ...queryParameters(operation.query),
+      ...queryParameters(query),
       ...names.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
     ],
     ...(body && {
       requestBody: {
         required: body.optional !== true,
         content: {
-          'application/json': { schema: ref(body.name) },
-          ...(body.line && { 'application/x-ndjson': { schema: ref(body.line.name) } }),
+          'application/json': { schema: ref(body.schema) },
+          ...(body.line && { 'application/x-ndjson': { schema: ref(body.line) } }),
         },
       },
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(answers).map(([status, { description, json, type, headers = [] }]) => [
+        Object.entries(answers).map(([status, { description, schema, type, headers = [] }]) => [
           status,
           {
             description,
             headers: headersOf([...always, ...headers]),
-            ...((json || type) && {
+            ...((schema || type) && {
               content: {
-                ...(json && { 'application/json': { schema: ref(json) } }),
+                ...(schema && { 'application/json': { schema: ref(schema) } }),
                 ...(type && { [type]: { schema: {} } }),
               },
             }),
           },
         ]),
       ),
-      ...errorResponses(errorsOf(path, access, operation), always),
+      ...errorResponses(errorsOf(operation), always),
     },
   };
 };
@@ -182,8 +191,7 @@ const securityOf = (access: Access): Json[] => {
   return access === 'operator' ? [{ adminToken: [] }] : [{ platformKey: [] }, { platformKeyAsBearer: [] }];
 };
 
-const queryParameters = (query: z.ZodObject | undefined): DocumentOperation['parameters'] => {
-  if (query === undefined) return [];
+const queryParameters = (query: z.ZodObject): DocumentOperation['parameters'] => {
   const { properties = {}, required = [] } = toSchema(query) as {
     properties?: Record<string, Json>;
     required?: string[];
@@ -201,7 +209,7 @@ const headersOf = (names: readonly ResponseHeader[]): Record<string, Json> =>
   Object.fromEntries(names.map((name) => [name, RESPONSE_HEADERS[name]]));
 
 /** What a call can be refused with, whatever it does. */
-const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Operation): RequestErrorCode[] => {
+const errorsOf = ({ path, access, body, errors = [] }: AnyOperation): RequestErrorCode[] => {
   const codes: RequestErrorCode[] = [
     'invalid_header',
     'invalid_path',
@@ -212,9 +220,8 @@ const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Op
   ];
   if (access !== 'anyone')
     codes.push('missing_api_key', 'invalid_api_key', 'rate_limited', 'invalid_query', 'queue_unavailable');
-  if (access !== 'anyone' && access !== 'operator') codes.push('scope_missing', 'tenant_disabled');
+  if (isOfTenant(access)) codes.push('scope_missing', 'tenant_disabled');
   if (path.includes(':')) codes.push('not_found');
-  if (query) codes.push('invalid_query');
   if (body) codes.push('invalid_json', 'invalid_body', 'body_too_large', 'unsupported_media_type', 'overloaded');
   return codes;
 };
@@ -235,7 +242,7 @@ const errorResponses = (
         headers: headersOf(status === 429 || status === 503 ? [...always, 'Retry-After'] : always),
         content: {
           'application/json': {
-            schema: { allOf: [ref('Error'), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
+            schema: { allOf: [ref(refusal), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
           },
         },
       },
@@ -250,7 +257,7 @@ const OPTIONS = {
   override: ({ zodSchema, jsonSchema }) => {
     const { def } = zodSchema._zod;
     // Its entries are checked one by one, for speed, by what stands for a schema of them.
-    if (zodSchema === completionRequest.shape.messages) jsonSchema.items = ref('Message');
+    if (zodSchema === completionRequest.shape.messages) jsonSchema.items = ref(message);
     // A check of our own in front of a schema says nothing in a document; what follows it does.
     if (def.type === 'pipe' && def.in._zod.def.type === 'custom') Object.assign(jsonSchema, toSchema(def.out));
     // Left out where the default is what becomes of a query's text; lists are texts with commas there.
@@ -268,9 +275,9 @@ const withoutNames = (schema: Json): Json =>
 
 const toSchema = (schema: z.core.$ZodType): Json => withoutNames(z.toJSONSchema(schema, OPTIONS) as Json);
 
-const schemasOf = (named: Record<string, z.ZodType>): Record<string, Json> => {
+const schemasOf = (forms: readonly z.core.$ZodType[]): Record<string, Json> => {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  for (const form of new Set(forms)) registry.add(form, { id: nameOf(form) });
   const { schemas } = z.toJSONSchema(registry, { ...OPTIONS, uri: (id) => `#/components/schemas/${id}` });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutNames(schema as Json)]));
 };

@@ -1,6 +1,7 @@
 /** What the operator may say of a tenant and of its platform keys. */
 import { z } from 'zod';
 import { modelName } from '../completion.ts';
+import { NAMED } from '../wire.ts';
 import { SCOPES } from './caller.ts';
 import { LIMITS, perLimit } from './limits.ts';
 
@@ -36,10 +37,11 @@ export const tenantPatch = tenantChanges
   .refine(({ disabled, keep_work }) => keep_work !== true || disabled === true, {
     path: ['keep_work'],
     message: 'goes with "disabled": true only',
-  });
+  })
+  .register(NAMED, { id: 'TenantChanges' });
 export type TenantPatch = z.infer<typeof tenantPatch>;
 
-export const newTenant = tenantChanges.extend({ name: displayName });
+export const newTenant = tenantChanges.extend({ name: displayName }).register(NAMED, { id: 'NewTenant' });
 export type NewTenant = z.infer<typeof newTenant>;
 
 /** Of the last 10 years, and not past: a key that never worked helps nobody. */
@@ -56,16 +58,20 @@ const expiry = z
     `must lie within ${LONGEST_KEY_YEARS} years; leave it out for a key that does not expire`,
   );
 
-export const newKey = z.strictObject({
-  name: displayName,
-  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).nullable().optional(),
-  expires_at: expiry.nullable().optional(),
-});
+export const newKey = z
+  .strictObject({
+    name: displayName,
+    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).nullable().optional(),
+    expires_at: expiry.nullable().optional(),
+  })
+  .register(NAMED, { id: 'NewPlatformKey' });
 export type NewKey = z.infer<typeof newKey>;
 
 const MOST_OVERLAP_SECONDS = 604_800;
 const DEFAULT_OVERLAP_SECONDS = 86_400;
 
-export const keyRotation = z.strictObject({
-  overlap_seconds: z.int().min(0).max(MOST_OVERLAP_SECONDS).default(DEFAULT_OVERLAP_SECONDS),
-});
+export const keyRotation = z
+  .strictObject({
+    overlap_seconds: z.int().min(0).max(MOST_OVERLAP_SECONDS).default(DEFAULT_OVERLAP_SECONDS),
+  })
+  .register(NAMED, { id: 'KeyRotation' });

@@ -108,7 +108,7 @@ export const createSchedulerStore = ({
         .hget(at('SCHEDULER'), 'capacity')
         .exec(),
     );
-    const [unfinished, handed_off, delayed, parked_lanes, worker_slots] = replies.map((count) => Number(count ?? 0));
+    const [unfinished = 0, handed_off = 0, delayed = 0, parked_lanes = 0, worker_slots = 0] = replies.map(Number);
     return { unfinished, handed_off, delayed, parked_lanes, worker_slots };
   },
 

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/operation.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import { createDocument } from '../../../api/operations/openapi/document.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
@@ -11,12 +11,10 @@ import { startReceiver } from '../../support/network/receiver.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
 import { until } from '../../support/until.ts';
 
-const document = createDocument({ tenants: true, admin: true, metrics: true });
+const document = createDocument(OPERATIONS, () => true);
 
 test('every call of the interface is in the document, and no other', () => {
-  const calls = Object.entries(ROUTES).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
-  );
+  const calls = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -62,7 +60,7 @@ test('what can be said of a completion is explained, field by field', () => {
 });
 
 test('without an operator’s token there is no word of the operator’s calls', () => {
-  expect(JSON.stringify(createDocument({ tenants: true, admin: false, metrics: true }))).not.toMatch(
+  expect(JSON.stringify(createDocument(OPERATIONS, ({ access }) => access !== 'operator'))).not.toMatch(
     /\/admin|ADMIN_TOKEN/,
   );
 });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/operation.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';
 import type { IssuedPlatformKey, PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
@@ -71,9 +71,7 @@ const send = async (method: string, path: string, headers: Record<string, string
 };
 const withKey = (key: string) => ({ 'X-API-Key': key });
 
-const CALLS = Object.entries(ROUTES).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, access]) => ({ method, path, access })),
-);
+const CALLS = OPERATIONS.map(({ method, path, access }) => ({ method, path, access }));
 /** The path with ids that are another tenant's, or nobody's. */
 const pathOf = (path: string): string =>
   path.startsWith('/v1') ? path.replace(':id', foreignJob.id) : path.replace(':id', 'ten_0').replace(':keyId', 'key_0');

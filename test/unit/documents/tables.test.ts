@@ -1,6 +1,6 @@
 /** The documents' tables against the code: what they list is what is there. */
 import { expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/operation.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
@@ -24,9 +24,7 @@ test.each<[string, ReturnType<typeof tableOf>, readonly string[]]>([
 
 test('every call is listed, and no other', () => {
   const listed = [...tableOf('call', 'what it does', 'answers'), ...tableOf('admin call', 'what it does', 'answers')];
-  const known = Object.entries(ROUTES).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
-  );
+  const known = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   expect(firstCells(listed)).toEqual(known.toSorted());
 });
 

@@ -1,18 +1,19 @@
-import type { Hono } from 'hono';
+/** POST /v1/complete: from a request to an accepted job, and its answer. */
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import { statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
+import { job } from '../../../../shared/domain/jobs/schema.ts';
 import { isFinal } from '../../../../shared/domain/jobs/states.ts';
 import { JOB_EVENTS } from '../../../../shared/domain/webhooks/event-types.ts';
+import { NAMED } from '../../../../shared/domain/wire.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import { broughtKey } from '../../../access/brought-key.ts';
+import { BROUGHT_KEY_ERRORS, broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
-import { route } from '../../../access/operation.ts';
+import { operation } from '../../../access/operation.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
-import type { ApiContext, ApiEnv } from '../../../http/context.ts';
+import type { ApiContext } from '../../../http/context.ts';
 import { parameterOf, partsOf } from '../../../http/headers/header-list.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
-import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { clientGone } from '../../../http/server/client-gone.ts';
 import { chooseModel, completionBody } from '../../../intake/completion-body.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
@@ -21,21 +22,23 @@ import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
 import { LONGEST_ASKED_SECONDS } from '../answer-state.ts';
 import { tellRate } from '../rate-headers.ts';
 
-export const completeBody = completionBody.extend({
-  deadline_seconds: z
-    .int()
-    .min(1)
-    .max(86_400)
-    .optional()
-    .describe('Of the whole job, from its acceptance. Then it becomes `expired`.'),
-  webhook: z
-    .strictObject({
-      url: z.string().describe('`https` on port 443 of a public host.'),
-      events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional().describe('All when left out.'),
-    })
-    .optional()
-    .describe('Where to post the outcome, as a `JobEvent`, and for which outcomes.'),
-});
+export const completeBody = completionBody
+  .extend({
+    deadline_seconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .optional()
+      .describe('Of the whole job, from its acceptance. Then it becomes `expired`.'),
+    webhook: z
+      .strictObject({
+        url: z.string().describe('`https` on port 443 of a public host.'),
+        events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional().describe('All when left out.'),
+      })
+      .optional()
+      .describe('Where to post the outcome, as a `JobEvent`, and for which outcomes.'),
+  })
+  .register(NAMED, { id: 'CompletionRequest' });
 
 /** `Prefer: wait=N` in milliseconds; 0 where it is not asked for. Other preferences may be ignored (RFC 7240). */
 const preferredWaitMs = (c: ApiContext): number => {
@@ -54,23 +57,49 @@ const preferredWaitMs = (c: ApiContext): number => {
   return seconds * 1_000;
 };
 
-export const addCompleteRoute = (
-  app: Hono<ApiEnv>,
-  {
-    submitJob,
-    resolveAccount,
-    readJson,
-    config,
-  }: {
-    submitJob: (submission: Submission) => Promise<Submitted>;
-    resolveAccount: ResolveAccount;
-    readJson: ReadJson;
-    config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
+type Needs = {
+  submitJob: (submission: Submission) => Promise<Submitted>;
+  resolveAccount: ResolveAccount;
+  readJson: ReadJson;
+  config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
+};
+
+export const complete = operation({
+  method: 'POST',
+  path: '/v1/complete',
+  access: 'jobs:write',
+  summary: 'Submits a completion as a job',
+  body: { schema: completeBody },
+  headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key', 'Prefer'],
+  answers: {
+    200: {
+      description: 'The job, final: it ended within `Prefer: wait`, or an Idempotency-Key was repeated.',
+      schema: job,
+      headers: ['Location', 'Preference-Applied', 'Idempotency-Replayed'],
+    },
+    202: {
+      description: 'The accepted job.',
+      schema: job,
+      headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
+    },
   },
-): void => {
-  route(app, '/v1/complete', {
-    POST: async (c) => {
-      readQuery(c, noQuery);
+  errors: [
+    ...BROUGHT_KEY_ERRORS,
+    'webhook_url_refused',
+    'model_not_allowed',
+    'result_expired',
+    'idempotency_mismatch',
+    'model_unpriced',
+    'unsupported_by_provider',
+    'budget_exceeded',
+    'too_many_queued',
+    'too_many_stored_bytes',
+    'overloaded',
+  ],
+  rateLimited: true,
+  handle:
+    ({ submitJob, resolveAccount, readJson, config }: Needs) =>
+    async (c) => {
       const caller = c.get('caller');
       const json = await readJson(c, caller.tenant);
       const user = broughtKey(c, config);
@@ -102,10 +131,8 @@ export const addCompleteRoute = (
       if (replayed) c.header('Idempotency-Replayed', 'true');
       else c.set('unkept', 0);
       c.header('Location', `/v1/jobs/${view.id}`);
-      const job = toJob(view);
-      if (isFinal(statusOf(view))) return c.json(job, 200);
+      if (isFinal(statusOf(view))) return c.json(toJob(view), 200);
       c.header('Retry-After', '1');
-      return c.json(job, 202);
+      return c.json(toJob(view), 202);
     },
-  });
-};
+});

@@ -1,4 +1,4 @@
-import type { Hono } from 'hono';
+/** GET /v1/usage: what a tenant used, and the limits in force for it. */
 import { z } from 'zod';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { TenantId } from '../../../../shared/domain/ids.ts';
@@ -7,13 +7,13 @@ import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { BudgetStore } from '../../../../shared/storage/usage/budget-store.ts';
 import type { BatchLedger, Counts, UsageStore } from '../../../../shared/storage/usage/usage-store.ts';
-import { route } from '../../../access/operation.ts';
-import type { ApiEnv } from '../../../http/context.ts';
+import { operation } from '../../../access/operation.ts';
 import { prefersCsv } from '../../../http/headers/prefers-csv.ts';
-import { listText, readQuery } from '../../../http/query/read-query.ts';
+import { listText } from '../../../http/query/read-query.ts';
 import { batchGone, noBatch } from '../../../intake/uploads/accept-batch.ts';
 import type { TakeTurns } from '../take-turns.ts';
-import { limitsReport } from './limits-report.ts';
+import { toLimitsReport } from './limits-report.ts';
+import { type Counters, type Usage, type UsageRow, usage as usageForm } from './schema.ts';
 import { usageCsv } from './usage-csv.ts';
 import { createUsageReport, GROUPS, type UsageReport } from './usage-report.ts';
 
@@ -48,23 +48,37 @@ const rangeOf = (query: z.infer<typeof usageQuery>, today: string, firstDay: str
   return { from, to, days: Array.from({ length: count }, (_, index) => dayText(Date.parse(from) + index * DAY_MS)) };
 };
 
-const countsJson = (counts: Counts): Record<string, number> => {
-  const json: Record<string, number> = {};
+const countsJson = (counts: Counts): Counters => {
+  const json: Partial<Counters> = {};
   for (const [index, counter] of COUNTERS.entries()) {
     const count = counts[index] ?? 0;
     if (counter === 'cost_nano') json.cost_usd = count / 1e9;
     else json[counter] = count;
   }
-  return json;
+  // A cast because what was counted was each of them.
+  return json as Counters;
 };
 
-const rowJson = ({ by, counts }: UsageReport['rows'][number]) => {
+const rowJson = ({ by, counts }: UsageReport['rows'][number]): UsageRow => {
   const names: Record<string, string> = {};
   for (const [index, group] of GROUPS.entries()) {
     const value = by[index];
     if (typeof value === 'string') names[group] = value;
   }
   return Object.assign(names, countsJson(counts));
+};
+
+const batchLedger = async (
+  tenant: TenantId,
+  id: string,
+  { usage, batchIds }: Pick<Needs, 'usage' | 'batchIds'>,
+): Promise<BatchLedger> => {
+  if (!batchIds.isGenuine(tenant, id)) {
+    throw noBatch('batch_id');
+  }
+  const ledger = await usage.ofBatch(tenant, id);
+  if (ledger === null) throw batchGone();
+  return ledger;
 };
 
 type Needs = {
@@ -76,44 +90,52 @@ type Needs = {
   now: () => number;
 };
 
-export const addUsageRoute = (app: Hono<ApiEnv>, { takeTurns, usage, budgets, jobs, batchIds, now }: Needs): void => {
-  const batchLedger = async (tenant: TenantId, id: string): Promise<BatchLedger> => {
-    if (!batchIds.isGenuine(tenant, id)) {
-      throw noBatch('batch_id');
-    }
-    const ledger = await usage.ofBatch(tenant, id);
-    if (ledger === null) throw batchGone();
-    return ledger;
-  };
-
-  route(app, '/v1/usage', {
-    GET: takeTurns(async (c) => {
-      const query = readQuery(c, usageQuery);
-      const tenant = c.get('tenant');
-      const batch = query.batch_id === undefined ? null : await batchLedger(tenant, query.batch_id);
-      const { from, to, days } = rangeOf(query, dayText(now()), batch && dayText(batch.acceptedMs));
-      const { see, finish } = createUsageReport(query.group_by);
-      if (batch === null) await usage.read(tenant, days, see);
-      else batch.show((day, name, counts) => day >= from && day <= to && see(day, name, counts));
-      const report = finish();
-      c.header('Vary', 'Accept');
-      if (prefersCsv(c.req.header('accept'))) {
-        c.header('Content-Type', 'text/csv; charset=utf-8; header=present');
-        c.header('Content-Disposition', `attachment; filename="usage-${from}-${to}.csv"`);
-        return c.body(usageCsv(report));
-      }
-      const [month, storedBytes] = await Promise.all([budgets.read(tenant), jobs.storedBytes(tenant)]);
-      return c.json({
-        object: 'usage',
-        tenant,
-        from,
-        to,
-        totals: countsJson(report.totals),
-        platform: countsJson(report.platform),
-        user: countsJson(report.user),
-        limits: limitsReport(c.get('caller').limits, { budgets: month, storedBytes }),
-        data: report.rows.map(rowJson),
-      });
-    }),
-  });
-};
+export const USAGE_OPERATIONS = [
+  operation({
+    method: 'GET',
+    path: '/v1/usage',
+    access: 'usage:read',
+    summary: 'Tokens and cost, in totals and rows; as CSV the rows',
+    query: usageQuery,
+    answers: {
+      200: {
+        description: 'What the tenant used.',
+        schema: usageForm,
+        type: 'text/csv',
+        headers: ['Vary', 'Content-Disposition'],
+      },
+    },
+    errors: ['not_found', 'result_expired'],
+    handle:
+      ({ takeTurns, usage, budgets, jobs, batchIds, now }: Needs) =>
+      (c, query) =>
+        takeTurns(c, async () => {
+          const tenant = c.get('tenant');
+          const batch =
+            query.batch_id === undefined ? null : await batchLedger(tenant, query.batch_id, { usage, batchIds });
+          const { from, to, days } = rangeOf(query, dayText(now()), batch && dayText(batch.acceptedMs));
+          const { see, finish } = createUsageReport(query.group_by);
+          if (batch === null) await usage.read(tenant, days, see);
+          else batch.show((day, name, counts) => day >= from && day <= to && see(day, name, counts));
+          const report = finish();
+          c.header('Vary', 'Accept');
+          if (prefersCsv(c.req.header('accept'))) {
+            c.header('Content-Type', 'text/csv; charset=utf-8; header=present');
+            c.header('Content-Disposition', `attachment; filename="usage-${from}-${to}.csv"`);
+            return c.body(usageCsv(report));
+          }
+          const [month, storedBytes] = await Promise.all([budgets.read(tenant), jobs.storedBytes(tenant)]);
+          return c.json<Usage>({
+            object: 'usage',
+            tenant,
+            from,
+            to,
+            totals: countsJson(report.totals),
+            platform: countsJson(report.platform),
+            user: countsJson(report.user),
+            limits: toLimitsReport(c.get('caller').limits, { budgets: month, storedBytes }),
+            data: report.rows.map(rowJson),
+          });
+        }),
+  }),
+];

@@ -1,0 +1,22 @@
+/** Every call of the interface: the app installs them, and the OpenAPI document says what they are, in this order. */
+import { PROCESS_OPERATIONS } from './operations/operations.ts';
+import { AUDIT_OPERATIONS } from './surfaces/admin/audit/operations.ts';
+import { KEY_OPERATIONS } from './surfaces/admin/keys/operations.ts';
+import { QUEUE_OPERATIONS } from './surfaces/admin/queues/operations.ts';
+import { TENANT_OPERATIONS } from './surfaces/admin/tenants/operations.ts';
+import { BATCH_OPERATIONS } from './surfaces/native/batches/operations.ts';
+import { JOB_OPERATIONS } from './surfaces/native/jobs/operations.ts';
+import { USAGE_OPERATIONS } from './surfaces/native/usage/operations.ts';
+import { WEBHOOK_OPERATIONS } from './surfaces/native/webhooks/operations.ts';
+
+export const OPERATIONS = [
+  ...JOB_OPERATIONS,
+  ...BATCH_OPERATIONS,
+  ...USAGE_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
+  ...TENANT_OPERATIONS,
+  ...KEY_OPERATIONS,
+  ...AUDIT_OPERATIONS,
+  ...QUEUE_OPERATIONS,
+  ...PROCESS_OPERATIONS,
+];
