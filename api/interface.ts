@@ -1,4 +1,4 @@
-/** Every call of the interface: the app installs them, and the OpenAPI document says what they are, in this order. */
+/** Every call of the interface, as the app installs it and the OpenAPI document lists it. */
 import { PROCESS_OPERATIONS } from './operations/operations.ts';
 import { AUDIT_OPERATIONS } from './surfaces/admin/audit/operations.ts';
 import { KEY_OPERATIONS } from './surfaces/admin/keys/operations.ts';

@@ -4,7 +4,10 @@ import type { ApiEnv } from '../http/context.ts';
 import { demandAccess } from './demand-access.ts';
 import type { Operation } from './operation.ts';
 
-/** The only way to add calls to an app: each refuses a key without its scope, and a path's other methods are 405 with `Allow`. */
+/**
+ * The only way to add calls to an app. Each refuses a key without its scope, and a path's other
+ * methods are 405 with `Allow`.
+ */
 export const installOperations = <Needs>(
   app: Hono<ApiEnv>,
   operations: readonly Operation<Needs>[],

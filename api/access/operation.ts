@@ -1,4 +1,4 @@
-/** A call of the interface in one row: who may make it, what it takes and answers, and what carries it out. */
+/** A call of the interface in one row: who may make it, what it takes and answers, what does it. */
 import type { z } from 'zod';
 import type { RequestErrorCode } from '../../shared/domain/errors.ts';
 import type { Scope } from '../../shared/domain/tenants/caller.ts';
@@ -20,7 +20,7 @@ type Answer = {
   description: string;
   /** One that is `NAMED`, of a body of JSON. */
   schema?: z.ZodType;
-  /** The media type of what is no JSON, or has no schema. Both are left out where there is no body. */
+  /** The media type of what is no JSON, or has no schema. Both are left out if there is no body. */
   type?: string;
   headers?: readonly ResponseHeader[];
 };
@@ -32,21 +32,24 @@ export type Answers = { readonly [status: number]: Answer };
 type Description = {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   summary: string;
-  /** Schemas that are `NAMED`. `line`: of which a body of NDJSON has one after the other. `optional`: no body is an empty object. */
+  /**
+   * Schemas that are `NAMED`. `line`: of which a body of NDJSON has one after the other.
+   * `optional`: no body is an empty object.
+   */
   body?: { schema: z.ZodType; line?: z.ZodType; optional?: true };
   /** Beside those that every call takes. */
   headers?: readonly RequestHeader[];
   answers: Answers;
   /** Beside those that follow from access, path, query and body. */
   errors?: readonly RequestErrorCode[];
-  /** On answers and refusals alike, where it came to the limit of requests. */
+  /** On answers and refusals alike, if it came to the limit of requests. */
   rateLimited?: true;
 };
 
 type Row<Path extends string, Query extends z.ZodObject, Needs> = Description & {
   path: Path;
   access: AccessOn<Path>;
-  /** Judged first, and given to the handler; left out where no parameter is taken. */
+  /** Judged first, and given to the handler; left out if no parameter is taken. */
   query?: Query;
   /** In the place of `query`: the handler judges it, because something else comes before it. */
   lateQuery?: z.ZodObject;

@@ -24,7 +24,7 @@ type Needs = {
   document: Document;
 };
 
-/** Those that can be `rate_limited` are counted by the network that asks; the probes come from inside. */
+/** Those that can be `rate_limited` are counted by the network that asks. Probes are not. */
 export const PROCESS_OPERATIONS = [
   operation({
     method: 'GET',

@@ -1,4 +1,7 @@
-/** What the forms of answers are made of. A form is a schema: its type is what is built, and the OpenAPI document says it to clients. */
+/**
+ * What the forms of answers are made of. A form is a schema: its type is what is built, and the
+ * OpenAPI document shows it to clients.
+ */
 import { z } from 'zod';
 import { PROVIDERS } from '../../providers/catalogue.ts';
 

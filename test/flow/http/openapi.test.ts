@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../../../api/interface.ts';
 import { createDocument } from '../../../api/operations/openapi/document.ts';
+import type { Batch } from '../../../shared/domain/batches/schema.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
 import { createAnswerCheck, createEventCheck } from '../../support/clients/openapi.ts';
@@ -211,7 +212,7 @@ describe('a running gateway', () => {
     const place = `/v1/batches/${batch.id}`;
     await until('it has ended', async () => {
       const { body } = await call('GET /v1/batches/{id}', `${place}?wait=1`);
-      return (body as { finished_at: string | null }).finished_at !== null;
+      return (body as Batch).finished_at !== null;
     });
     await call('POST /v1/batches', '/v1/batches', submitted);
     const tag = (await call('GET /v1/batches/{id}', place)).headers.get('etag') ?? '';
@@ -230,7 +231,7 @@ describe('a running gateway', () => {
     const hanging = (await call('POST /v1/batches', '/v1/batches', slow)).body as { id: string };
     await until('it runs', async () => {
       const { body } = await call('GET /v1/batches/{id}', `/v1/batches/${hanging.id}`);
-      return (body as { request_counts: { in_progress: number } }).request_counts.in_progress === 1;
+      return (body as Batch).request_counts.in_progress === 1;
     });
     // It cannot end the call before the answer is made.
     const [worker] = gateway.workers;

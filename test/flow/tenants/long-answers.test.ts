@@ -1,8 +1,10 @@
 /** An answer that takes long ends when its caller would not be let in any more, and does not look whole then. */
+
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import type { IssuedPlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readResults, upload } from '../../support/clients/batches.ts';
@@ -83,7 +85,7 @@ test('who waits for a job is not told of it after the revocation of the key', { 
   const path = `/admin/tenants/${tenant.id}/keys/${issued.id}?keep_work=true`;
   expect((await operator.call('DELETE', path)).status).toBe(204);
   const { status, body } = await waiting;
-  expect([status, (body as { error: { code: string } }).error.code]).toEqual([401, 'invalid_api_key']);
+  expect([status, (body as Refusal).error.code]).toEqual([401, 'invalid_api_key']);
 });
 
 test('who may still ask is answered, however long it took', { timeout: 30_000 }, async () => {
