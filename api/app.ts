@@ -3,34 +3,21 @@ import { Hono } from 'hono';
 import { RequestError } from '../shared/domain/errors.ts';
 import type { Log } from '../shared/domain/log.ts';
 import { insteadOfPath } from '../shared/domain/wording/foreign-names.ts';
-import type { BatchIds, JobIds } from '../shared/keys/digests/genuine-ids.ts';
 import type { Config } from '../shared/process/config/config.ts';
 import type { ApiMetrics } from '../shared/process/metrics/api-metrics.ts';
 import type { Tracer } from '../shared/process/tracing/tracer.ts';
-import type { AuditStore } from '../shared/storage/audit/audit-store.ts';
-import type { BatchStore } from '../shared/storage/batches/batch-store.ts';
-import type { JobStore } from '../shared/storage/jobs/job-store.ts';
-import type { SchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
-import type { Queues } from '../shared/storage/queue/queues.ts';
-import type { PlatformKeyStore } from '../shared/storage/tenants/platform-key-store.ts';
-import type { TenantStore } from '../shared/storage/tenants/tenant-store.ts';
-import type { WorkStore } from '../shared/storage/tenants/work-store.ts';
-import type { BudgetStore } from '../shared/storage/usage/budget-store.ts';
-import type { UsageStore } from '../shared/storage/usage/usage-store.ts';
-import type { DeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
-import type { WebhookSecretStore } from '../shared/storage/webhooks/webhook-secret-store.ts';
 import { authenticateOperator } from './access/authenticate-operator.ts';
 import { authenticateTenant } from './access/authenticate-tenant.ts';
 import type { Authenticator } from './access/authenticator.ts';
 import { type Asker, type CallMeter, FEWEST_REQUESTS } from './access/call-meter.ts';
 import { type FailedLogins, networkOf } from './access/failed-logins.ts';
+import { installOperations } from './access/install-operations.ts';
 import { meterCalls } from './access/meter-calls.ts';
 import type { NoteLogin } from './access/note-login.ts';
-import type { ReadBody } from './http/body/read-body.ts';
-import type { ReadJson } from './http/body/read-json.ts';
+import type { AnyOperation, NeedsOf } from './access/operation.ts';
 import type { ClientAddress } from './http/client-address.ts';
 import type { ApiContext, ApiEnv } from './http/context.ts';
-import { type ErrorForm, ownForm } from './http/error-form.ts';
+import { OWN_WORDS, type RefusalWords } from './http/error-form.ts';
 import { accessLog } from './http/middleware/access-log.ts';
 import { countRequest } from './http/middleware/count-request.ts';
 import { demandHttps } from './http/middleware/demand-https.ts';
@@ -38,66 +25,21 @@ import { demandNormalPath } from './http/middleware/demand-normal-path.ts';
 import { requestId } from './http/middleware/request-id.ts';
 import { respondWithError } from './http/middleware/respond-with-error.ts';
 import { traceRequest } from './http/middleware/trace-request.ts';
-import type { EstimateJob } from './intake/estimate-job.ts';
-import type { JudgeForeign } from './intake/foreign/judge-foreign.ts';
-import type { ResolveAccount } from './intake/resolve-account.ts';
-import type { StopWork } from './intake/stop-work.ts';
-import type { Submission, Submitted } from './intake/submit-job.ts';
-import type { AcceptBatch } from './intake/uploads/accept-batch.ts';
-import type { UploadSlots } from './intake/uploads/upload-slots.ts';
-import type { WaitingRoom } from './intake/waiting-room.ts';
-import { addOperationRoutes } from './operations/operations.ts';
-import { addAdminRoutes } from './surfaces/admin/admin.ts';
-import { addAnthropicRoutes } from './surfaces/anthropic/anthropic.ts';
-import { anthropicForm } from './surfaces/anthropic/error-form.ts';
-import { addBatchRoutes } from './surfaces/native/batches/batches.ts';
-import { addCompleteRoute } from './surfaces/native/jobs/complete.ts';
-import { addJobRoutes } from './surfaces/native/jobs/jobs.ts';
-import type { TakeRequest } from './surfaces/native/take-request.ts';
-import type { TakeTurns } from './surfaces/native/take-turns.ts';
-import { addUsageRoute } from './surfaces/native/usage/usage.ts';
-import { addWebhookRoutes } from './surfaces/native/webhooks/webhooks.ts';
-import { openaiForm } from './surfaces/openai/error-form.ts';
-import { addOpenAiRoutes } from './surfaces/openai/openai.ts';
+import { OPERATIONS } from './interface.ts';
+import { createDocument } from './operations/openapi/document.ts';
+import { PROCESS_OPERATIONS } from './operations/operations.ts';
+import { ANTHROPIC_WORDS } from './surfaces/anthropic/error-form.ts';
+import { OPENAI_WORDS } from './surfaces/openai/error-form.ts';
 
-type Needs = {
+export type Needs = Omit<NeedsOf<typeof OPERATIONS>, 'document'> & {
   config: Config;
   authenticator: Authenticator;
   failedLogins: FailedLogins;
   noteLogin: NoteLogin;
   callMeter: CallMeter;
   client: ClientAddress;
-  tenants: TenantStore;
-  platformKeys: PlatformKeyStore;
-  work: WorkStore;
-  stopWork: StopWork;
-  scheduler: SchedulerStore;
-  audit: AuditStore;
-  jobs: JobStore;
-  jobIds: JobIds;
-  batches: BatchStore;
-  batchIds: BatchIds;
-  queues: Queues;
-  usage: UsageStore;
-  deliveries: DeliveryStore;
-  webhookSecrets: WebhookSecretStore;
-  budgets: BudgetStore;
-  submitJob: (submission: Submission) => Promise<Submitted>;
-  acceptBatch: AcceptBatch;
-  resolveAccount: ResolveAccount;
-  estimateJob: EstimateJob;
-  judgeForeign: JudgeForeign;
-  readBody: ReadBody;
-  readJson: ReadJson;
-  takeRequest: TakeRequest;
-  takeTurns: TakeTurns;
-  uploadSlots: UploadSlots;
-  waitingRoom: WaitingRoom;
-  isReady: () => Promise<boolean>;
-  isStopping: () => boolean;
   tracer: Tracer;
   metrics: ApiMetrics;
-  now: () => number;
   log: Log;
 };
 
@@ -109,19 +51,19 @@ const tenantOf = (c: ApiContext): Asker => {
 /** Whose calls a port takes. */
 export type Surface = { tenants: boolean; operator: boolean };
 
-/** Where tenants' calls are, and in whose words their errors are told. */
+/** Where tenants' calls are, and in whose words they are refused there. */
 const TENANT_PATHS = {
-  '/v1/': ownForm,
-  '/openai/v1/': openaiForm,
-  '/anthropic/v1/': anthropicForm,
-} as const satisfies Record<string, ErrorForm>;
+  '/v1/': OWN_WORDS,
+  '/openai/v1/': OPENAI_WORDS,
+  '/anthropic/v1/': ANTHROPIC_WORDS,
+} as const satisfies Record<string, RefusalWords>;
 
-const formOf = (path: string): ErrorForm =>
-  Object.entries(TENANT_PATHS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? ownForm;
+const wordsOf = (path: string): RefusalWords =>
+  Object.entries(TENANT_PATHS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? OWN_WORDS;
 
 export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
-  app.onError(respondWithError(needs.log, formOf));
+  app.onError(respondWithError(needs.log, (path) => wordsOf(path).form));
   app.notFound((c) => {
     const instead = insteadOfPath(c.req.path);
     throw new RequestError('not_found', {
@@ -146,13 +88,6 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
         meterCalls(needs.callMeter, tenantOf),
       );
     }
-    addCompleteRoute(app, needs);
-    addJobRoutes(app, needs);
-    addBatchRoutes(app, needs);
-    addOpenAiRoutes(app, needs);
-    addAnthropicRoutes(app, needs);
-    addUsageRoute(app, needs);
-    addWebhookRoutes(app, needs);
   }
   const networkOfClient = (c: ApiContext): string => networkOf(needs.client.addressOf(c.env.incoming));
   // Without a token nobody is the operator, and the paths do not exist.
@@ -162,17 +97,20 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
       '/admin/*',
       authenticateOperator(adminToken, needs.failedLogins, (c) => needs.noteLogin(networkOfClient(c))),
     );
-    addAdminRoutes(app, needs);
   }
-  addOperationRoutes(app, {
-    meter: meterCalls(needs.callMeter, (c) => ({ name: networkOfClient(c), requestsPerMinute: FEWEST_REQUESTS })),
-    isReady: needs.isReady,
-    isStopping: needs.isStopping,
-    sandbox: needs.config.sandbox,
-    tenants: surface.tenants,
-    admin: adminToken !== null,
-    // In production clients reach this port.
-    metrics: surface.tenants && needs.config.metricsPort === null && !needs.config.production ? needs.metrics : null,
-  });
+  const meter = meterCalls(needs.callMeter, (c) => ({
+    name: networkOfClient(c),
+    requestsPerMinute: FEWEST_REQUESTS,
+  }));
+  for (const { path, errors } of PROCESS_OPERATIONS) if (errors?.includes('rate_limited')) app.use(path, meter);
+
+  // In production clients reach this port.
+  const hasMetrics = surface.tenants && needs.config.metricsPort === null && !needs.config.production;
+  const isServed = ({ path, access }: AnyOperation): boolean => {
+    if (access === 'operator') return adminToken !== null;
+    return access === 'anyone' ? path !== '/metrics' || hasMetrics : surface.tenants;
+  };
+  const document = createDocument(OPERATIONS, isServed);
+  installOperations(app, OPERATIONS.filter(isServed), { ...needs, document });
   return app;
 };

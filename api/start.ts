@@ -48,7 +48,7 @@ import { createAuthenticator } from './access/authenticator.ts';
 import { createCallMeter } from './access/call-meter.ts';
 import { createFailedLogins } from './access/failed-logins.ts';
 import { createNoteLogin } from './access/note-login.ts';
-import { createApp } from './app.ts';
+import { createApp, type Needs } from './app.ts';
 import { createReadBody } from './http/body/read-body.ts';
 import { createReadJson } from './http/body/read-json.ts';
 import { createClientAddress } from './http/client-address.ts';
@@ -168,7 +168,7 @@ export const startApi = async (
   const audit = createAuditStore({ redis, run, shards });
   const work = createWorkStore({ redis, run, shards, retentionMs });
   let stopping = false;
-  const appNeeds: Parameters<typeof createApp>[0] = {
+  const appNeeds: Needs = {
     config,
     authenticator: createAuthenticator({
       platformKeys: createPlatformKeys(config.platformKeys, config.peppers),

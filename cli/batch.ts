@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import type { Batch } from '../shared/domain/batch.ts';
+import type { Batch } from '../shared/domain/batches/schema.ts';
 import { createGatewayClient, type GatewayClient } from './batches/gateway-client.ts';
 import { createProgress } from './batches/progress.ts';
 import { openResults } from './batches/results-file.ts';

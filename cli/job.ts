@@ -1,14 +1,15 @@
 /** `npm run job -- <id>`: a job, its attempts and its delivery, for whoever runs the gateway. What was asked and answered is not shown. */
 import { Command } from 'commander';
 import { deliveryOf, isJobId } from '../shared/domain/ids.ts';
-import { type Job, toJob } from '../shared/domain/job.ts';
-import type { Delivery } from '../shared/domain/webhooks/delivery.ts';
+import { toListedJob } from '../shared/domain/jobs/job.ts';
+import type { ListedJob } from '../shared/domain/jobs/schema.ts';
+import type { Delivery } from '../shared/domain/webhooks/schema.ts';
 import { withStores } from './command/open-stores.ts';
 import { CommandError, runCommand, say, withJson } from './command/run-command.ts';
 import { tableText } from './command/table.ts';
 
 /** The job without texts of the tenant's. */
-type ShownJob = Omit<Job, 'result' | 'metadata' | 'urls' | 'object'> & { tenant: string };
+type ShownJob = Omit<ListedJob, 'metadata' | 'urls' | 'object'> & { tenant: string };
 
 const jobText = ({ attempts, queue, error, usage, billed_usage, budget, ...fields }: ShownJob): string => {
   const shown = {
@@ -61,7 +62,7 @@ withJson(program).action((id: string, { json }: { json?: boolean }) =>
     // Past its retention it may still be there for its delivery.
     const view = (await jobs.read(tenant, id, { watcher: null })) ?? (await jobs.readTold(tenant, id));
     if (view === null) throw new CommandError('This job was deleted.');
-    const { object: _, metadata: _metadata, urls: _urls, ...fields } = toJob(view, { withResult: false });
+    const { object: _, metadata: _metadata, urls: _urls, ...fields } = toListedJob(view);
     const job = { tenant, ...fields };
     const delivery = await deliveries.read(tenant, deliveryOf(id));
     if (json) return say(JSON.stringify({ job, delivery }));

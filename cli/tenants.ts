@@ -8,17 +8,10 @@ import {
   type PlatformKeyId,
   type TenantId,
 } from '../shared/domain/ids.ts';
-import {
-  keyRotation,
-  LIMIT_NAMES,
-  newKey,
-  newTenant,
-  type PlatformKey,
-  SCOPES,
-  type Tenant,
-  type TenantWork,
-  tenantChanges,
-} from '../shared/domain/tenant.ts';
+import { SCOPES } from '../shared/domain/tenants/caller.ts';
+import { keyRotation, newKey, newTenant, tenantChanges } from '../shared/domain/tenants/changes.ts';
+import { LIMIT_NAMES } from '../shared/domain/tenants/limits.ts';
+import type { PlatformKey, Tenant, TenantWork } from '../shared/domain/tenants/schema.ts';
 import { type IssueAnswer, MOST_KEYS } from '../shared/storage/tenants/platform-key-store.ts';
 import { noWork, type WorkStore } from '../shared/storage/tenants/work-store.ts';
 import { withStores } from './command/open-stores.ts';

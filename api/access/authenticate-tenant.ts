@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
-import type { Caller } from '../../shared/domain/caller.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { ApiContext, ApiEnv } from '../http/context.ts';
 import { type Authenticator, REMEMBERED_MS } from './authenticator.ts';
 import type { FailedLogins } from './failed-logins.ts';

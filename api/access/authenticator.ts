@@ -1,8 +1,9 @@
 /** Whose request it is: keys of the configuration, which need no Redis, and keys of the registry, remembered for a moment. */
 
-import type { Caller } from '../../shared/domain/caller.ts';
 import { isPlatformKeyId, type PlatformKeyId } from '../../shared/domain/ids.ts';
-import { type LimitsInForce, limitsInForce, SCOPES } from '../../shared/domain/tenant.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
+import { SCOPES } from '../../shared/domain/tenants/caller.ts';
+import { type LimitsInForce, limitsInForce } from '../../shared/domain/tenants/limits.ts';
 import { isManagedKey, type PlatformKeySecrets, platformKeyIdOf } from '../../shared/keys/platform/platform-key.ts';
 import type { PlatformKeys } from '../../shared/keys/platform/platform-keys.ts';
 import type { KnownKey, PlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';

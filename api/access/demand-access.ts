@@ -1,5 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { Scope } from '../../shared/domain/tenant.ts';
+import type { Scope } from '../../shared/domain/tenants/caller.ts';
 import type { ApiContext } from '../http/context.ts';
 
 /** Who may make a call: a tenant whose key has this scope, the operator, or anyone. */

@@ -1,9 +1,9 @@
 /** What the middleware hands to the routes. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import type { Caller } from '../../shared/domain/caller.ts';
 import type { RequestErrorCode } from '../../shared/domain/errors.ts';
 import type { TenantId } from '../../shared/domain/ids.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 
 export type ApiEnv = {

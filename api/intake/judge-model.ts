@@ -1,11 +1,11 @@
 /** Whether a tenant may use a model, and whether its budget can answer for a call of it. */
 import type { Provider } from '../../providers/catalogue.ts';
 import type { Account } from '../../shared/domain/account.ts';
-import type { Caller } from '../../shared/domain/caller.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { UsageEstimate } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
-import { budgetNano } from '../../shared/domain/tenant.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
+import { budgetNano } from '../../shared/domain/tenants/limits.ts';
 import type { NewJob } from '../../shared/storage/jobs/accept-job.ts';
 
 export type JudgedFor = {

@@ -1,5 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { LimitsInForce } from '../../shared/domain/tenant.ts';
+import type { LimitsInForce } from '../../shared/domain/tenants/limits.ts';
 
 export const rateLimited = (
   { requests_per_minute }: Pick<LimitsInForce, 'requests_per_minute'>,

@@ -1,6 +1,6 @@
 /** The refusal of work whose tenant or key the operator stopped just now: the same as that of the next request. */
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.ts';
-import type { StopReason } from '../../shared/domain/tenant.ts';
+import type { StopReason } from '../../shared/domain/tenants/stops.ts';
 
 const CODES = {
   key_revoked: 'invalid_api_key',

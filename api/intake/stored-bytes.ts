@@ -1,6 +1,6 @@
 /** How much a tenant may store, and how one is told that a request does not fit. */
 import { RequestError } from '../../shared/domain/errors.ts';
-import type { DefaultLimits, LimitsInForce } from '../../shared/domain/tenant.ts';
+import type { DefaultLimits, LimitsInForce } from '../../shared/domain/tenants/limits.ts';
 
 /** What a tenant may fill of Redis' memory; and what it may where that has no limit. */
 const SHARE_OF_MEMORY = 0.25;

@@ -1,11 +1,12 @@
 /** The business step behind POST /v1/complete: admit, seal, accept, hand off. */
 
-import type { Caller } from '../../shared/domain/caller.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
-import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
+import { type JobView, statusOf } from '../../shared/domain/jobs/job.ts';
+import { isFinal } from '../../shared/domain/jobs/states.ts';
+import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
-import type { Webhook } from '../../shared/domain/webhook.ts';
+import type { Webhook } from '../../shared/domain/webhooks/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/digests/request-digest.ts';
 import type { Config } from '../../shared/process/config/config.ts';

@@ -1,7 +1,7 @@
 /** An answer that is the same for everyone: made, compressed and tagged once, at start. */
 import { hash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import type { Handler } from '../access/route.ts';
+import type { Handler } from '../access/operation.ts';
 import type { ApiContext } from '../http/context.ts';
 import { parameterOf, partsOf } from '../http/headers/header-list.ts';
 import { heldTags, isHeldTag } from '../http/headers/held-tags.ts';

@@ -1,7 +1,9 @@
 /** A gateway over HTTP, as any tenant’s program may use it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch } from '../../shared/domain/batch.ts';
-import type { Job, WaitReason } from '../../shared/domain/job.ts';
+import type { Batch } from '../../shared/domain/batches/schema.ts';
+import type { Job } from '../../shared/domain/jobs/schema.ts';
+import type { WaitReason } from '../../shared/domain/jobs/states.ts';
+import type { Refusal } from '../../shared/domain/refusal.ts';
 import { pause } from '../../shared/domain/waits/pause.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import { CommandError } from '../command/run-command.ts';
@@ -131,5 +133,3 @@ export const createGatewayClient = ({
     },
   };
 };
-
-type Refusal = { error: { message: string; errors?: { line: number; message: string }[] } };

@@ -1,6 +1,6 @@
 /** How far a batch is, for a person: a bar on a terminal, else a line now and then. */
-import type { Batch } from '../../shared/domain/batch.ts';
-import type { WaitReason } from '../../shared/domain/job.ts';
+import type { Batch } from '../../shared/domain/batches/schema.ts';
+import type { WaitReason } from '../../shared/domain/jobs/states.ts';
 
 const WAITS = {
   starting: 'it is next, or no worker runs',

@@ -4,7 +4,7 @@ import { truncate } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseCursor } from '../../shared/domain/batch.ts';
+import { parseCursor } from '../../shared/domain/batches/batch.ts';
 import { isBatchId } from '../../shared/domain/ids.ts';
 import { CommandError } from '../command/run-command.ts';
 

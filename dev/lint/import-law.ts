@@ -26,7 +26,7 @@ const FLOORS: readonly Floor[] = [
   { rooms: ['shared/process'], why: 'What every process does: configuration, log, start and stop, metrics, traces.' },
   { rooms: ['providers'], why: 'A provider is one folder, and knows neither the API nor the worker.' },
   { rooms: ['api/http'], why: 'HTTP as such: it knows no tenant’s key and no job.' },
-  { rooms: ['api/access'], why: 'Who asks and what they may do, whatever it is.' },
+  { rooms: ['api/access'], why: 'What a call is: who asks, and what they may do, whatever it is.' },
   { rooms: ['api/intake'], why: 'How work is accepted, in whichever words it came.' },
   {
     rooms: ['api/surfaces/native', 'api/surfaces/admin'],
@@ -65,6 +65,9 @@ const RESERVED: readonly { files: RegExp; to: readonly string[]; why: string }[]
     why: 'A stand-in answers like a provider: no process but the sandbox may.',
   },
 ];
+
+/** Surfaces whose folders are resources: none of them knows another. */
+const SURFACES: readonly string[] = ['api/surfaces/native', 'api/surfaces/admin'];
 
 const MAX_FILES = 15;
 
@@ -106,10 +109,20 @@ const placeOf = (path: string): { floor: number; room: string } | null => {
   return ofFiles ?? places.toSorted((one, other) => other.room.length - one.room.length)[0] ?? null;
 };
 
+/** The folder of a surface that a file is in; undefined for the surface's own files, and all others. */
+const resourceOf = (path: string): string | undefined =>
+  SURFACES.filter((surface) => isIn(surface, path)).flatMap((surface) => {
+    const [folder, file] = path.slice(surface.length + 1).split('/');
+    return file === undefined ? [] : [`${surface}/${folder}`];
+  })[0];
+
 const judge = ({ from, to }: Arrow): Violation[] => {
   if (isIn('test', to)) return [{ where: from, what: `imports ${to}: what the product needs does not live in test.` }];
   const reserved = RESERVED.find(({ files, to: rooms }) => files.test(to) && !rooms.some((room) => isIn(room, from)));
   if (reserved) return [{ where: from, what: `imports ${to}. ${reserved.why}` }];
+  const [resource, otherResource] = [from, to].map(resourceOf);
+  if (resource && otherResource && resource !== otherResource)
+    return [{ where: from, what: `imports ${to}. A resource knows no other; what two need stands above them.` }];
   const [here, there] = [placeOf(from), placeOf(to)];
   if (here === null || there === null) return [];
   const [house, other] = [from, to].map((path) => HOUSES.find((each) => isIn(each, path)));

@@ -1,8 +1,9 @@
 /** The provider-neutral request and result: what the API accepts, the queue keeps and every provider adapter understands. */
 import { z } from 'zod';
+import { type credential, NAMED } from './wire.ts';
 
 /** Whose account a job runs on: the platform's, or the user's own. */
-export type CredentialKind = 'platform' | 'user';
+export type CredentialKind = z.infer<typeof credential>;
 
 export const FINISH_REASONS = ['stop', 'length', 'content_filter', 'other'] as const;
 export type FinishReason = (typeof FINISH_REASONS)[number];
@@ -29,7 +30,8 @@ export const message = z
     if (finish_reason !== undefined) {
       context.addIssue({ code: 'unrecognized_keys', keys: ['finish_reason'], input: {} });
     }
-  });
+  })
+  .register(NAMED, { id: 'Message' });
 
 /** Stops at the first wrong entry: all the faults of a hostile megabyte would block the process for a second. */
 const parseMessages = (entries: readonly unknown[], context: z.RefinementCtx) => {
@@ -84,7 +86,12 @@ export type Message = CompletionRequest['messages'][number];
 export const messageTexts = (content: Message['content']): string[] =>
   typeof content === 'string' ? [content] : content.map((part) => part.text);
 
-export type CompletionResult = { role: 'assistant'; content: string; finish_reason: FinishReason };
+export const completionResult = z.object({
+  role: z.literal('assistant'),
+  content: z.string(),
+  finish_reason: z.enum(FINISH_REASONS),
+});
+export type CompletionResult = z.infer<typeof completionResult>;
 
 /**
  * What one call used, as the provider reported it: whole numbers ≥ 0, each null when it is unknown. `inputTokens` is all input, whatever the provider means

@@ -1,6 +1,8 @@
 /** Errors that answer a request, and errors that end a job. Two channels, never mixed: a request error is thrown, a job error is stored. */
 
+import { z } from 'zod';
 import { USER_PROVIDERS } from '../../providers/catalogue.ts';
+import { namesOf } from './wire.ts';
 import { anyOf } from './wording/any-of.ts';
 
 type RequestErrorRow = { status: number; type: string; message: string };
@@ -196,7 +198,13 @@ type RequestErrorDetails = {
 };
 
 /** What is wrong with a line of a batch, counted from 1. */
-export type LineError = { line: number; code: RequestErrorCode; message: string; param: string | null };
+export const lineError = z.object({
+  line: z.int().min(1),
+  code: namesOf<RequestErrorCode>(REQUEST_ERRORS),
+  message: z.string(),
+  param: z.string().nullable(),
+});
+export type LineError = z.infer<typeof lineError>;
 
 /** A refusal of a request, without a stack trace: bad requests must not cost more than good ones. Its message is public: it says what was wrong, what the limit is and what to do, and holds nothing that the client sent in secret. */
 export class RequestError extends Error {

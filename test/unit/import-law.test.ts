@@ -11,6 +11,11 @@ test.each([
   ['runs up by an export', [{ path: 'api/http/x.ts', text: "export { a } from '../access/y.ts';" }], 'api/http/x.ts'],
   ['runs up at run time', [{ path: 'api/http/x.ts', text: "await import('../access/y.ts');" }], 'api/http/x.ts'],
   ['leads to another surface', [importing('api/surfaces/native/x.ts', '../admin/y.ts')], 'api/surfaces/native/x.ts'],
+  [
+    'leads to another resource',
+    [importing('api/surfaces/native/jobs/x.ts', '../batches/y.ts')],
+    'api/surfaces/native/jobs/x.ts',
+  ],
   ['leads to another kind of work', [importing('worker/upkeep/x.ts', '../attempts/y.ts')], 'worker/upkeep/x.ts'],
   ['leads from the API to the worker', [importing('api/start.ts', '../worker/queue/y.ts')], 'api/start.ts'],
   ['gives the API an adapter', [importing('api/start.ts', '../providers/registry.ts')], 'api/start.ts'],
@@ -33,7 +38,13 @@ test.each([
 
 test('arrows that run down, and those of tests, are taken', () => {
   const files = [
-    importing('api/start.ts', './surfaces/native/jobs/jobs.ts', '../shared/domain/job.ts', '../providers/catalogue.ts'),
+    importing(
+      'api/start.ts',
+      './surfaces/native/jobs/operations.ts',
+      '../shared/domain/ids.ts',
+      '../providers/catalogue.ts',
+    ),
+    importing('api/surfaces/native/jobs/a.ts', './b.ts', '../c.ts', '../../../access/operation.ts'),
     importing('worker/start.ts', '../providers/registry.ts'),
     importing('sandbox/server.ts', '../providers/openai/stand-in.ts', '../providers/catalogue.ts'),
     importing('providers/catalogue.ts', './openai/manifest.ts'),

@@ -1,7 +1,7 @@
 /** This release and the one before it on one Redis, under load and with kills: nothing is lost, and the ledgers are exact. */
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
-import type { Batch } from '../../shared/domain/batch.ts';
+import type { Batch } from '../../shared/domain/batches/schema.ts';
 import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestApi, type TestGateway, userKey } from '../support/processes/gateway.ts';

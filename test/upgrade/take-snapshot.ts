@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import type { Job } from '../../shared/domain/job.ts';
+import type { Job } from '../../shared/domain/jobs/schema.ts';
 import { startReceiver } from '../support/network/receiver.ts';
 import { KEYS, startGateway, userKey } from '../support/processes/gateway.ts';
 import { until } from '../support/until.ts';

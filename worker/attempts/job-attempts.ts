@@ -4,7 +4,7 @@ import type { ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
 import type { Asked } from '../../shared/domain/formats.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
-import { isFinal } from '../../shared/domain/job.ts';
+import { isFinal } from '../../shared/domain/jobs/states.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';

@@ -1,6 +1,7 @@
 /** The attempts of deliveries: read what happened, sign and send it, decide. */
+
+import { buildEventBody } from '../../shared/domain/events/event-body.ts';
 import type { DeliveryId } from '../../shared/domain/ids.ts';
-import { buildEventBody } from '../../shared/domain/webhook-event.ts';
 import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import { parseDeliveryHandoff } from '../../shared/storage/queue/queues.ts';

@@ -1,5 +1,6 @@
 /** A page of a list: the query that asks for it, and its form. */
 import { z } from 'zod';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { wholeNumber } from './read-query.ts';
 
 /** The query of every list; `after` is opaque to clients, and one of ours where `isPlace` takes what it stands for. */
@@ -17,7 +18,7 @@ export const pageQuery = <Place extends string>(isPlace: (text: string) => text 
 export const isStreamPlace = (text: string): text is string => /^(?=.*[1-9])\d{1,16}-\d{1,16}$/.test(text);
 
 /** `next` is where the next page begins; null at the end. */
-export const pageJson = (data: readonly object[], next: string | null) => ({
+export const pageJson = <Item>(data: Item[], next: string | null): Page<Item> => ({
   object: 'list',
   data,
   has_more: next !== null,

@@ -6,7 +6,7 @@ import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
 import { type Splices, spliceMembers } from '../../../shared/domain/json/members.ts';
 import { maxTokens } from '../../../shared/domain/prices/max-tokens.ts';
-import { budgetNano } from '../../../shared/domain/tenant.ts';
+import { budgetNano } from '../../../shared/domain/tenants/limits.ts';
 import { holdsKey } from '../../../shared/keys/key-shapes.ts';
 import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import type { JudgedFor, JudgeModel } from '../judge-model.ts';

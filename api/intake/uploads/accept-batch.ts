@@ -1,9 +1,9 @@
 /** The business step behind a new batch: admit, stage its lines as they come, seal, publish, hand off. What is not published leaves nothing behind. */
 import { hash } from 'node:crypto';
-import type { BatchView } from '../../../shared/domain/batch.ts';
-import type { Caller } from '../../../shared/domain/caller.ts';
+import type { BatchView } from '../../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../shared/domain/ids.ts';
+import type { Caller } from '../../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../../shared/domain/traceparent.ts';
 import type { BatchIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../../shared/keys/digests/request-digest.ts';

@@ -1,8 +1,9 @@
 /** The two forms in which a batch is sent, and what each says besides its lines. */
 import { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import type { Webhook } from '../../../shared/domain/webhook.ts';
-import { BATCH_EVENTS } from '../../../shared/domain/webhook-event.ts';
+import { BATCH_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
+import type { Webhook } from '../../../shared/domain/webhooks/webhook.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
 import { explainUnknown, shownName } from '../../../shared/domain/wording/explain-issue.ts';
 import { insteadOfField } from '../../../shared/domain/wording/foreign-names.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
@@ -50,7 +51,9 @@ const batchMembers = z.strictObject({
 });
 
 /** The whole of it, as it is checked piece by piece. */
-export const batchBody = batchMembers.extend({ requests: z.array(batchLine).min(1).describe('The lines.') });
+export const batchBody = batchMembers
+  .extend({ requests: z.array(batchLine).min(1).describe('The lines.') })
+  .register(NAMED, { id: 'BatchRequest' });
 
 export type BatchOptions = {
   metadata: Record<string, string>;

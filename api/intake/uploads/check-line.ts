@@ -2,16 +2,19 @@
 import { z } from 'zod';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
 import type { NewLine } from '../../../shared/storage/batches/batch-staging.ts';
 import { parseJson } from '../../http/body/parse-json.ts';
 import { parseOr } from '../../http/query/parse-or.ts';
 import { chooseModel, completionBody, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
 
-export const batchLine = z.strictObject({
-  custom_id: withoutKey(z.string().min(1).max(256)).describe('Different in each line; comes back with its result.'),
-  body: completionBody.describe('As for a completion alone, without `webhook` and `deadline_seconds`.'),
-});
+export const batchLine = z
+  .strictObject({
+    custom_id: withoutKey(z.string().min(1).max(256)).describe('Different in each line; comes back with its result.'),
+    body: completionBody.describe('As for a completion alone, without `webhook` and `deadline_seconds`.'),
+  })
+  .register(NAMED, { id: 'BatchLine' });
 
 export type LineRules = {
   /** What is run where a line names none; null where it must. */

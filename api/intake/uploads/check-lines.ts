@@ -1,5 +1,5 @@
 /** The lines of one batch: each checked by itself and beside those before it. */
-import { MODELS_A_BATCH } from '../../../shared/domain/batch.ts';
+import { MODELS_A_BATCH } from '../../../shared/domain/batches/batch.ts';
 import { type LineError, RequestError } from '../../../shared/domain/errors.ts';
 import type { NewLine } from '../../../shared/storage/batches/batch-staging.ts';
 import { checkLine, type LineRules } from './check-line.ts';

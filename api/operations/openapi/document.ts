@@ -4,15 +4,20 @@ import { z } from 'zod';
 import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
 import { completionRequest, message } from '../../../shared/domain/completion.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { SCOPES } from '../../../shared/domain/tenant.ts';
+import { batchEvent, jobEvent } from '../../../shared/domain/events/schema.ts';
+import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';
 import type { Access } from '../../access/demand-access.ts';
-import { ROUTES } from '../../access/route.ts';
-import { anthropicStatus } from '../../surfaces/anthropic/error-form.ts';
-import { statusFor } from '../../surfaces/foreign/error-status.ts';
-import { ANSWERS, EVENTS } from './answers.ts';
-import { RATE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS, type RequestHeader, type ResponseHeader } from './headers.ts';
-import { OPERATIONS, type Operation } from './operations.ts';
+import {
+  RATE_HEADERS,
+  REQUEST_HEADERS,
+  RESPONSE_HEADERS,
+  type RequestHeader,
+  type ResponseHeader,
+} from '../../access/headers.ts';
+import type { AnyOperation } from '../../access/operation.ts';
+import { OWN_WORDS, type RefusalWords } from '../../http/error-form.ts';
 
 const { version: VERSION } = z
   .object({ version: z.string() })
@@ -43,27 +48,22 @@ export type DocumentOperation = {
   >;
 };
 
-/** The calls that a port has: `tenants` and `admin` are theirs and the operator's, `metrics` may be on its own port. */
-type Shown = { tenants: boolean; admin: boolean; metrics: boolean };
-
-export const createDocument = ({ tenants, admin, metrics }: Shown): Document => {
-  const shown = Object.entries(OPERATIONS).filter(([path]) => {
-    if (path.startsWith('/admin/')) return admin;
-    return isOfTenants(path) ? tenants : path !== '/metrics' || metrics;
-  });
-  const operations = shown.flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method, operation: operation as Operation })),
-  );
-  const bodies = Object.fromEntries(
-    operations.flatMap(({ operation: { body } }) =>
-      [body, body?.line].flatMap((part) => (part ? [[part.name, part.schema]] : [])),
-    ),
-  );
+/** `isShown`: which calls there are where the document is read. */
+export const createDocument = (
+  operations: readonly AnyOperation[],
+  isShown: (operation: AnyOperation) => boolean,
+): Document => {
+  const shown = operations.filter(isShown);
   const paths: Document['paths'] = {};
-  for (const { path, method, operation } of operations) {
-    const place = path.replace(/:(\w+)/g, '{$1}');
-    paths[place] = { ...paths[place], [method.toLowerCase()]: describe(path, method, operation) };
+  for (const each of shown) {
+    const place = each.path.replace(/:(\w+)/g, '{$1}');
+    paths[place] = { ...paths[place], [each.method.toLowerCase()]: describe(each) };
   }
+  const bodies = shown.flatMap(({ body }) => (body?.line ? [body.schema, body.line] : body ? [body.schema] : []));
+  const refusalForms = new Set(
+    [OWN_WORDS, ...shown.flatMap(({ refusals }) => refusals ?? [])].map(({ schema }) => schema),
+  );
+  const answers = operations.flatMap((each) => Object.values(each.answers)).flatMap(({ schema }) => schema ?? []);
   return {
     openapi: '3.1.1',
     info: {
@@ -71,11 +71,11 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
       version: VERSION,
       description: `A queue in front of large language models: a completion is accepted as a job, and its answer is fetched with the job’s id. Every call under \`/v1\` needs a platform key in \`X-API-Key\`. With a user’s own provider key in \`X-User-API-Key\`, and ${anyOf(USER_PROVIDERS.map((name) => `\`${name}\``))} in \`X-User-Provider\`, it runs on that key; without them on the platform’s account. Times are RFC 3339 in UTC, money is US dollars.`,
     },
-    tags: TAGS.filter(({ name }) => shown.some(([path]) => tagOf(path) === name)),
+    tags: TAGS.filter(({ name }) => shown.some(({ path }) => tagOf(path) === name)),
     paths,
-    webhooks: { job: eventOf('JobEvent'), batch: eventOf('BatchEvent') },
+    webhooks: { job: eventOf(jobEvent), batch: eventOf(batchEvent) },
     components: {
-      schemas: schemasOf({ Message: message, ...bodies, ...ANSWERS, ...EVENTS }),
+      schemas: schemasOf([message, ...bodies, ...answers.flatMap(formsIn), ...refusalForms, jobEvent, batchEvent]),
       securitySchemes: {
         platformKey: {
           type: 'apiKey',
@@ -84,7 +84,9 @@ export const createDocument = ({ tenants, admin, metrics }: Shown): Document => 
           description: `A platform key, which names the tenant. Scopes: ${SCOPES.join(', ')}.`,
         },
         platformKeyAsBearer: { type: 'http', scheme: 'bearer', description: 'The same key.' },
-        ...(admin && { adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN.' } }),
+        ...(shown.some(({ access }) => access === 'operator') && {
+          adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN.' },
+        }),
       },
     },
   };
@@ -113,29 +115,43 @@ const tagOf = (path: string): string => {
   return area === undefined ? 'operations' : area === 'complete' ? 'jobs' : area;
 };
 
-const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const nameOf = (form: z.core.$ZodType): string => {
+  const { id } = NAMED.get(form) ?? {};
+  if (id === undefined) throw new Error('A form that a row names has no name of its own: give it one in NAMED.');
+  return id;
+};
+
+const ref = (form: z.core.$ZodType): Json => ({ $ref: `#/components/schemas/${nameOf(form)}` });
+
+/** The forms with a name that a form is made of, then it itself. */
+const formsIn = (form: z.core.$ZodType): z.core.$ZodType[] => {
+  const parts =
+    form instanceof z.ZodObject ? Object.values(form.shape) : form instanceof z.ZodArray ? [form.element] : [];
+  return [...parts.flatMap(formsIn), ...(NAMED.has(form) ? [form] : [])];
+};
 
 /** What is posted to the URL of a job's or batch's webhook. */
-const eventOf = (name: keyof typeof EVENTS): { post: Json } => ({
+const eventOf = (event: z.ZodType): { post: Json } => ({
   post: {
     summary: 'The outcome, at least once; signed in `webhook-id`, `webhook-timestamp` and `webhook-signature`',
-    requestBody: { required: true, content: { 'application/json': { schema: ref(name) } } },
+    requestBody: { required: true, content: { 'application/json': { schema: ref(event) } } },
     responses: { '2XX': { description: 'It arrived. Any other answer is followed by another attempt; 410 ends all.' } },
   },
 });
 
-const describe = (path: string, method: string, operation: Operation): DocumentOperation => {
-  // A cast because the names were those of the table, a moment ago.
-  const access = (ROUTES as Record<string, Record<string, Access>>)[path]?.[method] ?? 'anyone';
-  const { summary, body, answers } = operation;
-  const asked: RequestHeader[] = isOfTenants(path) ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
+/** Who asks has a platform key, and with it a tenant. */
+const isOfTenant = (access: Access): access is Scope => access !== 'anyone' && access !== 'operator';
+
+const describe = (operation: AnyOperation): DocumentOperation => {
+  const { method, path, access, summary, query, body, answers, refusals = OWN_WORDS } = operation;
+  const asked: RequestHeader[] = isOfTenant(access) ? ['X-Request-Id', 'traceparent'] : ['X-Request-Id'];
   const names = [...asked, ...(operation.headers ?? [])];
   const always: ResponseHeader[] = ['X-Request-Id', ...(operation.rateLimited ? RATE_HEADERS : [])];
   return {
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     tags: [tagOf(path)],
     summary,
-    ...(access === 'anyone' || access === 'operator' ? {} : { description: `Needs the scope \`${access}\`.` }),
+    ...(isOfTenant(access) && { description: `Needs the scope \`${access}\`.` }),
     security: securityOf(access),
     parameters: [
       ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
@@ -144,35 +160,35 @@ const describe = (path: string, method: string, operation: Operation): DocumentO
         required: true,
         schema: { type: 'string' },
       })),
-      ...queryParameters(operation.query),
+      ...queryParameters(query),
       ...names.map((name) => ({ name, in: 'header', ...REQUEST_HEADERS[name] })),
     ],
     ...(body && {
       requestBody: {
         required: body.optional !== true,
         content: {
-          'application/json': { schema: ref(body.name) },
-          ...(body.line && { 'application/x-ndjson': { schema: ref(body.line.name) } }),
+          'application/json': { schema: ref(body.schema) },
+          ...(body.line && { 'application/x-ndjson': { schema: ref(body.line) } }),
         },
       },
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(answers).map(([status, { description, json, type, headers = [] }]) => [
+        Object.entries(answers).map(([status, { description, schema, type, headers = [] }]) => [
           status,
           {
             description,
             headers: headersOf([...always, ...headers]),
-            ...((json || type) && {
+            ...((schema || type) && {
               content: {
-                ...(json && { 'application/json': { schema: ref(json) } }),
+                ...(schema && { 'application/json': { schema: ref(schema) } }),
                 ...(type && { [type]: { schema: {} } }),
               },
             }),
           },
         ]),
       ),
-      ...errorResponses(errorsOf(path, access, operation), errorWordsOf(path), always),
+      ...errorResponses(errorsOf(operation), refusals, always),
     },
   };
 };
@@ -182,8 +198,7 @@ const securityOf = (access: Access): Json[] => {
   return access === 'operator' ? [{ adminToken: [] }] : [{ platformKey: [] }, { platformKeyAsBearer: [] }];
 };
 
-const queryParameters = (query: z.ZodObject | undefined): DocumentOperation['parameters'] => {
-  if (query === undefined) return [];
+const queryParameters = (query: z.ZodObject): DocumentOperation['parameters'] => {
   const { properties = {}, required = [] } = toSchema(query) as {
     properties?: Record<string, Json>;
     required?: string[];
@@ -201,7 +216,7 @@ const headersOf = (names: readonly ResponseHeader[]): Record<string, Json> =>
   Object.fromEntries(names.map((name) => [name, RESPONSE_HEADERS[name]]));
 
 /** What a call can be refused with, whatever it does. */
-const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Operation): RequestErrorCode[] => {
+const errorsOf = ({ path, access, body, errors = [] }: AnyOperation): RequestErrorCode[] => {
   const codes: RequestErrorCode[] = [
     'invalid_header',
     'invalid_path',
@@ -212,32 +227,15 @@ const errorsOf = (path: string, access: Access, { query, body, errors = [] }: Op
   ];
   if (access !== 'anyone')
     codes.push('missing_api_key', 'invalid_api_key', 'rate_limited', 'invalid_query', 'queue_unavailable');
-  if (access !== 'anyone' && access !== 'operator') codes.push('scope_missing', 'tenant_disabled');
+  if (isOfTenant(access)) codes.push('scope_missing', 'tenant_disabled');
   if (path.includes(':')) codes.push('not_found');
-  if (query) codes.push('invalid_query');
   if (body) codes.push('invalid_json', 'invalid_body', 'body_too_large', 'unsupported_media_type', 'overloaded');
   return codes;
 };
 
-/** How errors are told at a path: the name of their schema, and the status of each. */
-type ErrorWords = { schema: keyof typeof ANSWERS; statusOf: (code: RequestErrorCode) => number };
-
-const FOREIGN_ERRORS: Readonly<Record<string, ErrorWords>> = {
-  '/openai/': { schema: 'OpenAiError', statusOf: statusFor },
-  '/anthropic/': { schema: 'AnthropicError', statusOf: anthropicStatus },
-};
-
-const isOfTenants = (path: string): boolean => path.startsWith('/v1/') || errorWordsOf(path).schema !== 'Error';
-
-const errorWordsOf = (path: string): ErrorWords =>
-  Object.entries(FOREIGN_ERRORS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? {
-    schema: 'Error',
-    statusOf: (code) => REQUEST_ERRORS[code].status,
-  };
-
 const errorResponses = (
   codes: readonly RequestErrorCode[],
-  { schema, statusOf }: ErrorWords,
+  { schema: form, statusOf }: RefusalWords,
   always: readonly ResponseHeader[],
 ): DocumentOperation['responses'] => {
   const listed = Object.keys(REQUEST_ERRORS).filter((code) =>
@@ -252,7 +250,7 @@ const errorResponses = (
         headers: headersOf(status === 429 || status === 503 || status === 529 ? [...always, 'Retry-After'] : always),
         content: {
           'application/json': {
-            schema: { allOf: [ref(schema), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
+            schema: { allOf: [ref(form), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
           },
         },
       },
@@ -267,7 +265,7 @@ const OPTIONS = {
   override: ({ zodSchema, jsonSchema }) => {
     const { def } = zodSchema._zod;
     // Its entries are checked one by one, for speed, by what stands for a schema of them.
-    if (zodSchema === completionRequest.shape.messages) jsonSchema.items = ref('Message');
+    if (zodSchema === completionRequest.shape.messages) jsonSchema.items = ref(message);
     // A check of our own in front of a schema says nothing in a document; what follows it does.
     if (def.type === 'pipe' && def.in._zod.def.type === 'custom') Object.assign(jsonSchema, toSchema(def.out));
     // Left out where the default is what becomes of a query's text; lists are texts with commas there.
@@ -285,9 +283,9 @@ const withoutNames = (schema: Json): Json =>
 
 const toSchema = (schema: z.core.$ZodType): Json => withoutNames(z.toJSONSchema(schema, OPTIONS) as Json);
 
-const schemasOf = (named: Record<string, z.ZodType>): Record<string, Json> => {
+const schemasOf = (forms: readonly z.core.$ZodType[]): Record<string, Json> => {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  for (const form of new Set(forms)) registry.add(form, { id: nameOf(form) });
   const { schemas } = z.toJSONSchema(registry, { ...OPTIONS, uri: (id) => `#/components/schemas/${id}` });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutNames(schema as Json)]));
 };

@@ -1,6 +1,9 @@
 /** Errors as Anthropic tells them. https://platform.claude.com/docs/en/api/errors */
+import { z } from 'zod';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { type ErrorForm, moreOf } from '../../http/error-form.ts';
+import { refusal } from '../../../shared/domain/refusal.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
+import { type ErrorForm, moreOf, type RefusalWords } from '../../http/error-form.ts';
 import { shouldRetry, statusFor } from '../foreign/error-status.ts';
 
 const TYPES = {
@@ -17,7 +20,7 @@ const TYPES = {
 /** A status of Anthropic's own, which no registry has. */
 const OVERLOADED = 529;
 
-export const anthropicStatus = (code: RequestErrorCode) =>
+const statusOf = (code: RequestErrorCode) =>
   // A cast because the type lists registered statuses only.
   REQUEST_ERRORS[code].status === 503 ? (OVERLOADED as 503) : statusFor(code);
 
@@ -27,9 +30,18 @@ const typeOf = (code: RequestErrorCode): string => {
   return status === 503 ? 'overloaded_error' : TYPES[type];
 };
 
-export const anthropicForm: ErrorForm = (error, about) => {
+const { message, param, code, request_id, job_id } = refusal.shape.error.shape;
+const schema = z
+  .object({
+    type: z.literal('error'),
+    error: z.object({ type: z.string(), message, code, param, job_id }),
+    request_id,
+  })
+  .register(NAMED, { id: 'AnthropicError' });
+
+const form: ErrorForm = (error, about) => {
   return {
-    status: anthropicStatus(error.code),
+    status: statusOf(error.code),
     headers: {
       'request-id': about.requestId,
       'x-should-retry': String(shouldRetry(error.code, about.retryAfterSeconds)),
@@ -47,3 +59,5 @@ export const anthropicForm: ErrorForm = (error, about) => {
     },
   };
 };
+
+export const ANTHROPIC_WORDS: RefusalWords = { schema, statusOf, form };

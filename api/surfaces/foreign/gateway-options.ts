@@ -1,8 +1,8 @@
 /** What a native request says in its body of the job, as headers: the body is the provider's. */
 import { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import type { Webhook } from '../../../shared/domain/webhook.ts';
-import { JOB_EVENTS } from '../../../shared/domain/webhook-event.ts';
+import { JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
+import type { Webhook } from '../../../shared/domain/webhooks/webhook.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { partsOf } from '../../http/headers/header-list.ts';

@@ -17,7 +17,7 @@ import type { Submission, Submitted } from '../../intake/submit-job.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
 import { gatewayOptions } from './gateway-options.ts';
 
-export type SubmitForeignNeeds = {
+type Needs = {
   submitJob: (submission: Submission) => Promise<Submitted>;
   judgeForeign: JudgeForeign;
   resolveAccount: ResolveAccount;
@@ -25,7 +25,7 @@ export type SubmitForeignNeeds = {
   config: Pick<Config, 'production' | 'sandbox' | 'webhooks'>;
 };
 
-export type ForeignCall = {
+type ForeignCall = {
   route: `POST /${string}`;
   format: ForeignFormat;
   /** Whose interface the path is: a key that comes without a provider is one of its. */
@@ -53,9 +53,9 @@ const forwardedHeaders = (c: ApiContext, names: readonly string[]): ForwardedHea
   );
 
 export const createSubmitForeign =
-  ({ submitJob, judgeForeign, resolveAccount, readBody, config }: SubmitForeignNeeds, call: ForeignCall) =>
+  ({ route, format, provider: ofPath, forwarded }: ForeignCall) =>
+  ({ submitJob, judgeForeign, resolveAccount, readBody, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
-    const { route, format, provider: ofPath, forwarded } = call;
     const caller = c.get('caller');
     const bytes = await readBody(c, caller.tenant);
     const user = broughtKey(c, config, ofPath);

@@ -2,16 +2,15 @@
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
-import type { Handler } from '../../access/route.ts';
 import type { ApiContext } from '../../http/context.ts';
 
-/** Runs a handler for one call of a tenant at a time; its others wait in line. Handlers that are given to the same one share the line. */
-export type TakeTurns = (handler: Handler) => Handler;
+/** Works for one call of a tenant at a time; its others wait in line. */
+export type TakeTurns = (c: ApiContext, work: () => Promise<Response>) => Promise<Response>;
 
 export const createTakeTurns = (): TakeTurns => {
   /** The end of each tenant's line. */
   const lines = new Map<TenantId, Promise<void>>();
-  return (handler) => async (c: ApiContext) => {
+  return async (c, work) => {
     const tenant = c.get('tenant');
     const before = lines.get(tenant);
     const { promise: turn, resolve, reject } = Promise.withResolvers<void>();
@@ -22,7 +21,7 @@ export const createTakeTurns = (): TakeTurns => {
       await before;
       // Of a client that went away nobody reads the answer.
       if (c.env.outgoing.closed) throw new RequestError('request_timeout');
-      const answer = await handler(c);
+      const answer = await work();
       resolve();
       return answer;
     } catch (error) {

@@ -1,6 +1,9 @@
 /** Errors as OpenAI tells them. https://developers.openai.com/api/docs/guides/error-codes */
+import { z } from 'zod';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
-import { type ErrorForm, moreOf } from '../../http/error-form.ts';
+import { refusal } from '../../../shared/domain/refusal.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
+import { type ErrorForm, moreOf, type RefusalWords } from '../../http/error-form.ts';
 import { shouldRetry, statusFor } from '../foreign/error-status.ts';
 
 const TYPES = {
@@ -14,7 +17,12 @@ const TYPES = {
   server_error: 'server_error',
 } as const satisfies Record<(typeof REQUEST_ERRORS)[RequestErrorCode]['type'], string>;
 
-export const openaiForm: ErrorForm = (error, about) => ({
+const { message, param, code, request_id, job_id } = refusal.shape.error.shape;
+const schema = z
+  .object({ error: z.object({ message, type: z.string(), param, code, request_id, job_id }) })
+  .register(NAMED, { id: 'OpenAiError' });
+
+const form: ErrorForm = (error, about) => ({
   status: statusFor(error.code),
   headers: { 'x-should-retry': String(shouldRetry(error.code, about.retryAfterSeconds)) },
   body: {
@@ -28,3 +36,5 @@ export const openaiForm: ErrorForm = (error, about) => ({
     },
   },
 });
+
+export const OPENAI_WORDS: RefusalWords = { schema, statusOf: statusFor, form };

@@ -1,5 +1,6 @@
 /** What a row of the audit log says. The scripts append it as a list (`audit.lua`); this is the only place that knows the order. */
 import { z } from 'zod';
+import { time } from '../wire.ts';
 import { isoTimeOf, timeOf } from './stream-id.ts';
 
 /** Who changed the registry: whoever has the admin token, or whoever runs the gateway's commands. */
@@ -48,10 +49,14 @@ export const AUDIT_KINDS = Object.keys(COLUMNS) as [AuditKind, ...AuditKind[]];
 
 const listed = z.tuple([z.enum(AUDIT_KINDS), z.string()], z.json());
 
-export type AuditRow = { id: string; object: 'audit_row'; time: string; kind: AuditKind; tenant: string } & Record<
-  string,
-  z.core.util.JSONType
->;
+export const auditRow = z.looseObject({
+  id: z.string(),
+  object: z.literal('audit_row'),
+  time,
+  kind: z.enum(AUDIT_KINDS),
+  tenant: z.string(),
+});
+export type AuditRow = z.infer<typeof auditRow>;
 
 /** A row as readers see it; null for an entry that no script of ours wrote. `chain` is the one that it stands in, `entry` its id there. */
 export const parseAuditRow = (chain: string, entry: string, text: string): AuditRow | null => {

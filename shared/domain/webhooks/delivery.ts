@@ -1,56 +1,9 @@
 /** A delivery: one event on its way to one URL, as Redis keeps it and as the API shows it. */
 import type { DeliveryId } from '../ids.ts';
 import type { DeliveryRecord } from '../records/delivery-record.ts';
-import type { WebhookEventType } from '../webhook-event.ts';
-import { DELIVERY_FAILURES } from './delivery-outcome.ts';
-
-export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed'] as const;
-export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
-
-/** Why a delivery failed, or did not even begin, where no answer of the endpoint says it. */
-export const DELIVERY_REASONS = [
-  /** The URL answered 410 to an earlier event. */
-  'url_disabled',
-  /** It waited 4 days for its turn: the endpoint gave no answer to those before it, or was slower than events came. */
-  'waited_too_long',
-  /** What it tells of was deleted. */
-  'subject_gone',
-  /** Its tenant was deleted, and what was to be told stopped with it. */
-  'tenant_deleted',
-] as const;
-export type DeliveryReason = (typeof DELIVERY_REASONS)[number];
-
-/** What an attempt came to. `unknown`: the worker died or was stopped; the event may have arrived. */
-export const DELIVERY_CODES = ['delivered', ...DELIVERY_FAILURES, 'subject_gone', 'unknown'] as const;
-export type DeliveryCode = (typeof DELIVERY_CODES)[number];
-
-export type Delivery = {
-  /** The `webhook-id` header of every attempt. */
-  id: DeliveryId;
-  object: 'webhook_delivery';
-  type: WebhookEventType;
-  job_id: string | null;
-  batch_id: string | null;
-  url: string;
-  status: DeliveryStatus;
-  reason: DeliveryReason | null;
-  /** When the event happened. */
-  created_at: string;
-  finished_at: string | null;
-  /** When the next attempt is due; null where it is on its way, waits for its turn, or ended. */
-  next_attempt_at: string | null;
-  /** The last 20. */
-  attempts: {
-    number: number;
-    started_at: string;
-    duration_ms: number | null;
-    /** Null while it is under way. */
-    code: DeliveryCode | null;
-    /** Of the answer. */
-    status: number | null;
-  }[];
-  attempts_omitted: number;
-};
+import type { DeliveryCode, DeliveryReason, DeliveryStatus } from './delivery-states.ts';
+import type { WebhookEventType } from './event-types.ts';
+import type { Delivery } from './schema.ts';
 
 const isoTime = (ms: string): string => new Date(Number(ms)).toISOString();
 

@@ -5,7 +5,7 @@ import { PROVIDERS, type Provider, perProvider, sandboxPath, urlVariable } from 
 import { modelName } from '../../domain/completion.ts';
 import { MAX_LINES } from '../../domain/ids.ts';
 import { type PriceFile, readPriceFile } from '../../domain/prices/price-file.ts';
-import { type DefaultLimits, LIMITS, perLimit } from '../../domain/tenant.ts';
+import { type DefaultLimits, LIMITS, perLimit } from '../../domain/tenants/limits.ts';
 import { DEFAULT_RETRY_SCHEDULE_SECONDS } from '../../domain/webhooks/retry-schedule.ts';
 import { ConfigError } from '../../domain/wording/config-error.ts';
 import type { Peppers } from '../../keys/encryption/keyring.ts';

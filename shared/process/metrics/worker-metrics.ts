@@ -5,7 +5,7 @@ import type { Account } from '../../domain/account.ts';
 
 type CalledAccount = Pick<Account, 'provider' | 'credential'>;
 
-import type { FinalStatus } from '../../domain/job.ts';
+import type { FinalStatus } from '../../domain/jobs/states.ts';
 
 export type WorkerMetrics = {
   callStarted: () => void;

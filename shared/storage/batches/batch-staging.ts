@@ -1,13 +1,13 @@
 /** Staging: a batch's lines come to Redis in pieces, unseen, until all of them are published in one step. */
 
 import type { Provider } from '../../../providers/catalogue.ts';
-import { type BatchView, MODELS_A_BATCH } from '../../domain/batch.ts';
+import { type BatchView, MODELS_A_BATCH } from '../../domain/batches/batch.ts';
 import type { CompletionRequest, CredentialKind } from '../../domain/completion.ts';
 import type { LineError } from '../../domain/errors.ts';
 import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
-import type { StopReason } from '../../domain/tenant.ts';
+import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
-import { type Webhook, webhookText } from '../../domain/webhook.ts';
+import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import { publish, stage } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';

@@ -1,10 +1,11 @@
 /** Batches and their lines: one call here is one atomic script, or a walk of bounded ones. */
 import type { Redis } from 'ioredis';
-import { type BatchView, type Outcome, type Place, START } from '../../domain/batch.ts';
+import { type BatchView, type Outcome, type Place, START } from '../../domain/batches/batch.ts';
 import type { CompletionRequest, CompletionResult } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
-import type { FinalStatus, JobView } from '../../domain/job.ts';
-import type { StopReason } from '../../domain/tenant.ts';
+import type { JobView } from '../../domain/jobs/job.ts';
+import type { FinalStatus } from '../../domain/jobs/states.ts';
+import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import {
   beginBatch,

@@ -1,5 +1,5 @@
 /** A batch as the scripts answer it. */
-import type { BatchView } from '../../domain/batch.ts';
+import type { BatchView } from '../../domain/batches/batch.ts';
 import type { BatchId } from '../../domain/ids.ts';
 import { COUNTERS, type UsageSums } from '../../domain/records/usage-counters.ts';
 import type { BatchReply } from '../commands/batches/commands.ts';

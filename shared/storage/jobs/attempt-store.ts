@@ -4,7 +4,7 @@ import type { CompletionResult, CredentialKind, TokenUsage } from '../../domain/
 import type { JobErrorCode } from '../../domain/errors.ts';
 import type { ForeignAnswer, Format, ForwardedHeaders } from '../../domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';
-import type { FinalStatus } from '../../domain/job.ts';
+import type { FinalStatus } from '../../domain/jobs/states.ts';
 import type { AttemptOutcome } from '../../domain/outcome.ts';
 import type { Price } from '../../domain/prices/pricing.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';

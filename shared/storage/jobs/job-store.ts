@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { ForeignAnswer } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
-import type { JobView } from '../../domain/job.ts';
+import type { JobView } from '../../domain/jobs/job.ts';
 import type { BodyStore } from '../bodies/body-store.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { cancelJob, eraseJob, viewJobs } from '../commands/jobs/commands.ts';

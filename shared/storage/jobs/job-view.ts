@@ -1,7 +1,8 @@
 /** A job as scripts answer it, made into what the rest of the gateway reads. */
 import type { CompletionResult } from '../../domain/completion.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
-import type { JobView, WaitReason } from '../../domain/job.ts';
+import type { JobView } from '../../domain/jobs/job.ts';
+import type { WaitReason } from '../../domain/jobs/states.ts';
 import type { BodyStore } from '../bodies/body-store.ts';
 import type { JobReply } from '../commands/jobs/commands.ts';
 import { fieldsOf } from '../records/fields.ts';

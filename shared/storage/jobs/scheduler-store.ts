@@ -1,7 +1,7 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
 import type { CredentialKind } from '../../domain/completion.ts';
-import { budgetNano, type TenantLimits } from '../../domain/tenant.ts';
+import { budgetNano, type TenantLimits } from '../../domain/tenants/limits.ts';
 import { sweepBatch } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
@@ -108,7 +108,7 @@ export const createSchedulerStore = ({
         .hget(at('SCHEDULER'), 'capacity')
         .exec(),
     );
-    const [unfinished, handed_off, delayed, parked_lanes, worker_slots] = replies.map((count) => Number(count ?? 0));
+    const [unfinished = 0, handed_off = 0, delayed = 0, parked_lanes = 0, worker_slots = 0] = replies.map(Number);
     return { unfinished, handed_off, delayed, parked_lanes, worker_slots };
   },
 

@@ -2,7 +2,9 @@
 import type { Redis } from 'ioredis';
 import type { Actor } from '../../domain/audit/audit-row.ts';
 import type { PlatformKeyId, TenantId } from '../../domain/ids.ts';
-import { type NewKey, type PlatformKey, SCOPES, type Scope, type Tenant } from '../../domain/tenant.ts';
+import { SCOPES, type Scope } from '../../domain/tenants/caller.ts';
+import type { NewKey } from '../../domain/tenants/changes.ts';
+import type { PlatformKey, Tenant } from '../../domain/tenants/schema.ts';
 import type { NewPlatformKey, PlatformKeySecrets, StoredDigest } from '../../keys/platform/platform-key.ts';
 import type { Secret } from '../../keys/secret.ts';
 import type { RunCommand } from '../commands/command.ts';

@@ -1,6 +1,6 @@
 /** Requests of a tenant that are neither a job nor a batch, and count toward the same limit. */
 import type { TenantId } from '../../domain/ids.ts';
-import type { LimitsInForce } from '../../domain/tenant.ts';
+import type { LimitsInForce } from '../../domain/tenants/limits.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { takeRequest } from '../commands/jobs/commands.ts';
 import type { RateState } from '../jobs/accept-job.ts';

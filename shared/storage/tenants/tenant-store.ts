@@ -2,14 +2,10 @@
 import type { Redis } from 'ioredis';
 import type { Actor } from '../../domain/audit/audit-row.ts';
 import { newTenantId, type TenantId } from '../../domain/ids.ts';
-import {
-  type NewTenant,
-  perLimit,
-  scheduledLimits,
-  type Tenant,
-  type TenantPatch,
-  type WorkAtDeletion,
-} from '../../domain/tenant.ts';
+import type { NewTenant, TenantPatch } from '../../domain/tenants/changes.ts';
+import { perLimit, scheduledLimits } from '../../domain/tenants/limits.ts';
+import type { Tenant } from '../../domain/tenants/schema.ts';
+import type { WorkAtDeletion } from '../../domain/tenants/stops.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { deleteTenant, putTenant } from '../commands/tenants/commands.ts';
 import { fieldsOf, timeText } from '../records/fields.ts';

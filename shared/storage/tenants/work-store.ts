@@ -2,7 +2,8 @@
 import type { Redis } from 'ioredis';
 import type { Actor } from '../../domain/audit/audit-row.ts';
 import type { TenantId } from '../../domain/ids.ts';
-import type { StopReason, TenantWork } from '../../domain/tenant.ts';
+import type { TenantWork } from '../../domain/tenants/schema.ts';
+import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { endWork, eraseWork, forgetStopOrder, stopWork } from '../commands/tenants/commands.ts';
 import { ERASED_STUB_MS } from '../jobs/job-store.ts';

@@ -2,10 +2,12 @@
 import type { Redis } from 'ioredis';
 import type { DeliveryId, TenantId } from '../../domain/ids.ts';
 import type { DeliveryRecord } from '../../domain/records/delivery-record.ts';
-import type { LimitsInForce } from '../../domain/tenant.ts';
-import { endpointOf } from '../../domain/webhook.ts';
-import type { WebhookEventType } from '../../domain/webhook-event.ts';
-import { type Delivery, type DeliveryCode, type DeliveryStatus, toDelivery } from '../../domain/webhooks/delivery.ts';
+import type { LimitsInForce } from '../../domain/tenants/limits.ts';
+import { toDelivery } from '../../domain/webhooks/delivery.ts';
+import type { DeliveryCode, DeliveryStatus } from '../../domain/webhooks/delivery-states.ts';
+import type { WebhookEventType } from '../../domain/webhooks/event-types.ts';
+import type { Delivery } from '../../domain/webhooks/schema.ts';
+import { endpointOf } from '../../domain/webhooks/webhook.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { claimDelivery, redeliver, settleDelivery, tend, testWebhook } from '../commands/webhooks/commands.ts';
 import type { Handoff } from '../queue/queues.ts';

@@ -1,6 +1,6 @@
 /** Whether tenants get of the workers' time what their weights say, however long their calls are. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Batch } from '../../../shared/domain/batch.ts';
+import type { Batch } from '../../../shared/domain/batches/schema.ts';
 import { operate } from '../../support/clients/operator.ts';
 import { clockMs } from '../figures/clock.ts';
 import type { Api } from '../ground.ts';

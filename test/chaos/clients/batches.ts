@@ -1,7 +1,7 @@
 /** Clients that send batches: uploads that break off are sent again under the same idempotency key, downloads go on at their cursor. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SandboxCall } from '../../../sandbox/call-record.ts';
-import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
+import type { Batch, ResultLine } from '../../../shared/domain/batches/schema.ts';
 import { userKey } from '../../support/processes/gateway.ts';
 import { createRandom } from '../../support/random.ts';
 import { type Stage, TENANTS } from '../stage/stage.ts';

@@ -1,6 +1,6 @@
 /** Clients as careful ones are: every request under an idempotency key, sent again until it is answered. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { type Answer, type TestApi, userKey } from '../../support/processes/gateway.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { platformKeyOf, type Stage, TENANTS, type TenantName } from '../stage/stage.ts';

@@ -1,6 +1,6 @@
 /** What clients asked and what they were answered: all that the checks know of the gateway's inside. */
-import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Batch, ResultLine } from '../../../shared/domain/batches/schema.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import type { TenantName } from '../stage/stage.ts';
 
 export type BatchPlan = {

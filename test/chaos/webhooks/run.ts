@@ -1,7 +1,7 @@
 /** Events of many jobs to an endpoint that fails at random, while workers and Redis are killed; afterwards each event is accounted for. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from '../../../shared/domain/job.ts';
-import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Delivery } from '../../../shared/domain/webhooks/schema.ts';
 import { refusedBy } from '../../support/clients/verify-webhook.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { type Received, startReceiver } from '../../support/network/receiver.ts';

@@ -1,8 +1,10 @@
 /** GET /admin/audit over several shards, and the rows of what operators do. */
+
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditRow } from '../../../shared/domain/audit/audit-row.ts';
-import type { Tenant } from '../../../shared/domain/tenant.ts';
+import type { Tenant } from '../../../shared/domain/tenants/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectRefusal } from '../../support/clients/refusal.ts';
@@ -20,17 +22,20 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-type Page = { data: AuditRow[]; has_more: boolean; next_cursor: string | null };
-const page = async (query: Record<string, string> = {}): Promise<Page> => {
+const page = async (query: Record<string, string> = {}): Promise<Page<AuditRow>> => {
   const { status, body } = await operator.call('GET', `/admin/audit?${new URLSearchParams(query).toString()}`);
   expect(status).toBe(200);
-  return body as Page;
+  return body as Page<AuditRow>;
 };
 const all = async (query: Record<string, string> = {}): Promise<AuditRow[]> => {
   const rows: AuditRow[] = [];
   let after: string | null = null;
   do {
-    const { data, has_more, next_cursor }: Page = await page({ limit: '7', ...query, ...(after && { after }) });
+    const { data, has_more, next_cursor }: Page<AuditRow> = await page({
+      limit: '7',
+      ...query,
+      ...(after && { after }),
+    });
     expect(data.length).toBeLessThanOrEqual(Number(query.limit ?? 7));
     expect(has_more).toBe(next_cursor !== null);
     rows.push(...data);

@@ -1,6 +1,8 @@
 /** What is no batch: refused with the reason, and nothing of it is left in Redis. */
+
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { acceptedBatch, line, lines, upload } from '../../support/clients/batches.ts';
 import { openConnection, request } from '../../support/network/raw.ts';
 import { type CallOptions, KEYS, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
@@ -148,7 +150,7 @@ describe('nothing is left of a batch that is refused:', () => {
     const answer = await upload(gateway, texts, options);
     const { message, errors, ...rest } = error as { message?: RegExp; errors?: object[] };
     expect(answer).toMatchObject({ status, body: { error: rest } });
-    const found = (answer.body as { error: { message: string; errors?: object[] } }).error;
+    const found = (answer.body as Refusal).error;
     if (message) expect(found.message).toMatch(message);
     if (errors) expect(found.errors).toMatchObject(errors);
     expect(found.errors?.length).toBe(errors?.length);
@@ -183,8 +185,8 @@ describe('nothing is left of a batch that is refused:', () => {
       gateway,
       Array.from({ length: 150 }, () => 'x'),
     );
-    const { error } = answer.body as { error: { message: string; errors: { line: number }[] } };
-    expect(error.errors.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    const { error } = answer.body as Refusal;
+    expect(error.errors?.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
     expect(error.message).toContain('100 lines or more');
   });
 

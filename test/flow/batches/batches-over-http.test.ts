@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../../shared/domain/ids.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { idempotencyEntry } from '../../../shared/storage/records/names.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import {
@@ -89,10 +90,7 @@ test('a batch goes from upload over live counts to results, on the account that 
 test('a batch and its lines are seen by their tenant only', async () => {
   const { id } = acceptedBatch(await upload(gateway, lines(3)));
   await finishedBatch(gateway, id);
-  const page = (await gateway.call('GET', `/v1/jobs?batch_id=${id}&limit=2`)).body as {
-    data: Job[];
-    next_cursor: string;
-  };
+  const page = (await gateway.call('GET', `/v1/jobs?batch_id=${id}&limit=2`)).body as Page<Job>;
   expect(page.data).toMatchObject([{ batch_id: id }, { batch_id: id }]);
   const rest = (await gateway.call('GET', `/v1/jobs?batch_id=${id}&limit=2&after=${page.next_cursor}`)).body;
   expect(rest).toMatchObject({ data: [{ batch_id: id, status: 'completed' }], has_more: false });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { batchStatusOf, isFinalBatch, toBatch } from '../../../shared/domain/batch.ts';
+import { batchStatusOf, toBatch } from '../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../shared/domain/batches/states.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import type { NewLine } from '../../../shared/storage/batches/batch-staging.ts';
 import { withGateway } from '../../support/processes/with-gateway.ts';

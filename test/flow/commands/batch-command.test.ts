@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
+import type { Batch, ResultLine } from '../../../shared/domain/batches/schema.ts';
 import { line, lines, type TestLine } from '../../support/clients/batches.ts';
 import { KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 

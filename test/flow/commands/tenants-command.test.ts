@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PrivateRedis, redisDir, startPrivateRedis } from '../../../dev/private-redis.ts';
-import type { PlatformKey, Tenant } from '../../../shared/domain/tenant.ts';
+import type { PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { loadConfig } from '../../../shared/process/config/config.ts';
 import { runCommand } from '../../support/processes/command.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { expectNothingRan, expectRefusal, HELLO } from '../../support/clients/refusal.ts';
 import { exchange, request } from '../../support/network/raw.ts';
 import {

@@ -2,9 +2,10 @@ import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/route.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import { createDocument } from '../../../api/operations/openapi/document.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Batch } from '../../../shared/domain/batches/schema.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
 import { createAnswerCheck, createEventCheck } from '../../support/clients/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
@@ -12,7 +13,7 @@ import { startReceiver } from '../../support/network/receiver.ts';
 import { type CallOptions, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
 import { until } from '../../support/until.ts';
 
-const document = createDocument({ tenants: true, admin: true, metrics: true });
+const document = createDocument(OPERATIONS, () => true);
 
 const CHROMIUM = ['chromium', 'chromium-browser'].find((name) => {
   try {
@@ -26,9 +27,7 @@ if (CHROMIUM === undefined)
   process.stdout.write('Skipped: this machine has no Chromium, so no browser opens the page of the interface.\n');
 
 test('every call of the interface is in the document, and no other', () => {
-  const calls = Object.entries(ROUTES).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
-  );
+  const calls = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -74,7 +73,7 @@ test('what can be said of a completion is explained, field by field', () => {
 });
 
 test('without an operator’s token there is no word of the operator’s calls', () => {
-  expect(JSON.stringify(createDocument({ tenants: true, admin: false, metrics: true }))).not.toMatch(
+  expect(JSON.stringify(createDocument(OPERATIONS, ({ access }) => access !== 'operator'))).not.toMatch(
     /\/admin|ADMIN_TOKEN/,
   );
 });
@@ -217,7 +216,7 @@ describe('a running gateway', () => {
     const place = `/v1/batches/${batch.id}`;
     await until('it has ended', async () => {
       const { body } = await call('GET /v1/batches/{id}', `${place}?wait=1`);
-      return (body as { finished_at: string | null }).finished_at !== null;
+      return (body as Batch).finished_at !== null;
     });
     await call('POST /v1/batches', '/v1/batches', submitted);
     const tag = (await call('GET /v1/batches/{id}', place)).headers.get('etag') ?? '';
@@ -236,7 +235,7 @@ describe('a running gateway', () => {
     const hanging = (await call('POST /v1/batches', '/v1/batches', slow)).body as { id: string };
     await until('it runs', async () => {
       const { body } = await call('GET /v1/batches/{id}', `/v1/batches/${hanging.id}`);
-      return (body as { request_counts: { in_progress: number } }).request_counts.in_progress === 1;
+      return (body as Batch).request_counts.in_progress === 1;
     });
     // It cannot end the call before the answer is made.
     const [worker] = gateway.workers;

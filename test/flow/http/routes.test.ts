@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { ADMIN_TOKEN } from '../../support/clients/operator.ts';
 import { expectNoJobs, expectRefusal, HELLO } from '../../support/clients/refusal.ts';
 import { exchange, openConnection, request } from '../../support/network/raw.ts';

@@ -5,7 +5,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ResultLine } from '../../../shared/domain/batch.ts';
+import type { ResultLine } from '../../../shared/domain/batches/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, line, lines, readResults, upload } from '../../support/clients/batches.ts';
 import { expectNoJobs, expectRefusal, HELLO, type Received } from '../../support/clients/refusal.ts';

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { KEYS, startGateway, type TestApi, type TestGateway, userKey } from '../../support/processes/gateway.ts';
@@ -147,7 +149,7 @@ describe('cancel', () => {
   test('cancels against completions, 100 times: each job has one final state, and usage counts it once', async () => {
     const usage = async () => {
       const { body } = await gateway.call('GET', '/v1/usage', { key: KEYS.gamma });
-      return (body as { totals: Record<string, number> }).totals;
+      return (body as Usage).totals;
     };
     const mine = { key: KEYS.gamma };
     const answers = new Map<string, Job>();
@@ -209,8 +211,8 @@ describe('DELETE', () => {
   test('forgets request, result and metadata of a final job; what it used stays counted', async () => {
     const marker = 'marmalade-4711';
     const usage = async () => {
-      const { limits, ...used } = (await gateway.call('GET', '/v1/usage')).body as { limits: Record<string, number> };
-      const { stored_bytes = 0, ...others } = limits;
+      const { limits, ...used } = (await gateway.call('GET', '/v1/usage')).body as Usage;
+      const { stored_bytes, ...others } = limits;
       return { used: { ...used, limits: others }, stored_bytes };
     };
     const own = { headers: userKey(), fields: { model: 'gpt-4o', metadata: { order: marker } } };
@@ -236,7 +238,7 @@ describe('DELETE', () => {
     }
     expect(await keysHolding(redis, marker)).toEqual([]);
     const { body } = await gateway.call('GET', '/v1/jobs');
-    expect((body as { data: Job[] }).data.map(({ id }) => id)).toEqual([kept.id]);
+    expect((body as Page<Job>).data.map(({ id }) => id)).toEqual([kept.id]);
     const after = await usage();
     expect(after.used).toEqual(before.used);
     // Of the two no text is left, but the stubs in which a late attempt would report.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { billedAnswers, outcomes } from '../../support/invariants/job-facts.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway, userKey } from '../../support/processes/gateway.ts';

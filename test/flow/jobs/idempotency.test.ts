@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch } from '../../support/clients/batches.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
@@ -285,7 +286,7 @@ describe('where the answer to a submission is lost', () => {
     expect(unknown).toMatchObject({ status: 503, body: { error: { code: 'queue_unavailable' } } });
     expect(tookMs).toBeLessThan(2_500);
     expect(Number(unknown.headers.get('Retry-After'))).toBeGreaterThanOrEqual(1);
-    const { job_id: id } = (unknown.body as { error: { job_id: string } }).error;
+    const { job_id: id = '' } = (unknown.body as Refusal).error;
 
     const again = await until('Redis is back', async () => {
       const answer = await send('frozen', 'into the ice', { key: KEYS.beta });

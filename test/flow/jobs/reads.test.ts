@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { expectRefusal, HELLO } from '../../support/clients/refusal.ts';
 import { type Answer, KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 
@@ -12,7 +13,7 @@ afterAll(() => gateway.stop());
 const get = (path: string, headers: Record<string, string> = {}, key: string = KEYS.acme): Promise<Answer> =>
   gateway.call('GET', path, { headers, key });
 
-type JobList = { data: Job[]; has_more: boolean; next_cursor: string | null };
+type JobList = Page<Job>;
 const list = async (query: string, key: string): Promise<JobList> => {
   const { status, body } = await get(`/v1/jobs?${query}`, {}, key);
   expect(status).toBe(200);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { createCanary, findLeaks, WINDOW } from '../../support/leaks/leak-oracle.ts';

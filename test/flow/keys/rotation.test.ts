@@ -1,7 +1,7 @@
 /** Every kind of key is changed under constant load, by the steps of docs/security/rotation.md, without a failed request or job. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key, REGISTRY_TAG } from '../../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { OPENAI_KEY, type TestApi, type TestGateway, userKey } from '../../support/processes/gateway.ts';

@@ -1,7 +1,7 @@
 /** Whoever can write to Redis can make a job fail, and never make it run on a key that was not sealed for it. */
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, userKey } from '../../support/processes/gateway.ts';
 

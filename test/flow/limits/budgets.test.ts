@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { estimateUsage } from '../../../shared/domain/prices/estimate.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 import { key as redisKey, shardTag } from '../../../shared/storage/redis/names.ts';
@@ -26,7 +27,7 @@ const submit = (gateway: TestGateway, options: Parameters<TestGateway['call']>[2
   gateway.call('POST', '/v1/complete', { body: REQUEST, ...options });
 const budgetOf = async (gateway: TestGateway) => {
   const { body } = await gateway.call('GET', '/v1/usage');
-  return (body as { limits: Record<string, number | null> }).limits;
+  return (body as Usage).limits;
 };
 
 test('of 500 requests at once exactly as many are accepted as the budget covers, and nothing stays reserved', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { type TestApi, type TestGateway, userKey } from '../../support/processes/gateway.ts';
@@ -62,7 +63,7 @@ test('every answer that the limit was asked for says how much is left, and a ref
     expect(second.headers.get('ratelimit')).toMatch(/^"requests";r=1;t=(39|40)$/);
     const full = await complete(gateway);
     expect(full).toMatchObject({ status: 429, body: { error: { code: 'too_many_queued', type: 'rate_limit_error' } } });
-    expect((full.body as { error: { message: string } }).error.message).toMatch(/2 jobs waiting/);
+    expect((full.body as Refusal).error.message).toMatch(/2 jobs waiting/);
     expect(full.headers.get('retry-after')).toBe('5');
     expect(full.headers.get('ratelimit')).toMatch(/r=1;/);
 
@@ -71,7 +72,7 @@ test('every answer that the limit was asked for says how much is left, and a ref
     expect((await complete(gateway)).status).toBe(202);
     const limited = await complete(gateway);
     expect(limited).toMatchObject({ status: 429, body: { error: { code: 'rate_limited' } } });
-    expect((limited.body as { error: { message: string } }).error.message).toMatch(/3 requests a minute/);
+    expect((limited.body as Refusal).error.message).toMatch(/3 requests a minute/);
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThanOrEqual(15);
     expect(Number(limited.headers.get('retry-after'))).toBeLessThanOrEqual(20);
     expect(limited.headers.get('ratelimit')).toMatch(/^"requests";r=0;t=(5\d|60)$/);

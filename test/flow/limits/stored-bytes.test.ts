@@ -1,5 +1,8 @@
 /** A tenant that stores too much is refused before it hurts another. */
+
 import { expect, test } from 'vitest';
+import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { openConnection, request } from '../../support/network/raw.ts';
@@ -25,7 +28,7 @@ const upload = (gateway: TestGateway, lines: readonly string[]): Promise<Answer>
     body: lines.join(''),
   });
 const limitsOf = async (gateway: TestGateway, platformKey: string = KEYS.acme) =>
-  ((await gateway.call('GET', '/v1/usage', { key: platformKey })).body as { limits: Record<string, number> }).limits;
+  ((await gateway.call('GET', '/v1/usage', { key: platformKey })).body as Usage).limits;
 const usedShare = (gateway: TestGateway): Promise<number> =>
   withRedis(gateway.redis.url, async (redis) => {
     const info = await redis.info('memory');
@@ -47,7 +50,7 @@ test('a tenant fills a quarter of Redis’ memory and no more, by batches, jobs 
     const lines = Array.from({ length: 45 }, (_, index) => lineOf(index, 1_000_000));
     for (const answer of await Promise.all([upload(gateway, lines), upload(gateway, lines)])) {
       expect([429, 413]).toContain(answer.status);
-      const { code } = (answer.body as { error: { code: string } }).error;
+      const { code } = (answer.body as Refusal).error;
       expect(code).toBe(answer.status === 429 ? 'too_many_stored_bytes' : 'body_too_large');
     }
     await until('all is given back', async () => (await limitsOf(gateway)).stored_bytes === 0);
@@ -128,9 +131,7 @@ test('a request larger than the whole limit is refused with 413, one that does n
     const job = (await complete(gateway, 'x'.repeat(5_000), { key: secret })).body as { id: string };
     const full = await complete(gateway, 'x'.repeat(5_000), { key: secret });
     expect(full).toMatchObject({ status: 429, body: { error: { code: 'too_many_stored_bytes' } } });
-    expect((full.body as { error: { message: string } }).error.message).toMatch(
-      /may store 10000 bytes, and 6\d\d\d are/,
-    );
+    expect((full.body as Refusal).error.message).toMatch(/may store 10000 bytes, and 6\d\d\d are/);
     expect(await limitsOf(gateway, secret)).toMatchObject({
       max_stored_bytes: 10_000,
       stored_bytes: expect.any(Number),

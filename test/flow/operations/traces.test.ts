@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { type CollectedSpan, type Collector, startCollector } from '../../support/network/collector.ts';
 import { type Receiver, startReceiver } from '../../support/network/receiver.ts';
 import { ANTHROPIC_KEY, OPENAI_KEY, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';

@@ -1,6 +1,8 @@
 /** The admin interface: what it answers, and what it refuses. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PlatformKey, Tenant } from '../../../shared/domain/tenant.ts';
+import type { PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectRefusal, type Received } from '../../support/clients/refusal.ts';
 import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
@@ -15,7 +17,6 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 const call = async (...given: Parameters<typeof operator.call>): Promise<Received> => operator.call(...given);
-type Listed<Item> = { object: 'list'; data: Item[]; has_more: boolean; next_cursor: string | null };
 
 test('a tenant is created, read, changed and deleted', async () => {
   const created = await call('POST', '/admin/tenants', { name: 'Acme', weight: 3, limits: { max_in_flight: 7 } });
@@ -118,7 +119,7 @@ test('a key is issued with its secret, listed without it, replaced, and revoked'
 
   const rotated = (await call('POST', `${path}/${key.id}/rotate`, { overlap_seconds: 60 })).body as PlatformKey;
   expect(rotated).toMatchObject({ name: 'ci', scopes: ['usage:read'] });
-  const { data } = (await call('GET', path)).body as Listed<PlatformKey>;
+  const { data } = (await call('GET', path)).body as Page<PlatformKey>;
   expect(data.map(({ id }) => id)).toEqual([rotated.id, key.id]);
   expect(Date.parse(data[1]?.expires_at ?? '')).toBeLessThan(Date.now() + 61_000);
 
@@ -137,7 +138,7 @@ test('lists come in pages, newest first', async () => {
   for (let count = 0; count < 5; count++) made.unshift((await operator.tenant()).id);
   const seen: string[] = [];
   for (let after = ''; ; ) {
-    const page = (await call('GET', `/admin/tenants?limit=2${after}`)).body as Listed<Tenant>;
+    const page = (await call('GET', `/admin/tenants?limit=2${after}`)).body as Page<Tenant>;
     seen.push(...page.data.map(({ id }) => id));
     expect(page.has_more).toBe(page.next_cursor !== null);
     if (page.next_cursor === null) break;

@@ -1,11 +1,11 @@
 /** The emergency brake: what an operator stops does not start any more, within seconds. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch } from '../../../shared/domain/batch.ts';
-import type { Job } from '../../../shared/domain/job.ts';
-import type { Tenant, TenantWork } from '../../../shared/domain/tenant.ts';
+import type { Batch } from '../../../shared/domain/batches/schema.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { IssuedPlatformKey, Tenant, TenantWork } from '../../../shared/domain/tenants/schema.ts';
 import { key, REGISTRY_TAG } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readBatch, readResults, upload } from '../../support/clients/batches.ts';
-import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';
+import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
 import { withRedis } from '../../support/redis/redis.ts';
@@ -28,7 +28,7 @@ afterAll(() => gateway.stop());
 
 const workOf = async ({ id }: { id: string }): Promise<TenantWork> =>
   (await operator.call('GET', `/admin/tenants/${id}/work`)).body as TenantWork;
-const setUp = async (): Promise<{ tenant: Tenant; one: IssuedKey; two: IssuedKey }> => {
+const setUp = async (): Promise<{ tenant: Tenant; one: IssuedPlatformKey; two: IssuedPlatformKey }> => {
   const tenant = await operator.tenant();
   return { tenant, one: await operator.issue(tenant), two: await operator.issue(tenant) };
 };

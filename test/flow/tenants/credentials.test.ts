@@ -2,12 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/route.ts';
-import type { Job } from '../../../shared/domain/job.ts';
-import { type PlatformKey, SCOPES, type Scope, type Tenant } from '../../../shared/domain/tenant.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';
+import type { IssuedPlatformKey, PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { key as redisKey, shardTag } from '../../../shared/storage/redis/names.ts';
-import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';
+import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectRefusal, HELLO, type Received, type Refusal } from '../../support/clients/refusal.ts';
 import { KEYS, startGateway, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
 import { until } from '../../support/until.ts';
@@ -20,7 +21,7 @@ let throttled: TestApi;
 let operator: ReturnType<typeof operate>;
 let tenant: Tenant;
 let foreignJob: Job;
-const keys: Record<string, IssuedKey> = {};
+const keys: Record<string, IssuedPlatformKey> = {};
 beforeAll(async () => {
   gateway = await startGateway({ workers: 1, apis: 2, env: { ADMIN_TOKEN } });
   throttled = await gateway.addApi({ AUTH_FAILURES_PER_MINUTE: String(MOST_FAILURES) });
@@ -70,9 +71,7 @@ const send = async (method: string, path: string, headers: Record<string, string
 };
 const withKey = (key: string) => ({ 'X-API-Key': key });
 
-const CALLS = Object.entries(ROUTES).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, access]) => ({ method, path, access })),
-);
+const CALLS = OPERATIONS.map(({ method, path, access }) => ({ method, path, access }));
 /** The path with ids that are another tenant's, or nobody's. */
 const pathOf = (path: string): string =>
   path.startsWith('/v1') ? path.replace(':id', foreignJob.id) : path.replace(':id', 'ten_0').replace(':keyId', 'key_0');

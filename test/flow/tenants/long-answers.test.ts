@@ -1,12 +1,14 @@
 /** An answer that takes long ends when its caller would not be let in any more, and does not look whole then. */
+
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Tenant } from '../../../shared/domain/tenant.ts';
+import type { Refusal } from '../../../shared/domain/refusal.ts';
+import type { IssuedPlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, lines, readResults, upload } from '../../support/clients/batches.ts';
-import { ADMIN_TOKEN, type IssuedKey, operate } from '../../support/clients/operator.ts';
+import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
 import { withRedis } from '../../support/redis/redis.ts';
 import { until } from '../../support/until.ts';
@@ -24,14 +26,15 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
-const STOPS: Record<string, (tenant: Tenant, issued: IssuedKey, batch: string) => Promise<{ status: number }>> = {
-  'the revocation of its key': (tenant, issued) => operator.revoke(tenant, issued),
-  'the deletion of its tenant': ({ id }) => operator.call('DELETE', `/admin/tenants/${id}`),
-  'the deletion of its tenant with all that is stored': ({ id }) =>
-    operator.call('DELETE', `/admin/tenants/${id}?erase=true`),
-  'the deletion of the batch': (_, issued, id) => gateway.call('DELETE', `/v1/batches/${id}`, { key: issued.secret }),
-  'the disabling of its tenant': ({ id }) => operator.call('PATCH', `/admin/tenants/${id}`, { disabled: true }),
-};
+const STOPS: Record<string, (tenant: Tenant, issued: IssuedPlatformKey, batch: string) => Promise<{ status: number }>> =
+  {
+    'the revocation of its key': (tenant, issued) => operator.revoke(tenant, issued),
+    'the deletion of its tenant': ({ id }) => operator.call('DELETE', `/admin/tenants/${id}`),
+    'the deletion of its tenant with all that is stored': ({ id }) =>
+      operator.call('DELETE', `/admin/tenants/${id}?erase=true`),
+    'the deletion of the batch': (_, issued, id) => gateway.call('DELETE', `/v1/batches/${id}`, { key: issued.secret }),
+    'the disabling of its tenant': ({ id }) => operator.call('PATCH', `/admin/tenants/${id}`, { disabled: true }),
+  };
 
 test.for(Object.entries(STOPS))('a stream of results is reset after %s', { timeout: 60_000 }, async ([, stop]) => {
   const tenant = await operator.tenant();
@@ -82,7 +85,7 @@ test('who waits for a job is not told of it after the revocation of the key', { 
   const path = `/admin/tenants/${tenant.id}/keys/${issued.id}?keep_work=true`;
   expect((await operator.call('DELETE', path)).status).toBe(204);
   const { status, body } = await waiting;
-  expect([status, (body as { error: { code: string } }).error.code]).toEqual([401, 'invalid_api_key']);
+  expect([status, (body as Refusal).error.code]).toEqual([401, 'invalid_api_key']);
 });
 
 test('who may still ask is answered, however long it took', { timeout: 30_000 }, async () => {

@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { WebhookSecret } from '../../../api/surfaces/native/webhooks/schema.ts';
 import { findFreePort } from '../../../dev/private-redis.ts';
-import type { Job } from '../../../shared/domain/job.ts';
-import type { Delivery } from '../../../shared/domain/webhooks/delivery.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import type { Delivery } from '../../../shared/domain/webhooks/schema.ts';
+import type { Page } from '../../../shared/domain/wire.ts';
 import { refusedBy } from '../../support/clients/verify-webhook.ts';
 import { read } from '../../support/documents.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
@@ -44,7 +46,7 @@ const post = async (path: string, body?: object, options: CallOptions = {}) =>
   gateway.call('POST', `/v1/webhooks/${path}`, { ...options, ...(body && { body }) });
 const list = async (query = '', options: CallOptions = {}): Promise<Delivery[]> => {
   const { body } = await gateway.call('GET', `/v1/webhooks/deliveries${query}`, options);
-  return (body as { data: Delivery[] }).data;
+  return (body as Page<Delivery>).data;
 };
 const delivery = async (job: Pick<Job, 'id'>): Promise<Delivery | undefined> => (await list(`?job_id=${job.id}`))[0];
 const ended = (job: Pick<Job, 'id'>, status: Delivery['status']) =>
@@ -55,7 +57,7 @@ const ended = (job: Pick<Job, 'id'>, status: Delivery['status']) =>
 const codes = ({ attempts }: Delivery): unknown[] => attempts.map(({ code, status }) => status ?? code);
 const secretsNow = async (): Promise<string[]> => {
   const { body } = await gateway.call('GET', '/v1/webhooks/secret');
-  const { secret, previous } = body as { secret: string; previous: { secret: string } | null };
+  const { secret, previous } = body as WebhookSecret;
   return previous ? [secret, previous.secret] : [secret];
 };
 
@@ -260,7 +262,7 @@ describe('the secret', () => {
     expect(mine).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     expect((await gateway.call('GET', '/v1/webhooks/secret')).body).toMatchObject({ secret: mine });
     const { body } = await gateway.call('GET', '/v1/webhooks/secret', { key: KEYS.beta });
-    expect((body as { secret: string }).secret).not.toBe(mine);
+    expect((body as WebhookSecret).secret).not.toBe(mine);
   });
 
   test('that is rotated under load: every delivery verifies with the old or the new one throughout', async () => {
@@ -272,7 +274,7 @@ describe('the secret', () => {
       if (index % 40 === 20) {
         await arrived(receiver);
         const { body } = await post('secret/rotate', {});
-        known.add((body as { secret: string }).secret);
+        known.add((body as WebhookSecret).secret);
       }
       await sent.at(-3);
     }
@@ -304,7 +306,7 @@ test('the list goes through all deliveries in pages, newest first, and shows a t
   let query = '?limit=7';
   for (;;) {
     const { body } = await gateway.call('GET', `/v1/webhooks/deliveries${query}`);
-    const { data, next_cursor } = body as { data: Delivery[]; next_cursor: string | null };
+    const { data, next_cursor } = body as Page<Delivery>;
     all.push(...data);
     if (next_cursor === null) break;
     query = `?limit=7&after=${next_cursor}`;

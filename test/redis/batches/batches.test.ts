@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batch.ts';
+import { parseCursor, toBatch, toResultLine } from '../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../shared/domain/batches/states.ts';
 import { messageTexts } from '../../../shared/domain/completion.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
-import { statusOf, toJob } from '../../../shared/domain/job.ts';
+import { statusOf, toJob } from '../../../shared/domain/jobs/job.ts';
 import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch-staging.ts';
 import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
@@ -119,7 +120,7 @@ describe('a published batch', () => {
     const id = await engine.batch('acme', lines);
     const waiting = await engine.jobs.read(acme, await lineId(id, 25), { watcher: null });
     if (!waiting) throw new Error('not stored');
-    expect(toJob(waiting, { withResult: true })).toMatchObject({
+    expect(toJob(waiting)).toMatchObject({
       status: 'queued',
       batch_id: id,
       model: 'model-a',
@@ -130,7 +131,7 @@ describe('a published batch', () => {
     await runAll();
     const done = await engine.jobs.read(acme, waiting.id, { watcher: null });
     if (!done) throw new Error('not stored');
-    expect(toJob(done, { withResult: true })).toMatchObject({
+    expect(toJob(done)).toMatchObject({
       status: 'completed',
       batch_id: id,
       metadata: { row: '24' },
@@ -389,8 +390,8 @@ describe('a cancelled batch', () => {
     expect(lines.every(({ status, error }) => status === 'cancelled' && error === null)).toBe(true);
     const line = await engine.jobs.read(acme, await lineId(id, 400), { watcher: null });
     if (!line) throw new Error('not stored');
-    expect(toJob(line, { withResult: true })).toMatchObject({ status: 'cancelled', queue: null, batch_id: id });
-    expect(toJob(line, { withResult: true }).finished_at).toBe((await read(id)).finished_at);
+    expect(toJob(line)).toMatchObject({ status: 'cancelled', queue: null, batch_id: id });
+    expect(toJob(line).finished_at).toBe((await read(id)).finished_at);
   });
 
   test('also ends lines in back-off and lines that came back, and a worker’s late result counts', async () => {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { batchStatusOf, isFinalBatch } from '../../../shared/domain/batch.ts';
+import { batchStatusOf } from '../../../shared/domain/batches/batch.ts';
+import { isFinalBatch } from '../../../shared/domain/batches/states.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { parseHandoff } from '../../../shared/storage/queue/queues.ts';

@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newPlatformKeyId, newTenantId } from '../../../shared/domain/ids.ts';
-import { newKey, newTenant, SCOPES, type Tenant, tenantChanges } from '../../../shared/domain/tenant.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
+import { newKey, newTenant, tenantChanges } from '../../../shared/domain/tenants/changes.ts';
+import type { Tenant } from '../../../shared/domain/tenants/schema.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';

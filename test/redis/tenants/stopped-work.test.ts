@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
-import { toJob } from '../../../shared/domain/job.ts';
-import type { StopReason } from '../../../shared/domain/tenant.ts';
+import { toListedJob } from '../../../shared/domain/jobs/job.ts';
+import type { StopReason } from '../../../shared/domain/tenants/stops.ts';
 import { createPlatformKeySecrets } from '../../../shared/keys/platform/platform-key.ts';
 import { StagingStopped } from '../../../shared/storage/batches/batch-staging.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
@@ -131,7 +131,7 @@ describe.each(REASONS)('%s', (reason) => {
     const batches = await engine.redis.hmget(key(TAG, 'BATCH', stemOf(batch)), 'status', 'cancelled');
     expect(batches).toEqual(['cancelled', '5']);
     const { views } = (await engine.batches.lines({ tenant: acme, batch, status: null, limit: 10, after: null })) ?? {};
-    expect(views?.map((view) => toJob(view, { withResult: false }).error?.code)).toEqual(
+    expect(views?.map((view) => toListedJob(view).error?.code)).toEqual(
       Array.from({ length: 5 }, () => 'stopped_by_operator'),
     );
   });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
-import { toJob } from '../../../shared/domain/job.ts';
+import { toListedJob } from '../../../shared/domain/jobs/job.ts';
 import { COUNTERS } from '../../../shared/domain/records/usage-counters.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
@@ -83,7 +83,7 @@ describe('what a provider did not report', () => {
       unpriced_requests: 1,
     });
     const shown = { input_tokens: 10, output_tokens: null, total_tokens: null, cost_usd: null };
-    expect(toJob({ id, record, queue: null, result: null }, { withResult: false })).toMatchObject({
+    expect(toListedJob({ id, record, queue: null, result: null })).toMatchObject({
       usage: shown,
       billed_usage: shown,
     });

@@ -1,5 +1,5 @@
 /** Batches over HTTP, as a client sends and reads them. */
-import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
+import { type Batch, type ResultLine, resultLine } from '../../../shared/domain/batches/schema.ts';
 import type { Answer, CallOptions, TestGateway } from '../processes/gateway.ts';
 
 export type TestLine = { custom_id: string; body: object };
@@ -56,5 +56,5 @@ export const readResults = async (
   return text
     .split('\n')
     .filter(Boolean)
-    .map((each) => JSON.parse(each) as ResultLine);
+    .map((each) => resultLine.strict().parse(JSON.parse(each)));
 };

@@ -1,10 +1,8 @@
 /** What an operator does over the admin interface of a gateway under test. */
-import type { PlatformKey, Tenant } from '../../../shared/domain/tenant.ts';
+import type { IssuedPlatformKey, PlatformKey, Tenant } from '../../../shared/domain/tenants/schema.ts';
 import type { Answer } from '../processes/gateway.ts';
 
 export const ADMIN_TOKEN = 'operator-9f27c0de51b84a6390fe72ab15cd8e64';
-
-export type IssuedKey = PlatformKey & { secret: string };
 
 type Api = { url: string };
 
@@ -31,9 +29,11 @@ export const operate = (gateway: { apis: readonly Api[] }) => {
     call,
     tenant: async (fields: object = {}) => (await made('/admin/tenants', { name: 'test', ...fields })) as Tenant,
     issue: async ({ id }: Tenant, fields: object = {}) =>
-      (await made(`/admin/tenants/${id}/keys`, { name: 'test', ...fields })) as IssuedKey,
+      (await made(`/admin/tenants/${id}/keys`, { name: 'test', ...fields })) as IssuedPlatformKey,
     rotate: async ({ id }: Tenant, key: PlatformKey, overlapSeconds: number) =>
-      (await made(`/admin/tenants/${id}/keys/${key.id}/rotate`, { overlap_seconds: overlapSeconds })) as IssuedKey,
+      (await made(`/admin/tenants/${id}/keys/${key.id}/rotate`, {
+        overlap_seconds: overlapSeconds,
+      })) as IssuedPlatformKey,
     revoke: ({ id }: Tenant, key: PlatformKey) => call('DELETE', `/admin/tenants/${id}/keys/${key.id}`),
     change: ({ id }: Tenant, changes: object) => call('PATCH', `/admin/tenants/${id}`, changes),
   };

@@ -1,5 +1,5 @@
 /** What tests ask of a job as clients see it. */
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 
 /** How its attempts ended, oldest first; null where one has not. */
 export const outcomes = (job: Job): unknown[] => job.attempts.map(({ outcome }) => outcome);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PROVIDERS, type UserProvider, urlVariable } from '../../../providers/catalogue.ts';
 import type { SandboxCall } from '../../../sandbox/call-record.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../../sandbox/server.ts';
-import type { Job } from '../../../shared/domain/job.ts';
+import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { startOwnRedis, type TestRedis } from '../redis/redis.ts';
 import { until } from '../until.ts';
 import { type GatewayProcess, type LogLine, startProcess } from './process.ts';

@@ -1,13 +1,13 @@
-/** The check of scopes, on the real table of routes with nothing behind it. */
+/** The check of scopes, on the real rows with nothing behind them. */
 import fc from 'fast-check';
 import { Hono } from 'hono';
 import { beforeAll, expect, test } from 'vitest';
-import type { Access } from '../../../api/access/demand-access.ts';
-import { type Path, ROUTES, route } from '../../../api/access/route.ts';
+import { installOperations } from '../../../api/access/install-operations.ts';
 import type { ApiEnv } from '../../../api/http/context.ts';
-import type { Caller } from '../../../shared/domain/caller.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
-import { SCOPES } from '../../../shared/domain/tenant.ts';
+import type { Caller } from '../../../shared/domain/tenants/caller.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
 import { NO_LIMITS } from '../../support/redis/no-limits.ts';
 import { tenant } from '../../support/redis/tenants.ts';
 
@@ -22,13 +22,8 @@ beforeAll(() => {
     if (!(error instanceof RequestError)) throw error;
     return c.text(`${error.code}: ${error.message}`, error.code === 'scope_missing' ? 403 : 405);
   });
-  for (const path of Object.keys(ROUTES) as Path[]) {
-    const handlers = Object.fromEntries(
-      Object.keys(ROUTES[path]).map((method) => [method, () => new Response('done')]),
-    );
-    // A cast because the names of the methods are lost on the way.
-    route(app, path, handlers as never);
-  }
+  const stubs = OPERATIONS.map((row) => ({ ...row, handle: () => () => new Response('done') }));
+  installOperations(app, stubs, {});
 });
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -49,16 +44,16 @@ const ask = async (scopes: readonly (typeof SCOPES)[number][], method: string, p
 test('a key does exactly what its scopes allow, on every route and with every combination of them', async () => {
   const call = fc.record({
     scopes: fc.subarray([...SCOPES]),
-    path: fc.constantFrom(...(Object.keys(ROUTES) as Path[])),
+    path: fc.constantFrom(...new Set(OPERATIONS.map((row) => row.path))),
     method: fc.constantFrom(...METHODS),
   });
   await fc.assert(
     fc.asyncProperty(call, async ({ scopes, path, method }) => {
-      const row: Partial<Record<string, Access>> = ROUTES[path];
-      const access = row[method];
+      const rows = OPERATIONS.filter((row) => row.path === path);
+      const access = rows.find((row) => row.method === method)?.access;
       const { status, text, allow } = await ask(scopes, method, path);
       if (access === undefined) {
-        const allowed = Object.keys(row).flatMap((each) => (each === 'GET' ? ['GET', 'HEAD'] : [each]));
+        const allowed = rows.flatMap((row) => (row.method === 'GET' ? ['GET', 'HEAD'] : [row.method]));
         expect({ status, allow, text }).toEqual({
           status: 405,
           allow: allowed.join(', '),

@@ -1,13 +1,13 @@
 /** The documents' tables against the code: what they list is what is there. */
 import { expect, test } from 'vitest';
-import { ROUTES } from '../../../api/access/route.ts';
+import { OPERATIONS } from '../../../api/interface.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
-import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
+import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/jobs/states.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
-import { SCOPES } from '../../../shared/domain/tenant.ts';
-import { DELIVERY_CODES, DELIVERY_REASONS } from '../../../shared/domain/webhooks/delivery.ts';
+import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
+import { DELIVERY_CODES, DELIVERY_REASONS } from '../../../shared/domain/webhooks/delivery-states.ts';
 import { firstCells, tableOf } from '../../support/documents.ts';
 
 test.each<[string, ReturnType<typeof tableOf>, readonly string[]]>([
@@ -24,9 +24,7 @@ test.each<[string, ReturnType<typeof tableOf>, readonly string[]]>([
 
 test('every call is listed, and no other', () => {
   const listed = [...tableOf('call', 'what it does', 'answers'), ...tableOf('admin call', 'what it does', 'answers')];
-  const known = Object.entries(ROUTES).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
-  );
+  const known = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   expect(firstCells(listed)).toEqual(known.toSorted());
 });
 

@@ -57,6 +57,8 @@ const OF_CHANCE = [
   'duration_ms',
   'position',
   'wait_reason',
+  // Of what is sealed, a release stores more.
+  'stored_bytes',
   'waiting_jobs',
   'waiting_lines',
   'in_flight',

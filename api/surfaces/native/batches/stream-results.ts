@@ -7,13 +7,14 @@ import {
   parseCursor,
   toBatch,
   toResultLine,
-} from '../../../../shared/domain/batch.ts';
+} from '../../../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../../shared/domain/ids.ts';
+import type { BatchIds } from '../../../../shared/keys/digests/genuine-ids.ts';
 import type { BatchStore } from '../../../../shared/storage/batches/batch-store.ts';
-import type { ApiContext } from '../../../http/context.ts';
+import { operation } from '../../../access/operation.ts';
 import { readQuery } from '../../../http/query/read-query.ts';
-import { batchGone } from '../../../intake/uploads/accept-batch.ts';
+import { genuineBatch, storedBatch } from './named-batch.ts';
 import { ndjsonLine } from './ndjson-line.ts';
 
 /** How many lines of the batch had ended when the answer began; so many and those before `after` it has at least. */
@@ -26,25 +27,37 @@ const endedLines = (view: BatchView): number => {
 
 export const resultsQuery = z.strictObject({ after: z.string().optional() });
 
-export const streamResults = async (
-  c: ApiContext,
-  id: BatchId,
-  batches: Pick<BatchStore, 'read' | 'outcomes'>,
-): Promise<Response> => {
-  const { after } = readQuery(c, resultsQuery);
-  const place = after === undefined ? undefined : placeIn(id, after);
-  const tenant = c.get('tenant');
-  const view = await batches.read(tenant, id, { watcher: null });
-  if (view === null) throw batchGone();
-  const pieces = batches.outcomes(tenant, id, place);
-  // Before the answer begins: where Redis is away, the client is told so.
-  const first = await pieces.next();
-  return c.body(linesOf(id, first, whileLetIn(pieces, c.get('isLetInStill'))), 200, {
-    'Content-Type': 'application/x-ndjson',
-    // An answer without a length that is cut short can look whole to whoever reads it: this tells.
-    [ENDED_LINES]: String(endedLines(view)),
-  });
-};
+export const streamResults = operation({
+  method: 'GET',
+  path: '/v1/batches/:id/results',
+  access: 'jobs:read',
+  summary: 'Streams the lines that have ended, in the order in which they ended, also while the batch runs',
+  lateQuery: resultsQuery,
+  answers: {
+    200: {
+      description: 'A line of JSON for each; `after` takes the `cursor` of the last one read.',
+      type: 'application/x-ndjson',
+      headers: [ENDED_LINES],
+    },
+  },
+  errors: ['result_expired'],
+  handle:
+    ({ batches, batchIds }: { batches: Pick<BatchStore, 'read' | 'outcomes'>; batchIds: BatchIds }) =>
+    async (c) => {
+      const id = genuineBatch(c, batchIds);
+      const { after } = readQuery(c, resultsQuery);
+      const place = after === undefined ? undefined : placeIn(id, after);
+      const view = await storedBatch(c, id, batches);
+      const pieces = batches.outcomes(c.get('tenant'), id, place);
+      // Before the answer begins: where Redis is away, the client is told so.
+      const first = await pieces.next();
+      return c.body(linesOf(id, first, whileLetIn(pieces, c.get('isLetInStill'))), 200, {
+        'Content-Type': 'application/x-ndjson',
+        // An answer without a length that is cut short can look whole to whoever reads it: this tells.
+        [ENDED_LINES]: String(endedLines(view)),
+      });
+    },
+});
 
 const placeIn = (id: BatchId, cursor: string): Place => {
   const place = parseCursor(id, cursor);

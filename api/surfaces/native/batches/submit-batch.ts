@@ -1,9 +1,9 @@
 /** POST /v1/batches: from a request to an accepted batch, and its answer. */
-import { batchStatusOf, isFinalBatch, toBatch } from '../../../../shared/domain/batch.ts';
 import { RequestError } from '../../../../shared/domain/errors.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import { broughtKey } from '../../../access/brought-key.ts';
+import { BROUGHT_KEY_ERRORS, broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { operation } from '../../../access/operation.ts';
 import { tellRate } from '../../../access/rate-headers.ts';
 import { declaredType, demandLength } from '../../../http/body/declared-body.ts';
 import { readUpload } from '../../../http/body/read-upload.ts';
@@ -12,12 +12,14 @@ import type { ApiContext } from '../../../http/context.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
-import type { AcceptBatch, AcceptedBatch } from '../../../intake/uploads/accept-batch.ts';
-import { type BatchForm, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
+import type { AcceptBatch } from '../../../intake/uploads/accept-batch.ts';
+import { type BatchForm, batchBody, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
+import { batchLine } from '../../../intake/uploads/check-line.ts';
 import { fillFromUpload } from '../../../intake/uploads/fill-from-upload.ts';
 import type { UploadSlots } from '../../../intake/uploads/upload-slots.ts';
+import { ACCEPTED_BATCH, answerAccepted } from './accepted-batch.ts';
 
-export type SubmitNeeds = {
+type Needs = {
   acceptBatch: AcceptBatch;
   uploadSlots: UploadSlots;
   estimateJob: EstimateJob;
@@ -25,52 +27,76 @@ export type SubmitNeeds = {
   config: Pick<Config, 'production' | 'sandbox' | 'http' | 'platformModel' | 'webhooks' | 'batches' | 'jobs'>;
 };
 
-export const submitBatch = async (
-  c: ApiContext,
-  { acceptBatch, uploadSlots, estimateJob, resolveAccount, config }: SubmitNeeds,
-): Promise<Response> => {
-  const { maxBytes } = config.batches;
-  const tooLarge = (): RequestError =>
-    new RequestError('body_too_large', {
-      message: `A batch may have at most ${maxBytes} bytes; send the rest as another batch.`,
-    });
-  const form = formOf(c, config);
-  demandLength(c, maxBytes, tooLarge);
-  const user = broughtKey(c, config);
-  const key = idempotencyKey(c);
-  const caller = c.get('caller');
-  const account = resolveAccount(caller.tenant, user);
-  const pace = createUploadPace();
-  const leave = uploadSlots.take(caller.tenant, pace);
-  try {
-    const { leftOutBytes, ...upload } = fillFromUpload({
-      form,
-      chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge, pace }),
-      rules: {
-        defaultModel: user ? null : config.platformModel,
-        limitBytes: config.batches.maxLineBytes,
-        estimate: (request) => estimateJob(request, { account, caller, place: 'body.' }),
-        defaultTimeoutMs: config.jobs.defaultTimeoutMs,
-      },
-      compared: key !== null,
-    });
-    const accepted = await acceptBatch({
-      caller,
-      tellRate: (rate) => tellRate(c, rate),
-      traceparent: c.get('traceparent'),
-      account,
-      parent: null,
-      idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
-      ...upload,
-    });
-    if (!accepted.replayed) c.set('unkept', leftOutBytes());
-    return answerAccepted(c, accepted);
-  } finally {
-    leave();
-  }
-};
+export const submitBatch = operation({
+  method: 'POST',
+  path: '/v1/batches',
+  access: 'jobs:write',
+  summary:
+    'Submits a batch of completions: as NDJSON, with the options in the query, or as JSON, with the options in the body',
+  // It goes with NDJSON only.
+  lateQuery: batchQuery,
+  body: { schema: batchBody, line: batchLine },
+  headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key'],
+  answers: ACCEPTED_BATCH,
+  errors: [
+    ...BROUGHT_KEY_ERRORS,
+    'webhook_url_refused',
+    'result_expired',
+    'request_timeout',
+    'conflict',
+    'idempotency_in_progress',
+    'idempotency_mismatch',
+    'too_many_queued',
+    'too_many_stored_bytes',
+    'overloaded',
+  ],
+  rateLimited: true,
+  handle:
+    ({ acceptBatch, uploadSlots, estimateJob, resolveAccount, config }: Needs) =>
+    async (c) => {
+      const { maxBytes } = config.batches;
+      const tooLarge = (): RequestError =>
+        new RequestError('body_too_large', {
+          message: `A batch may have at most ${maxBytes} bytes; send the rest as another batch.`,
+        });
+      const form = formOf(c, config);
+      demandLength(c, maxBytes, tooLarge);
+      const user = broughtKey(c, config);
+      const key = idempotencyKey(c);
+      const caller = c.get('caller');
+      const account = resolveAccount(caller.tenant, user);
+      const pace = createUploadPace();
+      const leave = uploadSlots.take(caller.tenant, pace);
+      try {
+        const { leftOutBytes, ...upload } = fillFromUpload({
+          form,
+          chunks: readUpload(c.env, { limitBytes: maxBytes, tooLarge, pace }),
+          rules: {
+            defaultModel: user ? null : config.platformModel,
+            limitBytes: config.batches.maxLineBytes,
+            estimate: (request) => estimateJob(request, { account, caller, place: 'body.' }),
+            defaultTimeoutMs: config.jobs.defaultTimeoutMs,
+          },
+          compared: key !== null,
+        });
+        const accepted = await acceptBatch({
+          caller,
+          tellRate: (rate) => tellRate(c, rate),
+          traceparent: c.get('traceparent'),
+          account,
+          parent: null,
+          idempotency: key === null ? null : { key, route: 'POST /v1/batches' },
+          ...upload,
+        });
+        if (!accepted.replayed) c.set('unkept', leftOutBytes());
+        return answerAccepted(c, accepted);
+      } finally {
+        leave();
+      }
+    },
+});
 
-const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
+const formOf = (c: ApiContext, config: Needs['config']): BatchForm => {
   const needs = { limits: { limitBytes: config.batches.maxLineBytes, maxLines: config.batches.maxLines }, config };
   switch (declaredType(c, ['application/x-ndjson', 'application/json'])) {
     case 'application/x-ndjson':
@@ -79,14 +105,4 @@ const formOf = (c: ApiContext, config: SubmitNeeds['config']): BatchForm => {
       readQuery(c, noQuery);
       return jsonForm(needs);
   }
-};
-
-/** 202 with the batch; 200 where an earlier one that is final comes back. */
-export const answerAccepted = (c: ApiContext, { view, replayed }: AcceptedBatch): Response => {
-  c.get('logged').batch_id = view.id;
-  if (replayed) c.header('Idempotency-Replayed', 'true');
-  c.header('Location', `/v1/batches/${view.id}`);
-  if (isFinalBatch(batchStatusOf(view))) return c.json(toBatch(view), 200);
-  c.header('Retry-After', '1');
-  return c.json(toBatch(view), 202);
 };

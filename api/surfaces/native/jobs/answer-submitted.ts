@@ -1,4 +1,5 @@
-import { isFinal, statusOf, toJob } from '../../../../shared/domain/job.ts';
+import { statusOf, toJob } from '../../../../shared/domain/jobs/job.ts';
+import { isFinal } from '../../../../shared/domain/jobs/states.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import type { Submitted } from '../../../intake/submit-job.ts';
 
@@ -8,8 +9,7 @@ export const answerSubmitted = (c: ApiContext, { view, replayed }: Submitted): R
   if (replayed) c.header('Idempotency-Replayed', 'true');
   else c.set('unkept', 0);
   c.header('Location', `/v1/jobs/${view.id}`);
-  const job = toJob(view, { withResult: true });
-  if (isFinal(statusOf(view))) return c.json(job, 200);
+  if (isFinal(statusOf(view))) return c.json(toJob(view), 200);
   c.header('Retry-After', '1');
-  return c.json(job, 202);
+  return c.json(toJob(view), 202);
 };

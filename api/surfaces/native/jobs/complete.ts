@@ -1,17 +1,17 @@
-import type { Hono } from 'hono';
+/** POST /v1/complete: from a request to an accepted job, and its answer. */
 import { z } from 'zod';
-import { JOB_EVENTS } from '../../../../shared/domain/webhook-event.ts';
+import { job } from '../../../../shared/domain/jobs/schema.ts';
+import { JOB_EVENTS } from '../../../../shared/domain/webhooks/event-types.ts';
+import { NAMED } from '../../../../shared/domain/wire.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
-import { broughtKey } from '../../../access/brought-key.ts';
+import { BROUGHT_KEY_ERRORS, broughtKey } from '../../../access/brought-key.ts';
 import { idempotencyKey } from '../../../access/idempotency-key.ts';
+import { operation } from '../../../access/operation.ts';
 import { tellRate } from '../../../access/rate-headers.ts';
-import { route } from '../../../access/route.ts';
 import { canonicalJson } from '../../../http/body/canonical-json.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
-import type { ApiEnv } from '../../../http/context.ts';
 import { preferencesOf } from '../../../http/headers/preferences.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
-import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import { clientGone } from '../../../http/server/client-gone.ts';
 import { asMeant } from '../../../intake/as-meant.ts';
 import { chooseModel, completionBody, deadlineSeconds } from '../../../intake/completion-body.ts';
@@ -21,40 +21,67 @@ import type { Submission, Submitted } from '../../../intake/submit-job.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
 import { answerSubmitted } from './answer-submitted.ts';
 
-export const completeBody = completionBody.extend({
-  deadline_seconds: deadlineSeconds
-    .optional()
-    .describe('Of the whole job, from its acceptance. Then it becomes `expired`.'),
-  webhook: z
-    .strictObject({
-      url: z.string().describe('`https` on port 443 of a public host.'),
-      events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional().describe('All when left out.'),
-    })
-    .optional()
-    .describe('Where to post the outcome, as a `JobEvent`, and for which outcomes.'),
-});
+export const completeBody = completionBody
+  .extend({
+    deadline_seconds: deadlineSeconds
+      .optional()
+      .describe('Of the whole job, from its acceptance. Then it becomes `expired`.'),
+    webhook: z
+      .strictObject({
+        url: z.string().describe('`https` on port 443 of a public host.'),
+        events: z.array(z.enum(JOB_EVENTS)).min(1).max(JOB_EVENTS.length).optional().describe('All when left out.'),
+      })
+      .optional()
+      .describe('Where to post the outcome, as a `JobEvent`, and for which outcomes.'),
+  })
+  .register(NAMED, { id: 'CompletionRequest' });
 
 const ROUTE = 'POST /v1/complete';
 
-export const addCompleteRoute = (
-  app: Hono<ApiEnv>,
-  {
-    submitJob,
-    resolveAccount,
-    estimateJob,
-    readJson,
-    config,
-  }: {
-    submitJob: (submission: Submission) => Promise<Submitted>;
-    resolveAccount: ResolveAccount;
-    estimateJob: EstimateJob;
-    readJson: ReadJson;
-    config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
+type Needs = {
+  submitJob: (submission: Submission) => Promise<Submitted>;
+  resolveAccount: ResolveAccount;
+  estimateJob: EstimateJob;
+  readJson: ReadJson;
+  config: Pick<Config, 'production' | 'sandbox' | 'platformModel' | 'webhooks'>;
+};
+
+export const complete = operation({
+  method: 'POST',
+  path: '/v1/complete',
+  access: 'jobs:write',
+  summary: 'Submits a completion as a job',
+  body: { schema: completeBody },
+  headers: ['X-User-API-Key', 'X-User-Provider', 'Idempotency-Key', 'Prefer'],
+  answers: {
+    200: {
+      description: 'The job, final: it ended within `Prefer: wait`, or an Idempotency-Key was repeated.',
+      schema: job,
+      headers: ['Location', 'Preference-Applied', 'Idempotency-Replayed'],
+    },
+    202: {
+      description: 'The accepted job.',
+      schema: job,
+      headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
+    },
   },
-): void => {
-  route(app, '/v1/complete', {
-    POST: async (c) => {
-      readQuery(c, noQuery);
+  errors: [
+    ...BROUGHT_KEY_ERRORS,
+    'webhook_url_refused',
+    'model_not_allowed',
+    'result_expired',
+    'idempotency_mismatch',
+    'model_unpriced',
+    'unsupported_by_provider',
+    'budget_exceeded',
+    'too_many_queued',
+    'too_many_stored_bytes',
+    'overloaded',
+  ],
+  rateLimited: true,
+  handle:
+    ({ submitJob, resolveAccount, estimateJob, readJson, config }: Needs) =>
+    async (c) => {
       const caller = c.get('caller');
       const json = await readJson(c, caller.tenant);
       const user = broughtKey(c, config);
@@ -93,5 +120,4 @@ export const addCompleteRoute = (
       if (waitedMs > 0) c.header('Preference-Applied', `wait=${waitedMs / 1_000}`);
       return answerSubmitted(c, submitted);
     },
-  });
-};
+});

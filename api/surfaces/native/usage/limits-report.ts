@@ -1,17 +1,21 @@
 /** The limits in force for a tenant, how many bytes it stores, and how its budgets of this month stand. */
 import type { CredentialKind } from '../../../../shared/domain/completion.ts';
-import { budgetNano, type LimitsInForce } from '../../../../shared/domain/tenant.ts';
+import { budgetNano, type LimitsInForce } from '../../../../shared/domain/tenants/limits.ts';
 import type { BudgetState } from '../../../../shared/storage/usage/budget-store.ts';
+import type { LimitsReport } from './schema.ts';
 
 /** 80 or 100: that much of the budget is used, or a call did not fit into it any more; null: less. */
-const thresholdOf = (budget: number | null, { told }: BudgetState): number | null => {
+const thresholdOf = (budget: number | null, { told }: BudgetState): 80 | 100 | null => {
   if (budget === null) return null;
   return told[100] === budget ? 100 : told[80] === budget ? 80 : null;
 };
 
 type State = { budgets: Record<CredentialKind, BudgetState>; storedBytes: number };
 
-export const limitsReport = (limits: LimitsInForce, { budgets: { platform, user }, storedBytes }: State) => ({
+export const toLimitsReport = (
+  limits: LimitsInForce,
+  { budgets: { platform, user }, storedBytes }: State,
+): LimitsReport => ({
   requests_per_minute: limits.requests_per_minute,
   tokens_per_minute: limits.tokens_per_minute,
   max_in_flight: limits.max_in_flight,

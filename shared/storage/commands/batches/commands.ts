@@ -1,7 +1,7 @@
 /** Batches and their lines: staged, published, read, stopped, erased. */
 import type { BatchId, JobId } from '../../../domain/ids.ts';
-import type { FinalStatus } from '../../../domain/job.ts';
-import type { StopReason } from '../../../domain/tenant.ts';
+import type { FinalStatus } from '../../../domain/jobs/states.ts';
+import type { StopReason } from '../../../domain/tenants/stops.ts';
 import type { Handoff } from '../../queue/queues.ts';
 import { command } from '../command.ts';
 import type { JobReply, RateReply } from '../jobs/commands.ts';

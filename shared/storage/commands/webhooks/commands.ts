@@ -1,6 +1,6 @@
 /** Deliveries of events to tenants' endpoints, and the secrets that sign them. */
 import type { TenantId } from '../../../domain/ids.ts';
-import type { WebhookEventType } from '../../../domain/webhook-event.ts';
+import type { WebhookEventType } from '../../../domain/webhooks/event-types.ts';
 import type { Handoff } from '../../queue/queues.ts';
 import { command } from '../command.ts';
 

@@ -1,7 +1,7 @@
 /** Who is told when a job or batch ends, as a request names it and as its record keeps it. */
 import { hash } from 'node:crypto';
-import type { TenantId } from './ids.ts';
-import type { WebhookEventType } from './webhook-event.ts';
+import type { TenantId } from '../ids.ts';
+import type { WebhookEventType } from './event-types.ts';
 
 export type Webhook = {
   /** One that `checkWebhookUrl` takes: it holds no space. */

@@ -1,34 +1,13 @@
-/** The job: its states, and how its record in Redis becomes the object that clients see. */
-import type { Provider } from '../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from './completion.ts';
-import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
-import type { Format } from './formats.ts';
-import type { BatchId, JobId } from './ids.ts';
-import type { AttemptOutcome } from './outcome.ts';
-import type { JobRecord } from './records/job-record.ts';
-
-/**
- * queued ──claim──> in_progress ──settle──> completed | failed | cancelled | expired
- *    ^ <──retry, park, hand back──┘                       (the last two also straight from queued)
- * A final state never changes.
- */
-const FINAL_STATUSES = ['completed', 'failed', 'cancelled', 'expired'] as const;
-export const JOB_STATUSES = ['queued', 'in_progress', ...FINAL_STATUSES] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
-export type FinalStatus = (typeof FINAL_STATUSES)[number];
-
-export const isFinal = (status: string): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
-
-export const WAIT_REASONS = [
-  'starting',
-  'tenant_share',
-  'concurrency_limit',
-  'token_limit',
-  'provider_rate_limited',
-  'retry_backoff',
-  'worker_ability',
-] as const;
-export type WaitReason = (typeof WAIT_REASONS)[number];
+/** The job: how its record in Redis becomes the object that clients see. */
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CompletionResult, CredentialKind } from '../completion.ts';
+import { JOB_ERRORS, type JobErrorCode } from '../errors.ts';
+import type { Format } from '../formats.ts';
+import type { BatchId, JobId } from '../ids.ts';
+import type { AttemptOutcome } from '../outcome.ts';
+import type { JobRecord } from '../records/job-record.ts';
+import type { Attempt, Job, JobError, JobUsage, ListedJob } from './schema.ts';
+import type { JobStatus, WaitReason } from './states.ts';
 
 /** What one read of a job gives: its record, its place while it waits, and its result. */
 export type JobView = {
@@ -36,57 +15,6 @@ export type JobView = {
   record: JobRecord;
   queue: { reason: WaitReason; position: number } | null;
   result: CompletionResult | null;
-};
-
-/** A figure is null when the provider did not report it. */
-export type UsageJson = {
-  input_tokens: number | null;
-  output_tokens: number | null;
-  cached_input_tokens: number | null;
-  total_tokens: number | null;
-  cost_usd: number | null;
-  price_version: string;
-};
-
-export type JobErrorJson = { code: JobErrorCode; message: string; retryable: boolean; provider_status: number | null };
-
-type AttemptJson = {
-  number: number;
-  started_at: string;
-  finished_at: string | null;
-  outcome: AttemptOutcome | null;
-  provider_request_id: string | null;
-};
-
-export type Job = {
-  id: JobId;
-  object: 'job';
-  status: JobStatus;
-  provider: Provider;
-  model: string;
-  /** Whose words its request and answer are in. */
-  format: Format;
-  credential: CredentialKind;
-  created_at: string;
-  started_at: string | null;
-  finished_at: string | null;
-  deadline_at: string;
-  retained_until: string | null;
-  queue: { position: number; wait_reason: WaitReason } | null;
-  attempts: AttemptJson[];
-  attempts_omitted: number;
-  result?: CompletionResult | null;
-  usage: UsageJson | null;
-  billed_usage: UsageJson | null;
-  /** Only where a budget applied: what each call was estimated to cost, and by how much they cost more in all. */
-  budget?: { month: string | null; estimate_usd: number; missed_usd: number };
-  sandbox: boolean;
-  error: JobErrorJson | null;
-  metadata: Record<string, string>;
-  /** Of the batch that it is a line of. */
-  batch_id: BatchId | null;
-  /** `answer`: of a completed job in foreign words, the provider's own bytes. */
-  urls: { self: string; cancel: string; answer?: string };
 };
 
 const NANO = 1e9;
@@ -97,8 +25,8 @@ export const statusOf = ({ record }: JobView): JobStatus => record.status as Job
 /** How many attempts were opened so far. */
 export const attemptsOf = ({ record }: JobView): number => Number(record.attempts ?? 0);
 
-/** The object that clients see; `withResult: false` leaves the result out, as lists do. */
-export const toJob = (view: JobView, { withResult }: { withResult: boolean }): Job => {
+/** The object that clients see. */
+export const toJob = (view: JobView): Job => {
   const { id, record } = view;
   const text = (field: keyof JobRecord): string => record[field] ?? '';
   const time = (field: keyof JobRecord): string | null => (record[field] ? isoTime(record[field]) : null);
@@ -121,7 +49,7 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
     queue: view.queue && { position: view.queue.position, wait_reason: view.queue.reason },
     attempts: attempts.slice(-10),
     attempts_omitted: attemptsOf(view) - Math.min(attempts.length, 10),
-    ...(withResult ? { result: view.result } : {}),
+    result: view.result,
     usage: deliveredUsage(record),
     billed_usage:
       record.billed_input || record.billed_output
@@ -154,8 +82,14 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
   };
 };
 
+/** As lists have it. */
+export const toListedJob = (view: JobView): ListedJob => {
+  const { result: _, ...listed } = toJob(view);
+  return listed;
+};
+
 /** What the attempt used that delivered the result; null where there is none. */
-export const deliveredUsage = ({ used, price_version }: JobRecord): UsageJson | null => {
+export const deliveredUsage = ({ used, price_version }: JobRecord): JobUsage | null => {
   if (!used) return null;
   const [input, output, cached, nano] = used.split('|');
   return usageJson(input, output, cached, nano || null, price_version ?? '');
@@ -171,7 +105,7 @@ const usageJson = (
   cached: string | undefined,
   nano: string | null,
   price: string,
-): UsageJson => ({
+): JobUsage => ({
   input_tokens: figure(input),
   output_tokens: figure(output),
   cached_input_tokens: figure(cached),
@@ -180,7 +114,7 @@ const usageJson = (
   price_version: price,
 });
 
-const listAttempts = (record: JobRecord): AttemptJson[] =>
+const listAttempts = (record: JobRecord): Attempt[] =>
   Object.entries(record)
     .filter(([field]) => field.startsWith('attempt:'))
     .map(([field, row]) => {
@@ -196,7 +130,7 @@ const listAttempts = (record: JobRecord): AttemptJson[] =>
     .sort((a, b) => a.number - b.number);
 
 /** Why a job did not complete; null where it did, or is not final. */
-export const errorJson = (record: JobRecord): JobErrorJson | null => {
+export const errorJson = (record: JobRecord): JobError | null => {
   if (!record.error) return null;
   const code = record.error as JobErrorCode;
   const { message, retryable } = JOB_ERRORS[code];

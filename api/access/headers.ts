@@ -1,5 +1,5 @@
 /** The headers of requests and answers, as the document describes them. */
-import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
+import { USER_PROVIDERS } from '../../providers/catalogue.ts';
 
 type HeaderRow = { description: string; schema: object; required?: true };
 

@@ -1,5 +1,9 @@
-import type { TenantId } from './ids.ts';
-import type { LimitsInForce, Scope } from './tenant.ts';
+import type { TenantId } from '../ids.ts';
+import type { LimitsInForce } from './limits.ts';
+
+/** What a platform key may be allowed. Each route names the one that it needs. */
+export const SCOPES = ['jobs:write', 'jobs:read', 'usage:read', 'webhooks:manage'] as const;
+export type Scope = (typeof SCOPES)[number];
 
 /** Who a platform key belongs to, and what it may do. */
 export type Caller = {

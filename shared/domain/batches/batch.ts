@@ -1,36 +1,17 @@
-/** The batch: its states, and how its record in Redis becomes the objects that clients see. */
+/** The batch: how its record in Redis becomes the objects that clients see. */
 
-import type { Provider } from '../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from './completion.ts';
-import type { LineError } from './errors.ts';
-import { type BatchId, type JobId, stemOf } from './ids.ts';
-import { deliveredUsage, errorJson, type FinalStatus, isoTime, type JobErrorJson, type UsageJson } from './job.ts';
-import type { BatchRecord } from './records/batch-record.ts';
-import type { JobRecord } from './records/job-record.ts';
-import type { UsageSums } from './records/usage-counters.ts';
-import { parseWebhook } from './webhook.ts';
-
-/**
- * published ──> in_progress ──last line ends──> completed | failed (each line failed)
- *                    │ └──deadline──> finalizing ──last call ends──> expired
- *                    └──cancel──> cancelling ──last call ends──> cancelled
- * A batch is published only when all of it is valid, so nobody ever sees one that is `validating`.
- */
-export const BATCH_STATUSES = [
-  'validating',
-  'in_progress',
-  'finalizing',
-  'completed',
-  'failed',
-  'cancelling',
-  'cancelled',
-  'expired',
-] as const;
-export type BatchStatus = (typeof BATCH_STATUSES)[number];
-
-const FINAL = ['completed', 'failed', 'cancelled', 'expired'] as const satisfies readonly BatchStatus[];
-
-export const isFinalBatch = (status: string): boolean => FINAL.some((final) => final === status);
+import type { Provider } from '../../../providers/catalogue.ts';
+import type { CompletionResult, CredentialKind } from '../completion.ts';
+import type { LineError } from '../errors.ts';
+import { type BatchId, type JobId, stemOf } from '../ids.ts';
+import { deliveredUsage, errorJson, isoTime } from '../jobs/job.ts';
+import type { FinalStatus } from '../jobs/states.ts';
+import type { BatchRecord } from '../records/batch-record.ts';
+import type { JobRecord } from '../records/job-record.ts';
+import type { UsageSums } from '../records/usage-counters.ts';
+import { parseWebhook } from '../webhooks/webhook.ts';
+import type { Batch, ResultLine } from './schema.ts';
+import type { BatchStatus } from './states.ts';
 
 /** A batch uses at most this many different models: each has a lane of its own. */
 export const MODELS_A_BATCH = 64;
@@ -50,28 +31,6 @@ export const optionsOfBatch = ({ record }: BatchView) => ({
   webhook: record.webhook ? parseWebhook(record.webhook) : null,
   durationMs: Number(record.deadline) - Number(record.published),
 });
-
-export type Batch = {
-  id: BatchId;
-  object: 'batch';
-  status: BatchStatus;
-  provider: Provider;
-  credential: CredentialKind;
-  request_counts: Record<'total' | 'queued' | 'in_progress' | FinalStatus, number>;
-  usage: Omit<UsageJson, 'price_version'> & { unpriced_requests: number };
-  /** Of lines that were left out, the first 100; `skipped` counts them all. */
-  errors: LineError[];
-  skipped: number;
-  created_at: string;
-  in_progress_at: string;
-  finished_at: string | null;
-  deadline_at: string;
-  retained_until: string | null;
-  sandbox: boolean;
-  metadata: Record<string, string>;
-  parent_id: BatchId | null;
-  urls: { self: string; results: string; cancel: string; retry: string };
-};
 
 /** The object that clients see. */
 export const toBatch = (view: BatchView): Batch => {
@@ -126,18 +85,6 @@ export const toBatch = (view: BatchView): Batch => {
 export type Place = { index: number; offset: number };
 
 export const START: Place = { index: 0, offset: 0 };
-
-/** A line of a batch that is final, as clients read it. */
-export type ResultLine = {
-  custom_id: string;
-  job_id: JobId;
-  status: FinalStatus;
-  result: CompletionResult | null;
-  usage: UsageJson | null;
-  error: JobErrorJson | null;
-  /** Reading `after` it goes on behind this line. */
-  cursor: string;
-};
 
 export type Outcome = {
   id: JobId;
