@@ -4,33 +4,18 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { listen } from '../../support/network/listen.ts';
 import { runCommand } from '../../support/processes/command.ts';
 import { childrenOf, commandOf, isAlive } from '../../support/processes/processes.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const limit = { timeout: 60_000 };
 
-let dataDir = '';
-const launchers: Launcher[] = [];
-
 type Launcher = { process: ChildProcess; pid: number; exited: Promise<number | null>; output: () => string };
+type Place = { dataDir: string; launch: (settings?: Record<string, string>) => Launcher };
 
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'start-'));
-});
-
-afterEach(async () => {
-  for (const launcher of launchers.splice(0)) {
-    const children = childrenOf(launcher.pid);
-    launcher.process.kill('SIGKILL');
-    await launcher.exited;
-    await vi.waitUntil(() => !children.some(isAlive), { timeout: 25_000, interval: 50 });
-  }
-  await rm(dataDir, { recursive: true, force: true });
-});
-
-const launch = (settings: Record<string, string> = {}): Launcher => {
+const startLauncher = (dataDir: string, settings: Record<string, string>): Launcher => {
   // Empty counts as unset, and keeps a developer's `.env` out.
   const cleared = { REDIS_URL: '', SANDBOX_URL: '', SANDBOX_DELAY_MS: '20', PLATFORM_API_KEYS: '', NODE_ENV: '' };
   const env = { PATH: process.env.PATH, HOME: dataDir, DATA_DIR: dataDir, SANDBOX: 'true', PORT: '0' };
@@ -45,9 +30,29 @@ const launch = (settings: Record<string, string> = {}): Launcher => {
     });
   }
   const exited = once(child, 'close').then(([code]) => code as number | null);
-  const launcher = { process: child, pid: child.pid ?? -1, exited, output: () => text };
-  launchers.push(launcher);
-  return launcher;
+  return { process: child, pid: child.pid ?? -1, exited, output: () => text };
+};
+
+/** A test with a folder of its own, in the end of which nothing runs that it launched. */
+const inPlace = (use: (place: Place) => Promise<void>) => async (): Promise<void> => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'start-'));
+  const launchers: Launcher[] = [];
+  const launch: Place['launch'] = (settings = {}) => {
+    const launcher = startLauncher(dataDir, settings);
+    launchers.push(launcher);
+    return launcher;
+  };
+  try {
+    await use({ dataDir, launch });
+  } finally {
+    for (const launcher of launchers) {
+      const children = childrenOf(launcher.pid);
+      launcher.process.kill('SIGKILL');
+      await launcher.exited;
+      await vi.waitUntil(() => !children.some(isAlive), { timeout: 25_000, interval: 50 });
+    }
+    await rm(dataDir, { recursive: true, force: true });
+  }
 };
 
 /** Where the gateway listens, once it says that it is ready. */
@@ -71,24 +76,25 @@ const complete = async (address: string, body: object, headers: Record<string, s
   return job.json();
 };
 
-test(
+test.concurrent(
   'a gateway with a folder and a port of its own says what its commands need, and with that they find it',
   limit,
-  async () => {
-    const address = await ready(launch());
-    const [, line = ''] = /^Commands need the same settings:\n {2}(.*)$/m.exec(launchers.at(-1)?.output() ?? '') ?? [];
+  inPlace(async ({ dataDir, launch }) => {
+    const launcher = launch();
+    const address = await ready(launcher);
+    const [, line = ''] = /^Commands need the same settings:\n {2}(.*)$/m.exec(launcher.output()) ?? [];
     const [settings = '', command] = line.split(' npm run ');
     const env = Object.fromEntries(settings.split(' ').map((setting) => setting.split(/=(.*)/).slice(0, 2)));
     expect(env).toEqual({ DATA_DIR: dataDir, SANDBOX: 'true', GATEWAY_URL: address.replace('127.0.0.1', 'localhost') });
     expect(command).toBe('tenants -- list');
     expect(await runCommand('tenants', ['list'], env)).toMatchObject({ code: 0, stderr: '' });
-  },
+  }),
 );
 
-test(
+test.concurrent(
   'one command gives a gateway in sandbox mode that completes jobs, and Ctrl-C ends every process of it',
   limit,
-  async () => {
+  inPlace(async ({ dataDir, launch }) => {
     const launcher = launch();
     const address = await ready(launcher);
     const printed = launcher.output();
@@ -119,47 +125,54 @@ test(
     );
     expect(children.length).toBeGreaterThanOrEqual(4);
     expect(children.filter(isAlive)).toEqual([]);
-  },
+  }),
 );
 
-test('nothing outlives a launcher that was killed', limit, async () => {
-  const launcher = launch();
-  await ready(launcher);
-  const children = childrenOf(launcher.pid);
-  expect(children.map(commandOf).join('\n')).toMatch(/redis|valkey/);
-  launcher.process.kill('SIGKILL');
-  await vi.waitUntil(() => !children.some(isAlive), { timeout: 20_000, interval: 50 });
-});
-
-test.each(['api', 'worker', 'sandbox', 'Redis'])(
-  'when %s dies, the launcher says so, stops the rest and ends with 1',
+test.concurrent(
+  'nothing outlives a launcher that was killed',
   limit,
-  async (name) => {
+  inPlace(async ({ launch }) => {
     const launcher = launch();
     await ready(launcher);
     const children = childrenOf(launcher.pid);
-    const file = name === 'Redis' ? /(redis|valkey)-server .*:\d+$/ : new RegExp(`/${name}/main\\.ts$`);
-    const [victim] = children.filter((pid) => file.test(commandOf(pid)));
-    process.kill(victim ?? -1, 'SIGKILL');
-    expect(await launcher.exited).toBe(1);
-    expect(launcher.output()).toContain(`${name} ended unexpectedly (SIGKILL)`);
-    expect(children.filter(isAlive)).toEqual([]);
-  },
+    expect(children.map(commandOf).join('\n')).toMatch(/redis|valkey/);
+    launcher.process.kill('SIGKILL');
+    await vi.waitUntil(() => !children.some(isAlive), { timeout: 20_000, interval: 50 });
+  }),
 );
 
-test('a mistake in the configuration is said before anything is started', limit, async () => {
-  const launcher = launch({ PORT: 'http', SHARDS: '0' });
-  expect(await launcher.exited).toBe(1);
-  expect(launcher.output()).toMatch(/PORT.*\n.*SHARDS/);
-  expect((await readdir(dataDir)).filter((name) => name.includes('redis'))).toEqual([]);
-});
-
-test.each([
-  ['where nobody listens', 'redis://:canary-4dZq8Xw2@127.0.0.1:1', 'No Redis answers at 127.0.0.1:1 (REDIS_URL)'],
-])(
-  'a REDIS_URL %s is said within seconds, without its password, before anything is started',
+test.concurrent.each(['api', 'worker', 'sandbox', 'Redis'])(
+  'when %s dies, the launcher says so, stops the rest and ends with 1',
   limit,
-  async (_, url, said) => {
+  (name) =>
+    inPlace(async ({ launch }) => {
+      const launcher = launch();
+      await ready(launcher);
+      const children = childrenOf(launcher.pid);
+      const file = name === 'Redis' ? /(redis|valkey)-server .*:\d+$/ : new RegExp(`/${name}/main\\.ts$`);
+      const [victim] = children.filter((pid) => file.test(commandOf(pid)));
+      process.kill(victim ?? -1, 'SIGKILL');
+      expect(await launcher.exited).toBe(1);
+      expect(launcher.output()).toContain(`${name} ended unexpectedly (SIGKILL)`);
+      expect(children.filter(isAlive)).toEqual([]);
+    })(),
+);
+
+test.concurrent(
+  'a mistake in the configuration is said before anything is started',
+  limit,
+  inPlace(async ({ dataDir, launch }) => {
+    const launcher = launch({ PORT: 'http', SHARDS: '0' });
+    expect(await launcher.exited).toBe(1);
+    expect(launcher.output()).toMatch(/PORT.*\n.*SHARDS/);
+    expect((await readdir(dataDir)).filter((name) => name.includes('redis'))).toEqual([]);
+  }),
+);
+
+test.concurrent.each([
+  ['where nobody listens', 'redis://:canary-4dZq8Xw2@127.0.0.1:1', 'No Redis answers at 127.0.0.1:1 (REDIS_URL)'],
+])('a REDIS_URL %s is said within seconds, without its password, before anything is started', limit, (_, url, said) =>
+  inPlace(async ({ dataDir, launch }) => {
     const startMs = performance.now();
     const launcher = launch({ REDIS_URL: url });
     expect(await launcher.exited).toBe(1);
@@ -167,17 +180,19 @@ test.each([
     expect(launcher.output()).toContain(said);
     expect(launcher.output()).not.toContain('canary');
     expect(await readdir(dataDir)).not.toContain('redis');
-  },
+  })(),
 );
 
-test('a port that is taken is said before anything is started', limit, async () => {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const address = holder.address();
-  const port = typeof address === 'object' ? String(address?.port) : '';
-  const launcher = launch({ PORT: port });
-  expect(await launcher.exited).toBe(1);
-  expect(launcher.output()).toContain(`port ${port} is in use`);
-  expect((await readdir(dataDir)).filter((name) => name.includes('redis'))).toEqual([]);
-  holder.close();
-});
+test.concurrent(
+  'a port that is taken is said before anything is started',
+  limit,
+  inPlace(async ({ dataDir, launch }) => {
+    const holder = createServer();
+    const port = String(await listen(holder));
+    const launcher = launch({ PORT: port });
+    expect(await launcher.exited).toBe(1);
+    expect(launcher.output()).toContain(`port ${port} is in use`);
+    expect((await readdir(dataDir)).filter((name) => name.includes('redis'))).toEqual([]);
+    holder.close();
+  }),
+);

@@ -5,7 +5,7 @@ import { outcomes } from '../../support/invariants/job-facts.ts';
 import { KEYS } from '../../support/processes/gateway.ts';
 import { withGateway } from '../../support/processes/with-gateway.ts';
 
-test('an impossible job among neighbours fails with the provider’s answer after few calls, and holds up two tenants for one step', {
+test.concurrent('an impossible job among neighbours fails with the provider’s answer after few calls, and holds up two tenants for one step', {
   timeout: 90_000,
 }, async () => {
   await withGateway(
@@ -44,7 +44,7 @@ test('an impossible job among neighbours fails with the provider’s answer afte
   );
 });
 
-test('a job that is always throttled ends after MAX_THROTTLES calls', { timeout: 60_000 }, async () => {
+test.concurrent('a job that is always throttled ends after MAX_THROTTLES calls', { timeout: 60_000 }, async () => {
   await withGateway({ env: { MAX_THROTTLES: '2' } }, async (gateway) => {
     const job = await gateway.finished((await gateway.submit('limited sandbox:status=429 retry-after=0')).id);
     expect(job).toMatchObject({ status: 'failed', error: { code: 'provider_rate_limited', retryable: true } });

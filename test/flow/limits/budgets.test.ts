@@ -30,7 +30,7 @@ const budgetOf = async (gateway: TestGateway) => {
   return (body as Usage).limits;
 };
 
-test('of 500 requests at once exactly as many are accepted as the budget covers, and nothing stays reserved', async () => {
+test.concurrent('of 500 requests at once exactly as many are accepted as the budget covers, and nothing stays reserved', async () => {
   await withGateway({ apis: 2, workers: 0, env: { MONTHLY_BUDGET_USD: '1' } }, async (gateway) => {
     expect(COVERED).toBe(100);
     const answers = await Promise.all(
@@ -71,7 +71,7 @@ test('of 500 requests at once exactly as many are accepted as the budget covers,
   });
 });
 
-test('where a budget applies, an answer’s length is bounded and a model without a price is refused', async () => {
+test.concurrent('where a budget applies, an answer’s length is bounded and a model without a price is refused', async () => {
   await withGateway({ env: { ADMIN_TOKEN } }, async (gateway) => {
     const operator = operate(gateway);
     const tenant = await operator.tenant({ limits: { monthly_budget_usd: 5, monthly_user_budget_usd: 0.01 } });
@@ -112,7 +112,7 @@ test('where a budget applies, an answer’s length is bounded and a model withou
   });
 });
 
-test('of a batch as many lines are called as the budget covers; the others fail without a call, and each has its outcome', async () => {
+test.concurrent('of a batch as many lines are called as the budget covers; the others fail without a call, and each has its outcome', async () => {
   // What an answer without usage cost nobody knows: its estimate stands.
   const line = (index: number) => ({
     custom_id: String(index),
@@ -139,7 +139,7 @@ test('of a batch as many lines are called as the budget covers; the others fail 
 /** So many of each kind. */
 const KILLS = Number(process.env.BUDGET_KILLS ?? 1);
 
-test('with processes killed at random the budget is kept, and nothing stays reserved when the last job is final', async () => {
+test.concurrent('with processes killed at random the budget is kept, and nothing stays reserved when the last job is final', async () => {
   await withGateway(
     { apis: 2, workers: 2, env: { MONTHLY_BUDGET_USD: '1' }, sandbox: { delayMs: 150 } },
     async (gateway) => {
@@ -190,7 +190,7 @@ test('with processes killed at random the budget is kept, and nothing stays rese
   );
 }, 600_000);
 
-test('calls that leave and are cancelled or time out are charged the most that they can cost: nobody calls for nothing again and again', async () => {
+test.concurrent('calls that leave and are cancelled or time out are charged the most that they can cost: nobody calls for nothing again and again', async () => {
   await withGateway({ env: { MONTHLY_BUDGET_USD: '0.05', MAX_ATTEMPTS: '2' } }, async (gateway) => {
     const hanging = {
       ...REQUEST,
@@ -215,7 +215,7 @@ test('calls that leave and are cancelled or time out are charged the most that t
   });
 });
 
-test('what a deleted tenant left behind and may keep runs within its budget', async () => {
+test.concurrent('what a deleted tenant left behind and may keep runs within its budget', async () => {
   await withGateway({ env: { ADMIN_TOKEN, MAX_ATTEMPTS: '1' }, workers: 0 }, async (gateway) => {
     const operator = operate(gateway);
     const tenant = await operator.tenant({ limits: { monthly_budget_usd: 0.05 } });

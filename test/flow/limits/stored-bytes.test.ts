@@ -35,7 +35,7 @@ const usedShare = (gateway: TestGateway): Promise<number> =>
     return Number(/used_memory:(\d+)/.exec(info)?.[1]) / Number(/maxmemory:(\d+)/.exec(info)?.[1]);
   });
 
-test('a tenant fills a quarter of Redis’ memory and no more, by batches, jobs and retries; another’s jobs are accepted all the while', async () => {
+test.concurrent('a tenant fills a quarter of Redis’ memory and no more, by batches, jobs and retries; another’s jobs are accepted all the while', async () => {
   await withGateway({ apis: 2, env: { MAX_ATTEMPTS: '1' } }, async (gateway) => {
     await withRedis(gateway.redis.url, (redis) => redis.config('SET', 'maxmemory', 4 * QUOTA));
     await until('the limit follows', async () => (await limitsOf(gateway)).max_stored_bytes === QUOTA);
@@ -95,7 +95,7 @@ test('a tenant fills a quarter of Redis’ memory and no more, by batches, jobs 
   });
 }, 120_000);
 
-test('an upload that passes the limit is answered in its middle', async () => {
+test.concurrent('an upload that passes the limit is answered in its middle', async () => {
   await withGateway({ workers: 0, env: { MAX_STORED_BYTES: String(QUOTA) } }, async (gateway) => {
     const connection = openConnection(gateway.apis[0]?.url ?? '');
     const headers = [
@@ -121,7 +121,7 @@ test('an upload that passes the limit is answered in its middle', async () => {
   });
 });
 
-test('a request larger than the whole limit is refused with 413, one that does not fit beside others with 429', async () => {
+test.concurrent('a request larger than the whole limit is refused with 413, one that does not fit beside others with 429', async () => {
   await withGateway({ workers: 0, env: { ADMIN_TOKEN } }, async (gateway) => {
     const operator = operate(gateway);
     const tenant = await operator.tenant({ limits: { max_stored_bytes: 10_000 } });
@@ -141,7 +141,7 @@ test('a request larger than the whole limit is refused with 413, one that does n
   });
 });
 
-test('past the retention nothing is counted any more, of jobs as of batches', async () => {
+test.concurrent('past the retention nothing is counted any more, of jobs as of batches', async () => {
   const gateway = await startGateway({ env: { RESULT_TTL_SECONDS: '1' } });
   try {
     await Promise.all(Array.from({ length: 20 }, () => complete(gateway, 'short')));

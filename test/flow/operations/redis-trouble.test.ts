@@ -92,7 +92,7 @@ const answers = (api: TestApi | undefined, path: string): Promise<number> =>
 const untilReady = ({ apis: [api] }: TestGateway): Promise<boolean> =>
   until('the API is ready', async () => (await answers(api, '/readyz')) === 200, { withinMs: 20_000 });
 
-describe('Redis goes away', { timeout: 90_000 }, () => {
+describe.concurrent('Redis goes away', { timeout: 90_000 }, () => {
   test.concurrent('killed under load and restarted: 503 in time while it is away, nothing accepted is lost, and all goes on by itself', async ({
     annotate,
   }) => {
@@ -183,7 +183,7 @@ describe('Redis goes away', { timeout: 90_000 }, () => {
   });
 });
 
-describe('Redis is slow or half there', { timeout: 90_000 }, () => {
+describe.concurrent('Redis is slow or half there', { timeout: 90_000 }, () => {
   test.concurrent('frozen: requests are refused in time, and what they left behind becomes final when it goes on', async ({
     annotate,
   }) => {
@@ -315,7 +315,7 @@ describe('Redis is slow or half there', { timeout: 90_000 }, () => {
   });
 });
 
-describe('Redis runs full', { timeout: 60_000 }, () => {
+describe.concurrent('Redis runs full', { timeout: 60_000 }, () => {
   test.concurrent('at three quarters of its memory new work is refused while waiting jobs still finish, and is taken again below', async () => {
     await withGateway({ env: { WORKER_CONCURRENCY: '1' } }, async (gateway) => {
       await withRedis(gateway.redis.url, async (redis) => {
@@ -402,7 +402,7 @@ describe('Redis runs full', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a finished call is written once whatever Redis says meanwhile', { timeout: 60_000 }, () => {
+describe.concurrent('a finished call is written once whatever Redis says meanwhile', { timeout: 60_000 }, () => {
   const states = {
     'a user that may run no script': {
       enter: (redis) => redis.call('ACL', 'SETUSER', 'default', '-fcall', '-evalsha', '-eval'),
@@ -467,7 +467,7 @@ describe('a finished call is written once whatever Redis says meanwhile', { time
   });
 });
 
-describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
+describe.concurrent('a shard whose upkeep fails', { timeout: 60_000 }, () => {
   test.concurrent('stops neither the other shard’s, nor the figures of it, and each line of the log names it', async () => {
     const gateway = await startGateway({ apis: 0, workers: 0, env: { SHARDS: '2', ADMIN_TOKEN } });
     try {
@@ -507,7 +507,7 @@ describe('a shard whose upkeep fails', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a Redis that becomes unfit while the gateway runs', { timeout: 60_000 }, () => {
+describe.concurrent('a Redis that becomes unfit while the gateway runs', { timeout: 60_000 }, () => {
   test.concurrent('gets no new work and is said to be unfit, what is queued is worked off, and all goes on when it is fit again', async () => {
     await withGateway({}, async (gateway) => {
       const { id } = await gateway.submit('was there before sandbox:delay=1500');
@@ -528,7 +528,7 @@ describe('a Redis that becomes unfit while the gateway runs', { timeout: 60_000 
   });
 });
 
-describe('a Redis that the gateway must not run on', { timeout: 60_000 }, () => {
+describe.concurrent('a Redis that the gateway must not run on', { timeout: 60_000 }, () => {
   const both = ['api/main.ts', 'worker/main.ts'] as const;
 
   const expectRefusal = async (env: Record<string, string>, message: RegExp): Promise<void> => {

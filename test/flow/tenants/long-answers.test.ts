@@ -36,47 +36,53 @@ const STOPS: Record<string, (tenant: Tenant, issued: IssuedPlatformKey, batch: s
     'the disabling of its tenant': ({ id }) => operator.call('PATCH', `/admin/tenants/${id}`, { disabled: true }),
   };
 
-test.for(Object.entries(STOPS))('a stream of results is reset after %s', { timeout: 60_000 }, async ([, stop]) => {
-  const tenant = await operator.tenant();
-  const issued = await operator.issue(tenant);
-  const own = { key: issued.secret };
-  const { id } = acceptedBatch(await upload(gateway, lines(LINES, {}, 'large'), own));
-  await finishedBatch(gateway, id, own);
-  const result = JSON.stringify({ role: 'assistant', content: 'x'.repeat(RESULT_BYTES), finish_reason: 'stop' });
-  await withRedis(gateway.redis.url, async (redis) => {
-    for (const { job_id } of await readResults(gateway, id, own)) {
-      await redis.set(key(shardTag(0), 'RESULT', job_id), result, 'KEEPTTL');
-    }
-  });
+test.concurrent.for(Object.entries(STOPS))(
+  'a stream of results is reset after %s',
+  { timeout: 60_000 },
+  async ([, stop]) => {
+    const tenant = await operator.tenant();
+    const issued = await operator.issue(tenant);
+    const own = { key: issued.secret };
+    const { id } = acceptedBatch(await upload(gateway, lines(LINES, {}, 'large'), own));
+    await finishedBatch(gateway, id, own);
+    const result = JSON.stringify({ role: 'assistant', content: 'x'.repeat(RESULT_BYTES), finish_reason: 'stop' });
+    await withRedis(gateway.redis.url, async (redis) => {
+      for (const { job_id } of await readResults(gateway, id, own)) {
+        await redis.set(key(shardTag(0), 'RESULT', job_id), result, 'KEEPTTL');
+      }
+    });
 
-  const asked = get(`${gateway.apis[0]?.url ?? ''}/v1/batches/${id}/results`, {
-    agent: false,
-    headers: { 'X-API-Key': issued.secret },
-  });
-  asked.on('error', () => {});
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-  let bytes = 0;
-  let end: 'whole' | 'reset' | null = null;
-  answer.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-  });
-  answer.on('end', () => {
-    end = 'whole';
-  });
-  answer.on('error', () => {
-    end = 'reset';
-  });
-  await until('its first lines have come', () => bytes > RESULT_BYTES);
-  answer.pause();
-  expect((await stop(tenant, issued, id)).status).toBeLessThan(300);
-  await delay(WITHIN_MS);
-  answer.resume();
-  await until('it ends', () => end !== null, { withinMs: 10_000 });
-  expect(end).toBe('reset');
-  expect(bytes).toBeLessThan(LINES * RESULT_BYTES);
-});
+    const asked = get(`${gateway.apis[0]?.url ?? ''}/v1/batches/${id}/results`, {
+      agent: false,
+      headers: { 'X-API-Key': issued.secret },
+    });
+    asked.on('error', () => {});
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    let bytes = 0;
+    let end: 'whole' | 'reset' | null = null;
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    answer.on('end', () => {
+      end = 'whole';
+    });
+    answer.on('error', () => {
+      end = 'reset';
+    });
+    await until('its first lines have come', () => bytes > RESULT_BYTES);
+    answer.pause();
+    expect((await stop(tenant, issued, id)).status).toBeLessThan(300);
+    await delay(WITHIN_MS);
+    answer.resume();
+    await until('it ends', () => end !== null, { withinMs: 10_000 });
+    expect(end).toBe('reset');
+    expect(bytes).toBeLessThan(LINES * RESULT_BYTES);
+  },
+);
 
-test('who waits for a job is not told of it after the revocation of the key', { timeout: 30_000 }, async () => {
+test.concurrent('who waits for a job is not told of it after the revocation of the key', {
+  timeout: 30_000,
+}, async () => {
   const tenant = await operator.tenant();
   const issued = await operator.issue(tenant);
   const { id } = await gateway.submit('waits sandbox:delay=6000', { key: issued.secret });
@@ -88,7 +94,7 @@ test('who waits for a job is not told of it after the revocation of the key', { 
   expect([status, (body as Refusal).error.code]).toEqual([401, 'invalid_api_key']);
 });
 
-test('who may still ask is answered, however long it took', { timeout: 30_000 }, async () => {
+test.concurrent('who may still ask is answered, however long it took', { timeout: 30_000 }, async () => {
   const tenant = await operator.tenant();
   const issued = await operator.issue(tenant);
   const { id } = await gateway.submit('lasts sandbox:delay=5000', { key: issued.secret });
