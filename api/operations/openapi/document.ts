@@ -285,7 +285,10 @@ const toSchema = (schema: z.core.$ZodType): Json => withoutNames(z.toJSONSchema(
 
 const schemasOf = (forms: readonly z.core.$ZodType[]): Record<string, Json> => {
   const registry = z.registry<{ id: string }>();
-  for (const form of new Set(forms)) registry.add(form, { id: nameOf(form) });
+  for (const [id, [form, other]] of Map.groupBy(new Set(forms), nameOf)) {
+    if (other) throw new Error(`Two forms have the name ${id} in NAMED.`);
+    if (form) registry.add(form, { id });
+  }
   const { schemas } = z.toJSONSchema(registry, { ...OPTIONS, uri: (id) => `#/components/schemas/${id}` });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutNames(schema as Json)]));
 };

@@ -7,6 +7,7 @@ import { type AnyOperation, type NeedsOf, type Operation, operation } from '../.
 import type { ApiEnv } from '../../../api/http/context.ts';
 import { createDocument } from '../../../api/operations/openapi/document.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { NAMED } from '../../../shared/domain/wire.ts';
 
 const described = { method: 'GET', summary: 'Answers', answers: { 200: { description: 'It.' } } } as const;
 const query = z.strictObject({ wait: z.enum(['1', '2']).optional() });
@@ -102,13 +103,19 @@ test('what a row needs it is given once, when the app is built', async () => {
   expect(built).toBe(1);
 });
 
-test('a form that has no name cannot stand in a row', () => {
-  const nameless: AnyOperation = operation({
-    ...described,
-    path: '/x',
-    access: 'anyone',
-    answers: { 200: { description: 'It.', schema: z.object({}) } },
-    handle: answer,
-  });
-  expect(() => createDocument([nameless], () => true)).toThrow('has no name of its own');
+test('a form in a row has a name, and no other form has the same', () => {
+  const answering = (schema: z.ZodType): AnyOperation =>
+    operation({
+      ...described,
+      path: '/x',
+      access: 'anyone',
+      answers: { 200: { description: 'It.', schema } },
+      handle: answer,
+    });
+  const named = z.object({}).register(NAMED, { id: 'Named' });
+  const again = z.object({}).register(NAMED, { id: 'Named' });
+  const documentOf = (...forms: z.ZodType[]) => createDocument(forms.map(answering), () => true);
+  expect(Object.keys(documentOf(named, named).components.schemas)).toContain('Named');
+  expect(() => documentOf(z.object({}))).toThrow('has no name of its own');
+  expect(() => documentOf(named, again)).toThrow('Two forms have the name Named');
 });
