@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
 import { manifestOf, type Provider, perProvider, sandboxPath } from '../providers/catalogue.ts';
+import { openaiResponsesWire } from '../providers/openai/responses-stand-in.ts';
 import { openaiWire } from '../providers/openai/stand-in.ts';
 import { compatibleWire } from '../providers/openai-compatible/stand-in.ts';
 import { VENDOR_NAMES } from '../providers/openai-compatible/vendors.ts';
@@ -14,7 +15,13 @@ import { demandWhatIsReal } from './demands.ts';
 import { createReplyPlanner, sendable } from './plan-reply.ts';
 import { type Sendable, type Sent, sendReply } from './send-reply.ts';
 
-const WIRES: readonly Wire[] = [openaiWire, anthropicWire, bedrockWire, ...VENDOR_NAMES.map(compatibleWire)];
+const WIRES: readonly Wire[] = [
+  openaiWire,
+  openaiResponsesWire,
+  anthropicWire,
+  bedrockWire,
+  ...VENDOR_NAMES.map(compatibleWire),
+];
 
 /** The wire that answers a path, and what the path holds below its base URL. */
 const wireAt = (path: string): { wire: Wire; groups: Partial<Record<string, string>> } | null => {

@@ -42,6 +42,7 @@ import { noteUsedPeppers } from '../shared/storage/secrets/used-peppers.ts';
 import { createWorkStore } from '../shared/storage/tenants/work-store.ts';
 import { createDeliveryStore } from '../shared/storage/webhooks/delivery-store.ts';
 import { createWebhookSecretStore, WEBHOOK_SECRET_PURPOSE } from '../shared/storage/webhooks/webhook-secret-store.ts';
+import { createBodyMemory } from './attempts/body-memory.ts';
 import { jobAttempts } from './attempts/job-attempts.ts';
 import { createRunningJobs } from './attempts/running-jobs.ts';
 import { deliveryAttempts } from './deliveries/delivery-attempts.ts';
@@ -140,6 +141,7 @@ export const startWorker = async (
     jobAttempts({
       attempts,
       bodies,
+      bodyMemory: createBodyMemory(config.http.bodyMemoryBytes),
       sealer,
       providers,
       prices,

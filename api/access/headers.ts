@@ -71,6 +71,8 @@ export const RESPONSE_HEADERS = {
       'How many lines of the batch had ended when the answer began. An answer from the beginning that has fewer was cut short: go on after the last `cursor`.',
     schema: { type: 'integer', minimum: 0 },
   },
+  'x-should-retry': { description: 'Whether the provider’s SDK is to try again by itself.', schema: text },
+  'request-id': { description: 'The same as `X-Request-Id`, under the name that Anthropic’s SDK reads.', schema: text },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
   'RateLimit-Policy': {
     description: 'The requests that may be accepted in a minute: `"requests";q=600;w=60`.',

@@ -17,6 +17,8 @@ export type RefusalWords = {
   /** One that is `NAMED`. */
   schema: z.ZodType;
   statusOf: (code: RequestErrorCode) => number;
+  /** What the form adds. */
+  headers: readonly ('x-should-retry' | 'request-id')[];
   form: ErrorForm;
 };
 
@@ -42,6 +44,7 @@ export const errorBody = (error: RequestError, requestId: string): Refusal => ({
 export const OWN_WORDS: RefusalWords = {
   schema: refusal,
   statusOf: (code) => REQUEST_ERRORS[code].status,
+  headers: [],
   form: (error, { requestId }) => ({
     status: REQUEST_ERRORS[error.code].status,
     body: errorBody(error, requestId),

@@ -60,7 +60,7 @@ const RESERVED: readonly { files: RegExp; to: readonly string[]; why: string }[]
     why: 'Whoever holds an adapter can call a provider, and only the worker does.',
   },
   {
-    files: /^providers\/(?:stand-in\/[\w-]+|[\w-]+\/stand-in)\.ts$/,
+    files: /^providers\/(?:stand-in\/[\w-]+|[\w-]+\/(?:[\w-]+-)?stand-in)\.ts$/,
     to: ['providers', 'sandbox'],
     why: 'A stand-in answers like a provider: no process but the sandbox may.',
   },

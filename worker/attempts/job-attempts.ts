@@ -24,14 +24,16 @@ import type {
 import { parseHandoff } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import type { Kind } from '../pipeline/pipeline.ts';
+import type { BodyMemory } from './body-memory.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
-import { readRequest } from './read-request.ts';
+import { memoryFor, readRequest } from './read-request.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';
 import { storeAnswer } from './store-answer.ts';
 
 type Needs = {
   attempts: AttemptStore;
   bodies: BodyStore;
+  bodyMemory: BodyMemory;
   sealer: Sealer;
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;
@@ -117,7 +119,17 @@ export const jobAttempts = (
   };
 };
 
-const attemptOnce = async (
+const attemptOnce = async (needs: Needs, run: { id: JobId; claim: Claim; abort: AbortSignal }): Promise<Attempt> => {
+  const giveBack = await needs.bodyMemory.take(memoryFor(run.claim), run.abort);
+  if (giveBack === null) {
+    // A cast because nothing else aborts it.
+    const { outcome, next } = decideAborted(run.abort.reason as AbortReason, { billable: false });
+    return withoutCall(outcome, next);
+  }
+  return attemptInMemory(needs, run).finally(giveBack);
+};
+
+const attemptInMemory = async (
   needs: Needs,
   { id, claim, abort }: { id: JobId; claim: Claim; abort: AbortSignal },
 ): Promise<Attempt> => {

@@ -4,6 +4,8 @@ import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
 import { withoutStack } from '../without-stack.ts';
 
 const DEPTH_LIMIT = 32;
+/** More than any request has: what is built of so many takes a process long enough. */
+const VALUES_LIMIT = 524_288;
 
 /** Half of a surrogate pair, which has no form in UTF-8, can only come as such an escape. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
@@ -11,9 +13,8 @@ const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 /** The result is of any form, and all of its texts can be written as UTF-8; throws RequestError 400. `what` begins the message where the value as a whole is wrong. */
 export const parseJson = (bytes: Uint8Array, what: string): unknown => {
   const text = decode(bytes, what);
-  if (isTooDeep(text)) {
-    throw new RequestError('invalid_json', { message: `${what} may be nested at most ${DEPTH_LIMIT} levels deep.` });
-  }
+  const excess = excessIn(text);
+  if (excess !== null) throw new RequestError('invalid_json', { message: `${what} ${excess}` });
   const value = parse(text, what);
   const broken = ESCAPED_SURROGATE.test(text) ? brokenText(value) : null;
   if (broken === null) return value;
@@ -57,21 +58,26 @@ const decode = (bytes: Uint8Array, what: string): string => {
   }
 };
 
-/** Counts brackets outside strings: JSON.parse and zod both recurse. */
-const isTooDeep = (text: string): boolean => {
+/** What there is too much of, counted outside strings: JSON.parse and zod both recurse, and build each value. Null if nothing is. */
+const excessIn = (text: string): string | null => {
   let depth = 0;
+  let values = 1;
   for (let index = 0; index < text.length; index++) {
     const character = text.charCodeAt(index);
     if (character === 0x22) {
       index = endOfString(text, index);
     } else if (character === 0x7b || character === 0x5b) {
       depth += 1;
-      if (depth > DEPTH_LIMIT) return true;
+      values += 1;
+      if (depth > DEPTH_LIMIT) return `may be nested at most ${DEPTH_LIMIT} levels deep.`;
     } else if (character === 0x7d || character === 0x5d) {
       depth -= 1;
+    } else if (character === 0x2c) {
+      values += 1;
     }
+    if (values > VALUES_LIMIT) return `may have at most ${VALUES_LIMIT} values.`;
   }
-  return false;
+  return null;
 };
 
 const endOfString = (text: string, start: number): number => {

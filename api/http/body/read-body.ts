@@ -1,4 +1,5 @@
 /** A request's body as bytes: type, size and time are checked while it comes in. */
+import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ApiContext } from '../context.ts';
 import { askForBody } from './ask-for-body.ts';
@@ -8,21 +9,40 @@ import { gatherBytes } from './gathered-bytes.ts';
 
 const BODY_TIME_MS = 30_000;
 
-/** Reads a body that says it is JSON; throws RequestError 415, 413, 429, 503 or 408. */
-export type ReadBody = (c: ApiContext, sender: Sender) => Promise<Buffer>;
+/** How many bytes of memory a byte of a body takes: bytes, and the copy that they are gathered in; and what is built of them as JSON. */
+const WEIGHTS = { bytes: 2, json: 4 } as const;
 
-export const createReadBody = ({ maxBodyBytes }: { maxBodyBytes: number }): ReadBody => {
-  const room = createBodyRoom({ maxBodyBytes });
+/**
+ * Reads a body that says it is JSON; throws RequestError 415, 413, 429, 503 or 408. `as`: what is made of it. It takes room until
+ * `releaseBody`, or until the request is answered.
+ */
+export type ReadBody = (c: ApiContext, sender: Sender, as: keyof typeof WEIGHTS) => Promise<Buffer>;
+
+const held = new WeakMap<IncomingMessage, () => void>();
+
+/** From here on nobody needs a request's body. Safe to call for any request, and twice. */
+export const releaseBody = ({ env }: ApiContext): void => held.get(env.incoming)?.();
+
+export const createReadBody = ({
+  maxBodyBytes,
+  bodyMemoryBytes,
+}: {
+  maxBodyBytes: number;
+  bodyMemoryBytes: number;
+}): ReadBody => {
+  const room = createBodyRoom({ memoryBytes: bodyMemoryBytes, heaviest: WEIGHTS.json * maxBodyBytes });
   const tooLarge = (): RequestError =>
     new RequestError('body_too_large', {
       message: `The body may have at most ${maxBodyBytes} bytes; send fewer or shorter messages.`,
     });
 
-  const readBytes = async ({ env }: ApiContext, sender: Sender): Promise<Buffer> => {
+  const readBytes = async ({ env }: ApiContext, sender: Sender, weight: number): Promise<Buffer> => {
     const body = env.incoming;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const gathered = gatherBytes(maxBodyBytes);
-    const { grow, leave } = room.enter(sender);
+    const { grow, leave } = room.enter(sender, weight);
+    held.set(body, leave);
+    env.outgoing.once('close', leave);
     askForBody(env);
     const timer = setTimeout(() => reject(new RequestError('request_timeout')), BODY_TIME_MS);
     const take = (chunk: Buffer): void => {
@@ -45,16 +65,18 @@ export const createReadBody = ({ maxBodyBytes }: { maxBodyBytes: number }): Read
     body.on('error', () => reject(new RequestError('request_timeout')));
     try {
       return await promise;
+    } catch (error) {
+      leave();
+      throw error;
     } finally {
       clearTimeout(timer);
       body.removeAllListeners('data').pause();
-      leave();
     }
   };
 
-  return async (c, sender) => {
+  return async (c, sender, as) => {
     declaredType(c, ['application/json']);
     demandLength(c, maxBodyBytes, tooLarge);
-    return readBytes(c, sender);
+    return readBytes(c, sender, WEIGHTS[as]);
   };
 };

@@ -11,7 +11,7 @@ export type ReadJson = (c: ApiContext, sender: Sender) => Promise<unknown>;
 export const createReadJson =
   (readBody: ReadBody): ReadJson =>
   async (c, sender) =>
-    parseJson(await readBody(c, sender), 'The body');
+    parseJson(await readBody(c, sender, 'json'), 'The body');
 
 /** The same for a call whose fields can all be left out: no body is an empty object. */
 export const readOptionalJson = async (c: ApiContext, sender: Sender, readJson: ReadJson): Promise<unknown> =>

@@ -188,7 +188,7 @@ const describe = (operation: AnyOperation): DocumentOperation => {
           },
         ]),
       ),
-      ...errorResponses(errorsOf(operation), refusals, always),
+      ...errorResponses(errorsOf(operation), refusals, [...always, ...refusals.headers]),
     },
   };
 };

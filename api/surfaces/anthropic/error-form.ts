@@ -60,4 +60,9 @@ const form: ErrorForm = (error, about) => {
   };
 };
 
-export const ANTHROPIC_WORDS: RefusalWords = { schema, statusOf, form };
+export const ANTHROPIC_WORDS: RefusalWords = {
+  schema,
+  statusOf,
+  headers: ['x-should-retry', 'request-id'],
+  form,
+};

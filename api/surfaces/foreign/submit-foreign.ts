@@ -8,7 +8,7 @@ import type { Config } from '../../../shared/process/config/config.ts';
 import { broughtKey } from '../../access/brought-key.ts';
 import { idempotencyKey } from '../../access/idempotency-key.ts';
 import { tellRate } from '../../access/rate-headers.ts';
-import type { ReadBody } from '../../http/body/read-body.ts';
+import { type ReadBody, releaseBody } from '../../http/body/read-body.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { preferencesOf } from '../../http/headers/preferences.ts';
 import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
@@ -57,7 +57,7 @@ export const createSubmitForeign =
   ({ submitJob, judgeForeign, resolveAccount, readBody, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
     const caller = c.get('caller');
-    const bytes = await readBody(c, caller.tenant);
+    const bytes = await readBody(c, caller.tenant, 'bytes');
     const user = broughtKey(c, config, ofPath);
     if (user === null) {
       throw new RequestError('user_key_required', {
@@ -85,7 +85,10 @@ export const createSubmitForeign =
     const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
     const submitted = await submitJob({
       caller,
-      tellRate: (rate) => tellRate(c, rate),
+      tellRate: (rate) => {
+        releaseBody(c);
+        tellRate(c, rate);
+      },
       account,
       judged,
       sameness: {

@@ -37,4 +37,9 @@ const form: ErrorForm = (error, about) => ({
   },
 });
 
-export const OPENAI_WORDS: RefusalWords = { schema, statusOf: statusFor, form };
+export const OPENAI_WORDS: RefusalWords = {
+  schema,
+  statusOf: statusFor,
+  headers: ['x-should-retry'],
+  form,
+};

@@ -175,6 +175,7 @@ const variables = z.object({
   AUDIT_TTL_SECONDS: whole(3_600, 315_360_000, 7_776_000),
   AUDIT_ANCHOR_FILE: z.string().optional(),
   MAX_BODY_BYTES: whole(1_024, 64 * 1_048_576, 32 * 1_048_576),
+  BODY_MEMORY_BYTES: whole(16 * 1_048_576, 64 * 1_073_741_824, 256 * 1_048_576),
   SEAL_BODIES: oneOf(SEAL_BODIES).default('byok'),
   MAX_BATCH_LINES: whole(1, MAX_LINES, 100_000),
   MAX_BATCH_BYTES: whole(1_024, 1_073_741_824, 268_435_456),
@@ -227,6 +228,8 @@ export type Config = {
     /** Where the operator's calls are, and nothing of tenants; null: on `port`. */
     adminPort: number | null;
     maxBodyBytes: number;
+    /** What bodies may take of an API process' memory. */
+    bodyMemoryBytes: number;
     authFailuresPerMinute: number;
     trustedProxies: readonly string[];
     /** How long a connection may stay open without a request. */
@@ -408,6 +411,7 @@ const readSettings = (
       port: set.PORT,
       adminPort: set.ADMIN_PORT ?? null,
       maxBodyBytes: set.MAX_BODY_BYTES,
+      bodyMemoryBytes: set.BODY_MEMORY_BYTES,
       authFailuresPerMinute: set.AUTH_FAILURES_PER_MINUTE,
       trustedProxies: set.TRUSTED_PROXIES ?? [],
       idleMs: set.IDLE_SECONDS * 1_000,

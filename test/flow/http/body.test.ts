@@ -32,7 +32,7 @@ const CODING: Refusal = {
 let gateway: TestGateway;
 let url: string;
 beforeAll(async () => {
-  gateway = await startGateway({ workers: 0 });
+  gateway = await startGateway({ workers: 0, env: { MAX_BODY_BYTES: String(LIMIT), BODY_MEMORY_BYTES: '268435456' } });
   url = gateway.apis[0]?.url ?? '';
 });
 afterAll(() => gateway.stop());
@@ -215,7 +215,7 @@ describe('a job is accepted of', () => {
   });
 });
 
-test('bodies of one tenant that keep coming in get 16 MiB; one more is refused, and short ones and those of others are not', async () => {
+test('bodies of one tenant get a quarter of the memory for bodies; one more is refused, and short ones and those of others are not', async () => {
   const begin = (tenant: keyof typeof KEYS): Connection => {
     const connection = openConnection(url);
     const headers = [`X-API-Key: ${KEYS[tenant]}`, JSON_TYPE, `Content-Length: ${LIMIT}`];
@@ -228,7 +228,7 @@ test('bodies of one tenant that keep coming in get 16 MiB; one more is refused, 
     held.push(another);
     return another.answer({ withinMs: 200 }).catch(() => null);
   });
-  expectRefusal(refused, { status: 429, code: 'rate_limited', message: /16777216 bytes/ });
+  expectRefusal(refused, { status: 429, code: 'rate_limited', message: /67108864 bytes/ });
   expect(refused.headers.get('retry-after')).toBe('5');
   expect((await post([JSON_TYPE], bodyOf(16_384))).status).toBe(202);
   const other = begin('beta');

@@ -15,7 +15,11 @@ import {
 
 let gateway: TestGateway;
 beforeAll(async () => {
-  gateway = await startGateway({ workers: 1, sandbox: { record: { limit: 100, keys: 'digest' } } });
+  gateway = await startGateway({
+    workers: 1,
+    env: { MAX_BODY_BYTES: '1048576' },
+    sandbox: { record: { limit: 100, keys: 'digest' } },
+  });
 });
 afterAll(() => gateway.stop());
 

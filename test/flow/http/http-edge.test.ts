@@ -126,7 +126,7 @@ describe('one connection, several requests:', () => {
   });
 
   test.each<[string, string[], number]>([
-    ['POST /v1/complete', [KEY, JSON_TYPE, 'Content-Length: 2000000'], 413],
+    ['POST /v1/complete', [KEY, JSON_TYPE, 'Content-Length: 40000000'], 413],
     ['POST /v1/complete', ['Content-Length: 100'], 401],
     ['GET /healthz', ['Content-Length: 100'], 200],
   ])(

@@ -10,7 +10,14 @@ import { line } from '../../support/clients/batches.ts';
 import { createAnswerCheck, createEventCheck } from '../../support/clients/openapi.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { startReceiver } from '../../support/network/receiver.ts';
-import { type CallOptions, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import {
+  ANTHROPIC_KEY,
+  type CallOptions,
+  OPENAI_KEY,
+  startGateway,
+  type TestGateway,
+  userKey,
+} from '../../support/processes/gateway.ts';
 import { until } from '../../support/until.ts';
 
 const document = createDocument(OPERATIONS, () => true);
@@ -156,6 +163,24 @@ describe('a running gateway', () => {
       body: { ...body, model: 'gpt-4o' },
       headers: { ...userKey(), Prefer: 'wait=20' },
     });
+    for (const [path, foreign, provider] of [
+      ['/openai/v1/chat/completions', { model: 'gpt-4o-mini', messages: body.messages }, 'openai'],
+      ['/openai/v1/responses', { model: 'gpt-4o-mini', input: 'Hello!' }, 'openai'],
+      ['/anthropic/v1/messages', { model: 'claude-opus-4-8', max_tokens: 10, messages: body.messages }, 'anthropic'],
+    ] as const) {
+      const asked = {
+        body: foreign,
+        headers: {
+          ...userKey(provider === 'openai' ? OPENAI_KEY : ANTHROPIC_KEY, provider),
+          Prefer: 'respond-async',
+          'Idempotency-Key': `openapi ${path}`,
+        },
+      };
+      const job = (await call(`POST ${path}`, path, asked)).body as Job;
+      expect((await gateway.finished(job.id)).status).toBe('completed');
+      await call(`POST ${path}`, path, asked);
+      await call('GET /v1/jobs/{id}/answer', `/v1/jobs/${job.id}/answer`);
+    }
     const failing = await gateway.submit('sandbox:status=400');
     await gateway.finished(failing.id);
     await call('GET /v1/jobs/{id}', `/v1/jobs/${failing.id}`);
@@ -303,6 +328,14 @@ describe('a running gateway', () => {
     await call('DELETE /v1/jobs/{id}', '/v1/jobs/job_0');
     await call('POST /v1/jobs/{id}/cancel', '/v1/jobs/job_0/cancel');
     await call('GET /v1/usage', '/v1/usage?from=2026-02-30');
+    for (const path of ['/openai/v1/chat/completions', '/openai/v1/responses', '/anthropic/v1/messages']) {
+      await call(`POST ${path}`, path, { key: 'wrong', body: {} });
+      await call(`POST ${path}`, path, { body: {} });
+      await call(`POST ${path}`, path, { body: '{', headers: userKey() });
+      await call(`POST ${path}`, path, { body: {}, headers: { ...userKey(), Prefer: 'respond-async' } });
+      await call(`POST ${path}`, `${path}?a=b`, { body: {} });
+    }
+    await call('GET /v1/jobs/{id}/answer', '/v1/jobs/job_0/answer');
     await admin('GET /admin/tenants/{id}', '/admin/tenants/ten_0');
     await admin('POST /admin/tenants', '/admin/tenants', { name: '' });
     await call('GET /admin/queues', '/admin/queues');

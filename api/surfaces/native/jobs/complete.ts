@@ -9,6 +9,7 @@ import { idempotencyKey } from '../../../access/idempotency-key.ts';
 import { operation } from '../../../access/operation.ts';
 import { tellRate } from '../../../access/rate-headers.ts';
 import { canonicalJson } from '../../../http/body/canonical-json.ts';
+import { releaseBody } from '../../../http/body/read-body.ts';
 import type { ReadJson } from '../../../http/body/read-json.ts';
 import { preferencesOf } from '../../../http/headers/preferences.ts';
 import { parseOr } from '../../../http/query/parse-or.ts';
@@ -99,7 +100,10 @@ export const complete = operation({
       const { request: asked, ...estimated } = estimateJob(request, { account, caller, place: '' });
       const submitted = await submitJob({
         caller,
-        tellRate: (rate) => tellRate(c, rate),
+        tellRate: (rate) => {
+          releaseBody(c);
+          tellRate(c, rate);
+        },
         account,
         judged: { ...estimated, model: request.model, asked: { format: 'neutral', request: asked } },
         sameness: {
