@@ -9,6 +9,7 @@ import {
 } from '../../shared/domain/completion.ts';
 import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
+import { secretsIn } from '../call/body-secrets.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import { placeMessages } from '../call/place-messages.ts';
@@ -153,14 +154,13 @@ const readErrorInside: Dialect['readErrorInside'] = (answer) => {
   return error && { ...error, status: ANTHROPIC_STATUSES.get(error.type ?? '') ?? 500 };
 };
 
+type Sent = Pick<Dialect, 'read' | 'secrets'> & { body: unknown; headers: ForwardedHeaders };
+
 /** `baseUrl` has no path; null is the vendor's own. */
 export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
   const dispatcher = createProviderAgent();
 
-  const send = (
-    call: BoundedCall,
-    { read: readAnswer, body, headers }: { read: Dialect['read']; body: unknown; headers: ForwardedHeaders },
-  ): Promise<Outcome> | Outcome => {
+  const send = (call: BoundedCall, { read: readAnswer, body, headers, secrets }: Sent): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
     return makeCall(call, {
@@ -170,6 +170,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
       readError,
       readErrorInside,
       errors: ANTHROPIC_ERRORS,
+      secrets,
       send: async (exchange, signal) => {
         // Everything that the SDK would otherwise look up in the environment is said here.
         const client = new Anthropic({
@@ -192,11 +193,18 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
   return {
     complete: async (call) => {
       const { request } = call;
-      return send(call, { read, body: toBody(request), headers: { 'anthropic-version': versionFor(request) } });
+      return send(call, {
+        read,
+        body: toBody(request),
+        headers: { 'anthropic-version': versionFor(request) },
+        secrets: () => [],
+      });
     },
     pass: async (call) => {
       const { format, body, headers } = call.request;
-      return format === 'anthropic.messages' ? send(call, { read: readPassed, body, headers }) : refuseCall('user');
+      return format === 'anthropic.messages'
+        ? send(call, { read: readPassed, body, headers, secrets: () => secretsIn(body) })
+        : refuseCall('user');
     },
     close: () => dispatcher.destroy(),
   };

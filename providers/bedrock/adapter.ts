@@ -230,6 +230,7 @@ export const createBedrockAdapter = ({ baseUrl, region, auth }: BedrockNeeds): P
         // The SDK passes on what an answer of Converse has, and nothing else.
         readErrorInside: () => null,
         errors: BEDROCK_ERRORS,
+        secrets: () => [],
         send: async (exchange, abortSignal) => {
           const command = new ConverseCommand(toInput(call.request));
           watch(command, exchange);

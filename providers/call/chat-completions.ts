@@ -6,6 +6,7 @@ import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/d
 import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { ForeignFormat } from '../manifest.ts';
+import { secretsIn } from './body-secrets.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
 import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
 import type { BoundedCall, ProviderAdapter } from './provider.ts';
@@ -154,6 +155,7 @@ const watchRefusals = (send: typeof fetch) => {
 
 /** How a body of a format is sent as it came: the path of the call, and what is read of its answer. */
 export type PassedFormat = { path: string; read: Dialect['read'] };
+type Sent = PassedFormat & Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders };
 type PassedFormats = Readonly<Partial<Record<ForeignFormat, PassedFormat>>>;
 
 const anAnswer = z.object({ choices: z.array(z.unknown()).min(1) });
@@ -179,7 +181,7 @@ export const createChatCompletionsAdapter = (
 
   const send = (
     call: BoundedCall,
-    { path, read: readAnswer, body, headers }: PassedFormat & { body: unknown; headers: ForwardedHeaders },
+    { path, read: readAnswer, body, headers, secrets }: Sent,
   ): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
@@ -191,6 +193,7 @@ export const createChatCompletionsAdapter = (
       readError: () => dialect.readError(refusalBody()),
       readErrorInside: dialect.readError,
       errors: dialect.errors,
+      secrets,
       send: async (exchange, signal) => {
         const watched = watchRefusals(
           createKeyedFetch({
@@ -222,11 +225,17 @@ export const createChatCompletionsAdapter = (
 
   return {
     complete: async (call) =>
-      send(call, { path: '/chat/completions', read, body: dialect.toBody(call.request), headers: {} }),
+      send(call, {
+        path: '/chat/completions',
+        read,
+        body: dialect.toBody(call.request),
+        headers: {},
+        secrets: () => [],
+      }),
     pass: async (call) => {
       const { format, body, headers } = call.request;
       const known = passed[format];
-      return known ? send(call, { ...known, body, headers }) : refuseCall('user');
+      return known ? send(call, { ...known, body, headers, secrets: () => secretsIn(body) }) : refuseCall('user');
     },
     close: () => dispatcher.destroy(),
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
+import type { Secret } from '../../shared/keys/secret.ts';
 import { isTooLong } from './answer-body.ts';
 import { type Exchange, isBillable, isSuccess, newExchange } from './exchange.ts';
 import type { BoundedCall } from './provider.ts';
@@ -23,6 +24,8 @@ export type Dialect = {
   /** An error in the provider's own form that came inside a 200, with the status that such an error has elsewhere; else null. */
   readErrorInside(answer: unknown): (ProviderError & { status: number }) | null;
   errors: readonly ErrorRow[];
+  /** That the request itself holds. */
+  secrets(): readonly Secret[];
 };
 
 /** The result of a call whose answer is given back in its own bytes. */
@@ -124,7 +127,8 @@ export const makeCall = async (call: BoundedCall, dialect: Dialect): Promise<Out
       providerRequestId: requestId(),
       providerStatus: exchange.response?.status ?? null,
       retryAfterMs: wishesOf(exchange).retryAfterMs,
-      detail: message === null ? null : scrubDetail(message, call.userKey),
+      detail:
+        message === null ? null : scrubDetail(message, [...(call.userKey ? [call.userKey] : []), ...dialect.secrets()]),
     });
 
   if (call.signal.aborted) return { kind: 'cancelled', usage: null, billable: false, providerRequestId: null };

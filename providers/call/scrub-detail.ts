@@ -33,12 +33,12 @@ const readable = (text: string): string => {
 
 /**
  * The explanation, fit to be shown: one line, at most 300 characters, everything that looks like a key removed.
- * Null where nothing is left or where, against all patterns, a part of the user's key is still in it.
+ * Null if nothing is left, or if a part of a secret that the call had is still in it, against all patterns.
  */
-export const scrubDetail = (text: string, userKey: Secret | null): string | null => {
+export const scrubDetail = (text: string, secrets: readonly Secret[]): string | null => {
   const line = withoutKeys(readable(beginningOf(text)), REMOVED)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
   const shown = line.slice(0, MAX_CHARACTERS).toWellFormed();
-  return shown === '' || userKey?.isPartlyIn(shown) ? null : shown;
+  return shown === '' || secrets.some((secret) => secret.isPartlyIn(shown)) ? null : shown;
 };

@@ -25,6 +25,8 @@ const CANARIES = {
   platform: createCanary('platform-key-'),
   admin: createCanary('the-operators-token-'),
   config: createCanary('sk-proj-'),
+  // In a body, for a tool that the provider calls.
+  tool: createCanary('tool-token-'),
 } as const;
 type Provider = 'openai' | 'anthropic';
 const PROVIDERS = ['openai', 'anthropic'] as const;
@@ -81,6 +83,42 @@ const submit = async (what: string, scenario: Scenario, name: Provider, fields: 
       messages: [{ role: 'user', content }],
       webhook: { url: `${receiver.url}/hook` },
       ...fields,
+    }),
+  });
+  expect(status, body).toBe(202);
+  return (JSON.parse(body) as Job).urls.self;
+};
+
+/** The same in the provider's own words, with a secret among them. */
+const FOREIGN_WORDS = {
+  openai: {
+    path: '/openai/v1/chat/completions',
+    tools: { tools: [{ type: 'mcp', server_url: 'https://tools.example', authorization: CANARIES.tool.key }] },
+  },
+  anthropic: {
+    path: '/anthropic/v1/messages',
+    tools: { mcp_servers: [{ type: 'url', url: 'https://tools.example', authorization_token: CANARIES.tool.key }] },
+  },
+} as const;
+const submitForeign = async (what: string, scenario: Scenario, name: Provider, filler = ''): Promise<string> => {
+  const content = prompt(what, scenario, name);
+  const { path, tools } = FOREIGN_WORDS[name];
+  const { status, body } = await sinks.ask(path, {
+    method: 'POST',
+    headers: {
+      ...own(name),
+      Prefer: 'respond-async',
+      'X-Gateway-Timeout-Seconds': scenario === 'hang' ? '1' : '30',
+      'X-Gateway-Deadline-Seconds': scenario === 'limit' ? '3' : '600',
+      'X-Gateway-Webhook-Url': `${receiver.url}/hook`,
+      'Idempotency-Key': `${content} ${CANARIES[name].key}`,
+    },
+    body: JSON.stringify({
+      model: content.replace(/[^a-z]/g, '-'),
+      max_tokens: 10,
+      messages: [{ role: 'user', content }],
+      ...tools,
+      filler,
     }),
   });
   expect(status, body).toBe(202);
@@ -304,6 +342,16 @@ describe('no six characters of a key are in any output or store', () => {
         await add([ENDS[scenario], ...(scenario === 'limit' ? ['expired'] : [])], 'a job', scenario, name, limits);
       }
       await add(['expired'], 'one that expires', 'hang', name, { deadline_seconds: 1 });
+    }
+    for (const name of PROVIDERS) {
+      for (const scenario of SCENARIOS) {
+        for (const filler of ['', 'x'.repeat(100_000)]) {
+          const what = filler === '' ? 'in its words' : 'in many of its words';
+          const path = await submitForeign(what, scenario, name, filler);
+          jobs.set(path, `${what} ${scenario} ${name}`);
+          expected.set(path, [ENDS[scenario], ...(scenario === 'limit' ? ['expired'] : [])]);
+        }
+      }
     }
     const cancelled = await Promise.all(
       PROVIDERS.map((name) => add(['cancelled'], 'one that is cancelled', 'hang', name)),

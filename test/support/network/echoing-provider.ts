@@ -33,8 +33,12 @@ const STATUS: Partial<Record<Scenario, number>> = {
   page: 502,
 };
 
-const reply = (scenario: Scenario, request: IncomingMessage, response: ServerResponse): void => {
-  const echo = JSON.stringify(request.headers);
+const reply = (
+  scenario: Scenario,
+  { request, body }: { request: IncomingMessage; body: string },
+  response: ServerResponse,
+): void => {
+  const echo = JSON.stringify([request.headers, body]);
   const key = keyIn(request);
   const headers = {
     'content-type': 'application/json',
@@ -100,7 +104,7 @@ export const startEchoingProvider = async (): Promise<EchoingProvider> => {
     request.on('end', () => {
       calls.push({ body, key: keyIn(request) });
       const scenario = SCENARIOS.find((each) => body.includes(`[${each}]`)) ?? 'good';
-      reply(scenario === 'hang' && recovered ? 'good' : scenario, request, response);
+      reply(scenario === 'hang' && recovered ? 'good' : scenario, { request, body }, response);
     });
   });
   const { url, close } = await serve(server);

@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import type { BatchId, JobId, TenantId } from '../../../shared/domain/ids.ts';
+import { ABILITIES } from '../../../shared/domain/needs.ts';
 import { createBatchIds, createJobIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
 import { createBodySealer } from '../../../shared/keys/encryption/seal-body.ts';
@@ -87,7 +88,10 @@ const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, '
 
 const keyring = parseKeyring(`test:${Buffer.alloc(32, 9).toString('base64')}`, 'test');
 
-export const createEngine = (url: string, { abilities = [] }: { abilities?: readonly string[] } = {}): Engine => {
+export const createEngine = (
+  url: string,
+  { abilities = ABILITIES }: { abilities?: readonly string[] } = {},
+): Engine => {
   if (!peppers.ok || !keyring.ok) throw new Error('no keys');
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
