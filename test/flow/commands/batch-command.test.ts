@@ -1,6 +1,3 @@
-/** `npm run batch -- …` as it is typed, against a whole gateway. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Batch, ResultLine } from '../../../shared/domain/batch.ts';
 import { line, lines, type TestLine } from '../../support/clients/batches.ts';
 import { listen } from '../../support/network/listen.ts';
+import { runProgram } from '../../support/processes/command.ts';
 import { KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
-
-const COMMAND = join(import.meta.dirname, '..', '..', '..', 'cli', 'batch.ts');
 
 let gateway: TestGateway;
 let folder = '';
@@ -24,28 +20,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const run = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  runProgram('cli/batch.ts', args, {
     cwd: folder,
-    env: {
-      PATH: process.env.PATH,
-      HOME: '/nonexistent',
-      GATEWAY_URL: gateway.apis[0]?.url,
-      GATEWAY_API_KEY: KEYS.acme,
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { GATEWAY_URL: gateway.apis[0]?.url, GATEWAY_API_KEY: KEYS.acme, ...env },
   });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-};
 const write = (name: string, sent: readonly TestLine[]): string => {
   writeFileSync(join(folder, name), sent.map((each) => `${JSON.stringify(each)}\n`).join(''));
   return name;
