@@ -1,4 +1,7 @@
-/** A client that was generated from an earlier release’s document compiles, and understands this release’s answers. */
+/**
+ * A client that was generated from an earlier release’s document compiles, and understands this
+ * release’s answers.
+ */
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,11 +1,11 @@
 /** What is no batch: refused with the reason, and nothing of it is left in Redis. */
-
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { acceptedBatch, line, lines, upload } from '../../support/clients/batches.ts';
 import { openConnection, request } from '../../support/network/raw.ts';
-import { type CallOptions, KEYS, startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { type CallOptions, KEYS, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { until } from '../../support/until.ts';
 
 const MARK = 'nothing-of-this-may-stay';
@@ -13,13 +13,8 @@ const env = { MAX_BODY_BYTES: '2048', MAX_BATCH_LINES: '300', MAX_BATCH_BYTES: '
 
 let gateway: TestGateway;
 let redis: Redis;
-beforeAll(async () => {
-  gateway = await startGateway({ workers: 0, env });
-  redis = new Redis(gateway.redis.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await gateway.stop();
+useGateway({ workers: 0, env }, (opened) => {
+  ({ gateway, redis } = opened);
 });
 
 /** All keys but those that count requests and keep the server's settings. */

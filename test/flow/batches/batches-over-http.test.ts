@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import type { Page } from '../../../shared/domain/wire.ts';
@@ -16,31 +16,23 @@ import {
   upload,
 } from '../../support/clients/batches.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
-import {
-  ANTHROPIC_KEY,
-  KEYS,
-  OPENAI_KEY,
-  startGateway,
-  type TestGateway,
-  userKey,
-} from '../../support/processes/gateway.ts';
+import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';
 import { until } from '../../support/until.ts';
 
 let gateway: TestGateway;
 let redis: Redis;
-beforeAll(async () => {
-  gateway = await startGateway({
+useGateway(
+  {
     sandbox: { record: { limit: 5_000, keys: 'clear' } },
     env: { WORKER_CONCURRENCY: '20' },
-  });
-  redis = new Redis(gateway.redis.url);
-});
+  },
+  (opened) => {
+    ({ gateway, redis } = opened);
+  },
+);
 afterEach(() => expectInvariants(gateway.redis.url));
-afterAll(async () => {
-  redis.disconnect();
-  await gateway.stop();
-});
 
 const KEY = { key: KEYS.acme };
 

@@ -1,17 +1,13 @@
-/** `npm run batch -- …` as it is typed, against a whole gateway. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Batch, ResultLine } from '../../../shared/domain/batches/schema.ts';
 import { line, lines, type TestLine } from '../../support/clients/batches.ts';
+import { listen } from '../../support/network/listen.ts';
+import { runProgram } from '../../support/processes/command.ts';
 import { KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
-
-const COMMAND = join(import.meta.dirname, '..', '..', '..', 'cli', 'batch.ts');
 
 let gateway: TestGateway;
 let folder = '';
@@ -24,28 +20,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const run = async (args: readonly string[], env: Record<string, string> = {}) => {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  runProgram('cli/batch.ts', args, {
     cwd: folder,
-    env: {
-      PATH: process.env.PATH,
-      HOME: '/nonexistent',
-      GATEWAY_URL: gateway.apis[0]?.url,
-      GATEWAY_API_KEY: KEYS.acme,
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { GATEWAY_URL: gateway.apis[0]?.url, GATEWAY_API_KEY: KEYS.acme, ...env },
   });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-};
 const write = (name: string, sent: readonly TestLine[]): string => {
   writeFileSync(join(folder, name), sent.map((each) => `${JSON.stringify(each)}\n`).join(''));
   return name;
@@ -56,7 +35,7 @@ const resultsIn = (name: string): ResultLine[] =>
     .filter(Boolean)
     .map((text) => JSON.parse(text) as ResultLine);
 
-test('a file goes up, the batch is followed to its end, and the results come into a file', async () => {
+test.concurrent('a file goes up, the batch is followed to its end, and the results come into a file', async () => {
   const file = write('a.ndjson', lines(30));
   const { code, stdout, stderr } = await run(['submit', file, '--wait', '--json', '--output', 'a.out']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/30 results in /) });
@@ -67,7 +46,7 @@ test('a file goes up, the batch is followed to its end, and the results come int
   expect(new Set(resultsIn('a.out').map(({ custom_id }) => custom_id)).size).toBe(30);
 });
 
-test('a download that was cut off goes on where it ended, and one that is whole changes nothing', async () => {
+test.concurrent('a download that was cut off goes on where it ended, and one that is whole changes nothing', async () => {
   const file = write('b.ndjson', lines(20));
   const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'b.out']);
   const { id } = JSON.parse(stdout) as Batch;
@@ -79,11 +58,11 @@ test('a download that was cut off goes on where it ended, and one that is whole 
   }
 });
 
-test.each<[string, (response: ServerResponse) => void]>([
+test.concurrent.each<[string, (response: ServerResponse) => void]>([
   ['its connection is cut in the middle', (response) => response.destroy()],
   ['it ends in the middle as if it were whole', (response) => response.end()],
 ])('a download goes on by itself when %s', async (how, leave) => {
-  const file = write('cut.ndjson', lines(400));
+  const file = write(`cut ${how}.ndjson`, lines(400));
   const first = `cut ${how}.out`;
   const { stdout } = await run(['submit', file, '--wait', '--json', '--output', first]);
   const { id } = JSON.parse(stdout) as Batch;
@@ -101,10 +80,7 @@ test.each<[string, (response: ServerResponse) => void]>([
     return response.write(body.subarray(0, 20_001), () => leave(response));
   };
   const server = createServer((request, response) => void forward(request, response));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  // A cast because it listens on a port.
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const again = `again ${how}.out`;
   const { code, stderr } = await run(['results', id, '--output', again, '--url', `http://127.0.0.1:${port}`]);
   server.close();
@@ -112,7 +88,7 @@ test.each<[string, (response: ServerResponse) => void]>([
   expect(readFileSync(join(folder, again)).equals(whole)).toBe(true);
 });
 
-test('a batch in which nothing ends says within moments what its next line waits for', async () => {
+test.concurrent('a batch in which nothing ends says within moments what its next line waits for', async () => {
   const file = write('slow.ndjson', [line('a', 'slow sandbox:delay=5000')]);
   const { code, stderr } = await run(['submit', file, '--wait', '--output', 'slow.out']);
   expect({ code, stderr }).toEqual({
@@ -121,7 +97,7 @@ test('a batch in which nothing ends says within moments what its next line waits
   });
 });
 
-test('the same Idempotency-Key is the same batch; status and cancel show it', async () => {
+test.concurrent('the same Idempotency-Key is the same batch; status and cancel show it', async () => {
   const file = write('c.ndjson', [line('slow', 'sandbox:delay=60000')]);
   const submit = ['submit', file, '--json', '--idempotency-key', 'cli-1'];
   const first = JSON.parse((await run(submit)).stdout) as Batch;
@@ -133,7 +109,7 @@ test('the same Idempotency-Key is the same batch; status and cancel show it', as
   expect(JSON.parse(stdout)).toMatchObject({ status: 'cancelled' });
 });
 
-test('what failed is run again as a batch of its own, and a batch without such lines is told so at once', async () => {
+test.concurrent('what failed is run again as a batch of its own, and a batch without such lines is told so at once', async () => {
   const file = write('e.ndjson', [line('good', 'Hello!'), line('bad', 'sandbox:status=400')]);
   const { stdout } = await run(['submit', file, '--wait', '--json', '--output', 'e.out']);
   const { id } = JSON.parse(stdout) as Batch;
@@ -153,7 +129,7 @@ test('what failed is run again as a batch of its own, and a batch without such l
   );
 });
 
-test('results are not written behind those of another batch', async () => {
+test.concurrent('results are not written behind those of another batch', async () => {
   const ids: string[] = [];
   for (const name of ['one', 'two']) {
     const { stdout } = await run([
@@ -175,7 +151,7 @@ test('results are not written behind those of another batch', async () => {
   expect(readFileSync(join(folder, 'two.out'), 'utf8')).toBe(before);
 });
 
-test('a user’s key comes from the environment and goes to its provider', async () => {
+test.concurrent('a user’s key comes from the environment and goes to its provider', async () => {
   const file = write('d.ndjson', lines(2, { model: 'gpt-4o' }, 'cli-user'));
   const env = { GATEWAY_USER_API_KEY: OPENAI_KEY, GATEWAY_USER_PROVIDER: 'openai' };
   const { code, stdout } = await run(['submit', file, '--wait', '--json', '--output', 'd.out'], env);
@@ -185,7 +161,8 @@ test('a user’s key comes from the environment and goes to its provider', async
 });
 
 describe('a mistake is explained, with exit code 1:', () => {
-  test.each<[string, string[], RegExp, Record<string, string>?]>([
+  beforeAll(() => writeFileSync(join(folder, 'bad.ndjson'), 'hello\n'));
+  test.concurrent.each<[string, string[], RegExp, Record<string, string>?]>([
     ['no file', ['submit', 'nowhere.ndjson'], /^nowhere\.ndjson cannot be read\.\n$/],
     [
       'a bad line',
@@ -203,7 +180,6 @@ describe('a mistake is explained, with exit code 1:', () => {
     ['no batch', ['status', 'batch_0'], /^No batch of this tenant has this id\.\n$/],
     ['another file', ['results', 'batch_0', '--output', 'bad.ndjson'], /holds something other than results/],
   ])('%s', async (_, args, message, env) => {
-    writeFileSync(join(folder, 'bad.ndjson'), 'hello\n');
     const { code, stdout, stderr } = await run(args, env);
     expect(stderr).toMatch(message);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

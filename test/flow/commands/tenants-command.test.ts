@@ -125,7 +125,7 @@ test('a key that is issued without --json is printed once, on a line of its own'
 
 describe('a mistake is explained in a line, with exit code 1:', () => {
   const ABSENT = 'ten_01m828mxt1fr081gqvaaqfex75';
-  test.each<[string, string[], RegExp, Record<string, string>?]>([
+  test.concurrent.each<[string, string[], RegExp, Record<string, string>?]>([
     ['a tenant that is not there', ['show', ABSENT], /^There is no tenant of this id\.\n$/],
     ['a key for nobody', ['keys', 'issue', ABSENT, '--name', 'x'], /^There is no tenant of this id\.\n$/],
     ['no id', ['disable', 'acme'], /^A tenant id looks like ten_/],

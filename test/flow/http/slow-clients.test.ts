@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
 import type { ResultLine } from '../../../shared/domain/batches/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { acceptedBatch, finishedBatch, line, lines, readResults, upload } from '../../support/clients/batches.ts';
 import { expectNoJobs, expectRefusal, HELLO, type Received } from '../../support/clients/refusal.ts';
 import { type Connection, openConnection, request } from '../../support/network/raw.ts';
 import { KEYS, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { until } from '../../support/until.ts';
 
 const MIB = 1_048_576;
@@ -22,13 +23,8 @@ const TEXT = JSON.stringify(HELLO);
 
 let gateway: TestGateway;
 let redis: Redis;
-beforeAll(async () => {
-  gateway = await startGateway({ sandbox: { record: { limit: 1_000, keys: 'digest' } } });
-  redis = new Redis(gateway.redis.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await gateway.stop();
+useGateway({ sandbox: { record: { limit: 1_000, keys: 'digest' } } }, (opened) => {
+  ({ gateway, redis } = opened);
 });
 
 const uploadOf = (tenant: keyof typeof KEYS): string =>

@@ -1,31 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
 import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import type { Page } from '../../../shared/domain/wire.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
-import { KEYS, startGateway, type TestApi, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { KEYS, type TestApi, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';
 import { until } from '../../support/until.ts';
 
 const TAG = shardTag(0);
 const ABORT_LIMIT_MS = 2_000;
-const record = { limit: 5_000, keys: 'clear' } as const;
 
 let gateway: TestGateway;
 let redis: Redis;
-const setUp = (options: Parameters<typeof startGateway>[0]): void => {
-  beforeAll(async () => {
-    gateway = await startGateway({ sandbox: { record }, ...options });
-    redis = new Redis(gateway.redis.url);
+const setUp = (options: Parameters<typeof useGateway>[0]): void =>
+  useGateway(options, (opened) => {
+    ({ gateway, redis } = opened);
   });
-  afterAll(async () => {
-    redis.disconnect();
-    await gateway.stop();
-  });
-};
 
 const cancel = async (id: string, options: { key?: string; api?: TestApi } = {}) => {
   const { status, body } = await gateway.call('POST', `/v1/jobs/${id}/cancel`, options);

@@ -1,9 +1,10 @@
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
-import { startGateway, type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { type TestGateway, userKey } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { keysHolding } from '../../support/redis/keys-holding.ts';
 import { until } from '../../support/until.ts';
 
@@ -12,16 +13,10 @@ const EXPIRED = { status: 'expired', error: { code: 'deadline_exceeded', retryab
 
 let gateway: TestGateway;
 let redis: Redis;
-const setUp = (options: Parameters<typeof startGateway>[0]): void => {
-  beforeAll(async () => {
-    gateway = await startGateway({ sandbox: { record: { limit: 5_000, keys: 'clear' } }, ...options });
-    redis = new Redis(gateway.redis.url);
+const setUp = (options: Parameters<typeof useGateway>[0]): void =>
+  useGateway(options, (opened) => {
+    ({ gateway, redis } = opened);
   });
-  afterAll(async () => {
-    redis.disconnect();
-    await gateway.stop();
-  });
-};
 
 const outcomes = (job: Job): unknown[] => job.attempts.map(({ outcome }) => outcome);
 

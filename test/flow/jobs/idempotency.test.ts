@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import type { Refusal } from '../../../shared/domain/refusal.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
@@ -12,11 +12,11 @@ import {
   type CallOptions,
   KEYS,
   OPENAI_KEY,
-  startGateway,
   type TestApi,
   type TestGateway,
   userKey,
 } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { withGateway } from '../../support/processes/with-gateway.ts';
 import { until } from '../../support/until.ts';
 import { ringText } from '../../unit/keys/rings.ts';
@@ -25,13 +25,8 @@ const TAG = shardTag(0);
 
 let gateway: TestGateway;
 let redis: Redis;
-beforeAll(async () => {
-  gateway = await startGateway({ apis: 2, sandbox: { record: { limit: 5_000, keys: 'clear' } } });
-  redis = new Redis(gateway.redis.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await gateway.stop();
+useGateway({ apis: 2, sandbox: { record: { limit: 5_000, keys: 'clear' } } }, (opened) => {
+  ({ gateway, redis } = opened);
 });
 
 type Sent = CallOptions & { fields?: object };
@@ -199,7 +194,7 @@ test('while the pepper is rotated, a request on a user’s key is the same to pr
   }
 });
 
-test.each([
+test.concurrent.each([
   ['a budget, and nobody knows what the model costs', { limits: { monthly_budget_usd: 10 } }, 'model_unpriced'],
   ['a list of models without this one', { allowed_models: ['another'] }, 'model_not_allowed'],
 ])('what was accepted is given again after the tenant got %s', async (_, change, code) => {

@@ -1,21 +1,17 @@
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
-import { startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import type { TestGateway } from '../../support/processes/gateway.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { until } from '../../support/until.ts';
 
 const TAG = shardTag(0);
 
 let gateway: TestGateway;
 let redis: Redis;
-beforeAll(async () => {
-  gateway = await startGateway({ env: { RESULT_TTL_SECONDS: '1' } });
-  redis = new Redis(gateway.redis.url);
-});
-afterAll(async () => {
-  redis.disconnect();
-  await gateway.stop();
+useGateway({ env: { RESULT_TTL_SECONDS: '1' } }, (opened) => {
+  ({ gateway, redis } = opened);
 });
 
 test('nothing is left of jobs whose retention is over, however many tenants there are', async () => {

@@ -1,27 +1,22 @@
 import { Agent, request } from 'node:http';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
-import { KEYS, startGateway, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
+import { KEYS, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
 import { readMemory, TELLS_MEMORY } from '../../support/processes/process-memory.ts';
+import { useGateway } from '../../support/processes/use-gateway.ts';
 import { until } from '../../support/until.ts';
 
 const TAG = shardTag(0);
 
 let gateway: TestGateway;
 let redis: Redis;
-const setUp = (options: Parameters<typeof startGateway>[0]): void => {
-  beforeAll(async () => {
-    gateway = await startGateway({ sandbox: { record: { limit: 20_000, keys: 'clear' } }, ...options });
-    redis = new Redis(gateway.redis.url);
+const setUp = (options: Parameters<typeof useGateway>[0]): void =>
+  useGateway(options, (opened) => {
+    ({ gateway, redis } = opened);
   });
-  afterAll(async () => {
-    redis.disconnect();
-    await gateway.stop();
-  });
-};
 
 const firstApi = (): TestApi => {
   const [api] = gateway.apis;

@@ -7,15 +7,15 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 export type CommandRun = { code: number | null; stdout: string; stderr: string };
 
-/** `env` is all that it finds in its environment but the path and an empty REDIS_URL, which hides one in a developer's `.env`. */
-export const runCommand = async (
-  name: 'audit' | 'job' | 'schema' | 'tenants',
+/** Runs a file of ours to its end; `env` is all that it finds in its environment but the path. */
+export const runProgram = async (
+  file: string,
   args: readonly string[],
-  env: Record<string, string>,
+  { cwd = ROOT, env }: { cwd?: string; env: Record<string, string | undefined> },
 ): Promise<CommandRun> => {
-  const child = spawn(process.execPath, [`cli/${name}.ts`, ...args], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', SANDBOX: 'true', REDIS_URL: '', ...env },
+  const child = spawn(process.execPath, [join(ROOT, file), ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];
@@ -28,3 +28,10 @@ export const runCommand = async (
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, stdout, stderr };
 };
+
+/** An empty REDIS_URL hides one in a developer's `.env`. */
+export const runCommand = (
+  name: 'audit' | 'job' | 'schema' | 'tenants',
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<CommandRun> => runProgram(`cli/${name}.ts`, args, { env: { SANDBOX: 'true', REDIS_URL: '', ...env } });

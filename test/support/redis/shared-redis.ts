@@ -2,8 +2,9 @@ import { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import { startOwnRedis, type TestRedis } from './redis.ts';
 
-/** Redis has 16 databases; two files run at once. */
-const DATABASES_A_FILE = 6;
+/** Redis has 16 databases; three files run at once. */
+const FILES = 3;
+const DATABASES_A_FILE = 5;
 let taken = 0;
 
 /** A Redis for a test that does not kill it: an empty database of the container's server where there is one, else a server of its own. */
@@ -11,7 +12,7 @@ export const startSharedRedis = async (): Promise<TestRedis> => {
   const url = inject('containerRedisUrl');
   if (url === null) return startOwnRedis();
   const runner = Number(process.env.VITEST_POOL_ID ?? 1) - 1;
-  const database = `${url}/${(runner % 2) * DATABASES_A_FILE + (taken++ % DATABASES_A_FILE)}`;
+  const database = `${url}/${(runner % FILES) * DATABASES_A_FILE + (taken++ % DATABASES_A_FILE)}`;
   const redis = new Redis(database);
   await redis.flushdb();
   redis.disconnect();

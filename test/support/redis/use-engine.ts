@@ -1,4 +1,7 @@
-/** What the tests of a file share, opened before they are collected and closed after the last of them: call it at the file's top. */
+/**
+ * What the tests of a file share, opened before they are collected and closed after the last of
+ * them: call it at the file's top.
+ */
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import { findViolations } from '../invariants/invariants.ts';
@@ -28,7 +31,10 @@ export const useEngine = async (): Promise<Engine & { url: string }> => {
   return { ...engine, url: server.url };
 };
 
-/** Holds the engine to its invariants after each test; a test that deletes records sets `allRecordsStored` to false. */
+/**
+ * Holds the engine to its invariants after each test; a test that deletes records sets
+ * `allRecordsStored` to false.
+ */
 export const useInvariants = ({ redis }: Engine): { allRecordsStored: boolean } => {
   const expected = { allRecordsStored: true };
   afterEach(async () => {

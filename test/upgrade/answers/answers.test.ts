@@ -1,4 +1,7 @@
-/** Today’s clients go on: what an earlier release answered, this one answers too, and more at the most. */
+/**
+ * Today’s clients go on: what an earlier release answered, this one answers too, and more at the
+ * most.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

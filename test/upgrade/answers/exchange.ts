@@ -1,9 +1,15 @@
-/** A request with the answer that a release gave to it, and how far another release's answer must be the same. */
+/**
+ * A request with the answer that a release gave to it, and how far another release's answer must
+ * be the same.
+ */
 
 export type Exchange = {
   /** As the OpenAPI document names it: `GET /v1/jobs/{id}`. */
   call: string;
-  /** Whose key goes along: a tenant of the configuration, `operator`, a secret that an answer held, or nobody's. */
+  /**
+   * Whose key goes along: a tenant of the configuration, `operator`, a secret that an answer held,
+   * or nobody's.
+   */
   as: string | null;
   path: string;
   headers?: Record<string, string>;
@@ -13,10 +19,16 @@ export type Exchange = {
   answer: RecordedAnswer;
 };
 
-/** `headers`: those that the document promises. `body`: its lines, if it is NDJSON; null, if it has no form to compare. */
+/**
+ * `headers`: those that the document promises. `body`: its lines, if it is NDJSON; null, if it has
+ * no form to compare.
+ */
 export type RecordedAnswer = { status: number; headers: Record<string, string>; body: unknown };
 
-/** What stands in a recording for a value that each run has of its own, by the form of the value. The first that fits is it. */
+/**
+ * What stands in a recording for a value that each run has of its own, by the form of the value.
+ * The first that fits is it.
+ */
 const FORMS = {
   secret: /gk_[0-9a-z]{26}_[0-9a-z]+/,
   signing: /whsec_[A-Za-z0-9+/=]+/,
@@ -49,7 +61,10 @@ const PLACEHOLDER = /<([a-z]+)(?: \d+)?>/g;
 /** A number, or a text without a form, that two runs of one release do not agree on. */
 const ANY = { number: '<any number>', string: '<any text>' } as const;
 
-/** Members that are for people, or say how much there happens to be at the time, or what it costs at the day's prices. */
+/**
+ * Members that are for people, or say how much there happens to be at the time, or what it costs
+ * at the day's prices.
+ */
 const OF_CHANCE = [
   'message',
   'cost_usd',
@@ -134,7 +149,10 @@ export const createNames = () => {
   };
 };
 
-/** What two recordings of one release have in common; a value that they do not agree on stands for any of its type. */
+/**
+ * What two recordings of one release have in common; a value that they do not agree on stands for
+ * any of its type.
+ */
 export const agreed = (one: unknown, other: unknown): unknown => {
   if (Array.isArray(one) && Array.isArray(other)) {
     if (one.length !== other.length)
@@ -167,7 +185,10 @@ export const fill = <T>(recorded: T, bound: Bound): T =>
     }),
   ) as T;
 
-/** What is lost of a recorded value in what is answered now, as sentences; binds what it meets for the first time. */
+/**
+ * What is lost of a recorded value in what is answered now, as sentences; binds what it meets for
+ * the first time.
+ */
 export const losses = (recorded: unknown, now: unknown, bound: Bound, place = 'body'): string[] => {
   const lost = (): string[] => [`${place} was ${JSON.stringify(recorded)} and is ${JSON.stringify(now)}`];
   if (recorded === ANY.number) return typeof now === 'number' ? [] : lost();

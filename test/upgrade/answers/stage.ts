@@ -1,4 +1,7 @@
-/** The gateway that answers are recorded of and compared with: whole, and its providers the sandbox. */
+/**
+ * The gateway that answers are recorded of and compared with: whole, and its providers the
+ * sandbox.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ADMIN_TOKEN } from '../../support/clients/operator.ts';
 import { type Receiver, startReceiver } from '../../support/network/receiver.ts';
@@ -53,7 +56,10 @@ export const send = async ({ url }: Stage, { call, as, path, headers, body }: Se
   };
 };
 
-/** Of metrics the names with their types; nothing of what is made for eyes, and of the document, which is kept apart. */
+/**
+ * Of metrics the names with their types; nothing of what is made for eyes, and of the document,
+ * which is kept apart.
+ */
 const readBody = (type: string, text: string): unknown => {
   if (type.startsWith('application/json')) {
     const body = JSON.parse(text) as object;

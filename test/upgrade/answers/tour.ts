@@ -5,7 +5,10 @@ import type { SentRequest, Stage } from './stage.ts';
 type More = Partial<Pick<SentRequest, 'as' | 'headers' | 'body'>>;
 
 export type Guide = {
-  /** Sends a request and records the answer; of a tenant of the configuration, if not said otherwise. */
+  /**
+   * Sends a request and records the answer; of a tenant of the configuration, if not said
+   * otherwise.
+   */
   ask: (call: string, path: string, more?: More) => Promise<RecordedAnswer>;
   /** The same until the answer is like that, which alone is recorded. */
   wait: (
@@ -133,7 +136,10 @@ const tenants = async ({ ask, wait }: Guide): Promise<void> => {
     const { status, body } = await ask('PATCH /admin/tenants/{id}', place, { ...operator, body: changes });
     if (status !== 200) throw new Error(`not changed: ${status} ${JSON.stringify(body)}`);
   };
-  /** By a key of its own: a change holds at once for one that nobody remembers, and within seconds for the others. */
+  /**
+   * By a key of its own: a change holds at once for one that nobody remembers, and within seconds
+   * for the others.
+   */
   const refused = async (code: string, body: object = saying('Hello!'), headers: Record<string, string> = {}) => {
     const as = memberOf(
       await ask('POST /admin/tenants/{id}/keys', keys, { ...operator, body: { name: code } }),
