@@ -11,12 +11,12 @@ import {
 import { SCOPES } from '../shared/domain/tenants/caller.ts';
 import { keyRotation, newKey, newTenant, tenantChanges } from '../shared/domain/tenants/changes.ts';
 import { LIMIT_NAMES } from '../shared/domain/tenants/limits.ts';
-import type { PlatformKey, Tenant, TenantWork } from '../shared/domain/tenants/schema.ts';
-import { type IssueAnswer, MOST_KEYS } from '../shared/storage/tenants/platform-key-store.ts';
+import type { PlatformKey, Tenant } from '../shared/domain/tenants/schema.ts';
 import { noWork, type WorkStore } from '../shared/storage/tenants/work-store.ts';
 import { withStores } from './command/open-stores.ts';
 import { CommandError, check, runCommand, say, withJson } from './command/run-command.ts';
 import { tableText } from './command/table.ts';
+import { issuedText, keysText, noTenant, tenantText, workText } from './tenants/texts.ts';
 
 const PAGE = 100;
 /** What is left then, such as calls that are being aborted, a worker's upkeep ends. */
@@ -40,8 +40,6 @@ const keyId = (text: string): PlatformKeyId => {
 const number = (text: string): number | null => (text === 'default' ? null : Number(text));
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
 
-const noTenant = () => new CommandError('There is no tenant of this id.');
-
 const optionOf = (limit: string): string => `--${limit.replaceAll('_', '-')}`;
 
 type Options = Record<string, string | boolean | undefined> & { json?: boolean };
@@ -60,29 +58,6 @@ const settingsIn = (options: Options): object => {
       : {}),
     ...(typeof weight === 'string' ? { weight: Number(weight) } : {}),
   };
-};
-
-const tenantText = (tenant: Tenant | null, { json }: Options): string => {
-  if (tenant === null) throw noTenant();
-  if (json) return JSON.stringify(tenant);
-  const { limits, allowed_models, object: _, ...fields } = tenant;
-  const shown = { ...fields, allowed_models: allowed_models?.join(', ') ?? 'all', ...limits };
-  return tableText(
-    ['field', 'value'],
-    Object.entries(shown).map(([name, value]) => [name, value ?? 'default']),
-  );
-};
-
-const workText = (work: TenantWork, { json }: Options): string => {
-  if (json) return JSON.stringify(work);
-  const { object: _, stop, erasure, ...counts } = work;
-  const named = (about: string, fields: object | null): [string, unknown][] =>
-    Object.entries(fields ?? {}).map(([name, value]) => [`${about} ${name}`, value ?? '-']);
-  const rows = [...Object.entries(counts), ...named('stop:', stop), ...named('erasure:', erasure)];
-  return tableText(
-    ['field', 'value'],
-    rows.map(([name, value]) => [name, String(value)]),
-  );
 };
 
 /** Stops what was ordered, ends it, and says how far that is. */
@@ -106,36 +81,6 @@ const stopped = async (work: WorkStore, tenant: TenantId): Promise<string> => {
       return [ended, erased, open].filter(Boolean).join('\n');
     }
     await delay(LOOK_MS);
-  }
-};
-
-const keysText = (keys: readonly PlatformKey[]): string =>
-  tableText(
-    ['id', 'name', 'scopes', 'created', 'expires', 'last used'],
-    keys.map((key) => [
-      key.id,
-      key.name,
-      key.scopes.length === SCOPES.length ? 'all' : key.scopes.join(','),
-      key.created_at,
-      key.expires_at,
-      key.last_used_at,
-    ]),
-  );
-
-/** Holds the secret, which can be read nowhere afterwards. */
-const issuedText = (answer: IssueAnswer, { json }: Options): string => {
-  switch (answer.kind) {
-    case 'issued':
-      if (json) return JSON.stringify({ ...answer.key, secret: answer.secret.reveal() });
-      return `${keysText([answer.key])}\n\nThe key, shown this once: ${answer.secret.reveal()}`;
-    case 'no_tenant':
-      throw noTenant();
-    case 'no_key':
-      throw new CommandError('This tenant has no platform key of this id.');
-    case 'expired':
-      throw new CommandError('This platform key has expired; issue a new one.');
-    case 'full':
-      throw new CommandError(`A tenant has at most ${MOST_KEYS} platform keys; revoke one that is no longer used.`);
   }
 };
 

@@ -5,7 +5,8 @@
  */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { IGNORE_CONFIGURED_ENDPOINTS } from './aws-settings.ts';
-import { type Environment, VARIABLE_NAMES } from './config.ts';
+import type { Environment } from './config.ts';
+import { VARIABLE_NAMES } from './variables.ts';
 
 /** By what a variable is called, or by a password in its URL. */
 const isSecret = (name: string, value: string): boolean =>

@@ -1,7 +1,6 @@
 /** Batches and their lines: one call here is one atomic script, or a walk of bounded ones. */
 import type { Redis } from 'ioredis';
 import { type BatchView, type Outcome, type Place, START } from '../../domain/batches/batch.ts';
-import type { CompletionRequest, CompletionResult } from '../../domain/completion.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { FinalStatus } from '../../domain/jobs/states.ts';
@@ -26,6 +25,7 @@ import { IDEMPOTENCY_MS, idempotencyEntry } from '../records/names.ts';
 import { key } from '../redis/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
+import { parseLine, parseOutcome } from './batch-rows.ts';
 import { createStaging, LEASE_MS, type Line, type NewBatch, type Staging } from './batch-staging.ts';
 import { parseBatchView } from './batch-view.ts';
 
@@ -281,27 +281,5 @@ export const createBatchStore = ({
 
     /** From here on nobody can read a batch that has ended; what it holds is deleted piece by piece. */
     erase: (tenant: TenantId, id: BatchId) => erase(tenant, id, 'final', STEPS_AT_ONCE),
-  };
-};
-
-const parseOutcome = (row: ResultRow): Outcome => {
-  const [id, index, offset, customId, status, used, price_version, error, provider_status, detail, result] = row;
-  return {
-    id,
-    customId: JSON.parse(customId) as string,
-    status,
-    record: { used, price_version, error, provider_status, detail },
-    result: result ? (JSON.parse(result) as CompletionResult) : null,
-    next: { index, offset },
-  };
-};
-
-const parseLine = (row: RequestRow): Line => {
-  const [, , , customId, , , , , , , timeoutMs, metadata, request] = row;
-  return {
-    customId: JSON.parse(customId) as string,
-    request: JSON.parse(request) as CompletionRequest,
-    metadata: metadata ? (JSON.parse(metadata) as Record<string, string>) : {},
-    timeoutMs: Number(timeoutMs),
   };
 };

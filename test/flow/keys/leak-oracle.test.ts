@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
-import { VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+import { VARIABLE_NAMES } from '../../../shared/process/config/variables.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import { createCanary, findLeaks, WINDOW } from '../../support/leaks/leak-oracle.ts';
 import { type Sinks, watchSinks } from '../../support/leaks/sinks.ts';

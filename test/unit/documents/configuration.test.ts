@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
-import { loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+import { loadConfig } from '../../../shared/process/config/config.ts';
+import { VARIABLE_NAMES } from '../../../shared/process/config/variables.ts';
 import { firstCells, read, tableOf } from '../../support/documents.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'gateway-documents-'));

@@ -10,13 +10,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PROVIDERS, perProvider, urlVariable } from '../../../providers/catalogue.ts';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
-import {
-  type Config,
-  detectSandbox,
-  type Environment,
-  loadConfig,
-  VARIABLE_NAMES,
-} from '../../../shared/process/config/config.ts';
+import { type Config, detectSandbox, type Environment, loadConfig } from '../../../shared/process/config/config.ts';
+import { VARIABLE_NAMES } from '../../../shared/process/config/variables.ts';
 import { listen } from '../../support/network/listen.ts';
 import { startProcess } from '../../support/processes/process.ts';
 

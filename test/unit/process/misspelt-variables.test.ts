@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+import { loadConfig } from '../../../shared/process/config/config.ts';
+import { VARIABLE_NAMES } from '../../../shared/process/config/variables.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-misspelt-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

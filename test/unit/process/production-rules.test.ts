@@ -8,7 +8,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { PROVIDERS, urlVariable } from '../../../providers/catalogue.ts';
 import { ConfigError } from '../../../shared/domain/wording/config-error.ts';
 import { bitsOfBytes, bitsOfText, FLOOR_BITS } from '../../../shared/keys/guessable/bits.ts';
-import { type Environment, loadConfig, VARIABLE_NAMES } from '../../../shared/process/config/config.ts';
+import { type Environment, loadConfig } from '../../../shared/process/config/config.ts';
+import { VARIABLE_NAMES } from '../../../shared/process/config/variables.ts';
 import { DOCUMENTS, read } from '../../support/documents.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-production-rules-'));
