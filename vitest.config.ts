@@ -6,10 +6,8 @@ export default defineConfig({
     globalSetup: ['test/support/redis/container-redis.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Files mostly wait, for a lock or a limit to run out: one takes less than half a core, its
-    // gateways' processes included.
-    // Many more than cores would make their deadlines lie.
-    maxWorkers: 3,
+    // Most tests start processes of their own: more files at once than cores would only make their deadlines lie.
+    maxWorkers: 2,
     // Those of a file that say they are concurrent wait side by side.
     maxConcurrency: 6,
   },

@@ -233,6 +233,18 @@ const errorsOf = ({ path, access, body, errors = [] }: AnyOperation): RequestErr
   return codes;
 };
 
+/** What is answered before anybody looks at the path, so in the gateway's own form. */
+const BEFORE_ROUTING: readonly RequestErrorCode[] = ['invalid_header', 'request_timeout', 'headers_too_large'];
+
+const refusalOf = (form: z.ZodType, codes: readonly RequestErrorCode[]): Json => {
+  const ofForm = (schema: z.ZodType, named: readonly RequestErrorCode[]): Json => ({
+    allOf: [ref(schema), { properties: { error: { properties: { code: { enum: named } } } } }],
+  });
+  const early = codes.filter((code) => BEFORE_ROUTING.includes(code));
+  if (form === OWN_WORDS.schema || early.length === 0) return ofForm(form, codes);
+  return { anyOf: [ofForm(form, codes), ofForm(OWN_WORDS.schema, early)] };
+};
+
 const errorResponses = (
   codes: readonly RequestErrorCode[],
   { schema: form, statusOf }: RefusalWords,
@@ -250,7 +262,7 @@ const errorResponses = (
         headers: headersOf(status === 429 || status === 503 || status === 529 ? [...always, 'Retry-After'] : always),
         content: {
           'application/json': {
-            schema: { allOf: [ref(form), { properties: { error: { properties: { code: { enum: ofStatus } } } } }] },
+            schema: refusalOf(form, ofStatus),
           },
         },
       },

@@ -62,7 +62,8 @@ test('a copy of the sealed key and the encryption key open nothing without the s
   const worker = await gateway.addWorker();
   expect(await gateway.finished(id)).toMatchObject({ status: 'failed', error: { code: 'user_key_expired' } });
   expect(gateway.callsWith('shredded')).toEqual([]);
-  expect(worker.log.find(({ msg }) => msg === 'user_key_not_opened')).toMatchObject({ job_id: id, code: 'shredded' });
+  const told = await until('the worker says why', () => worker.log.find(({ msg }) => msg === 'user_key_not_opened'));
+  expect(told).toMatchObject({ job_id: id, code: 'shredded' });
 });
 
 test('each hour in which keys expire has one secret, which goes a minute after the hour', async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { estimateUsage } from '../../../shared/domain/prices/estimate.ts';
@@ -29,6 +29,9 @@ const budgetOf = async (gateway: TestGateway) => {
   const { body } = await gateway.call('GET', '/v1/usage');
   return (body as Usage).limits;
 };
+
+// Several gateways at once, each with hundreds of requests.
+vi.setConfig({ testTimeout: 60_000 });
 
 test.concurrent('of 500 requests at once exactly as many are accepted as the budget covers, and nothing stays reserved', async () => {
   await withGateway({ apis: 2, workers: 0, env: { MONTHLY_BUDGET_USD: '1' } }, async (gateway) => {

@@ -131,7 +131,7 @@ test.concurrent('a request larger than the whole limit is refused with 413, one 
     const job = (await complete(gateway, 'x'.repeat(5_000), { key: secret })).body as { id: string };
     const full = await complete(gateway, 'x'.repeat(5_000), { key: secret });
     expect(full).toMatchObject({ status: 429, body: { error: { code: 'too_many_stored_bytes' } } });
-    expect((full.body as Refusal).error.message).toMatch(/may store 10000 bytes, and 6\d\d\d are/);
+    expect((full.body as Refusal).error.message).toMatch(/may store 10000 bytes, and 7\d\d\d are/);
     expect(await limitsOf(gateway, secret)).toMatchObject({
       max_stored_bytes: 10_000,
       stored_bytes: expect.any(Number),
