@@ -1,4 +1,5 @@
 /** What everybody may know of a provider. It is data alone: whoever reads it needs no adapter, no SDK and no store. */
+import type { ImageTokens, Takes } from './takes.ts';
 
 /** How keys of users look. They are letters, digits, "-" and "_" behind one of the beginnings. */
 export type KeyForm =
@@ -26,12 +27,10 @@ type Known = {
   certainKeys: readonly string[];
   /** A model that its price list has. */
   model: string;
-  /** Of all that a request of ours may hold. What is not taken is refused at submission; what a single model refuses, the provider says itself. */
-  takes: {
-    temperature: readonly [min: number, max: number];
-    /** The role of the last message: an assistant's begins the answer, or is read as any other. */
-    lastMessage: 'user' | 'any';
-  };
+  /** What is not taken is refused at submission; what a single model refuses, the provider says itself. */
+  takes: Takes;
+  /** For estimates; the last row matches every model. */
+  imageTokens: readonly [ImageTokens, ...ImageTokens[]];
   links: {
     /** Where its credentials are made. */
     keys: string;

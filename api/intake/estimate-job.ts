@@ -1,6 +1,6 @@
 /** What a job may use and cost, and whether its tenant may run it, before it is accepted. */
 
-import type { Provider } from '../../providers/catalogue.ts';
+import { manifestOf, type Provider } from '../../providers/catalogue.ts';
 import type { Account } from '../../shared/domain/account.ts';
 import type { Caller } from '../../shared/domain/caller.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
@@ -10,38 +10,49 @@ import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import { budgetNano } from '../../shared/domain/tenant.ts';
 import type { NewJob } from '../../shared/storage/jobs/job-store.ts';
-import { unsupported } from './unsupported.ts';
+import { contradiction } from './support/contradiction.ts';
+import { judge, type OnUnsupported } from './support/judge.ts';
 
 type Of = {
   account: Pick<Account, 'provider' | 'credential'>;
   caller: Pick<Caller, 'limits' | 'allowedModels'>;
   /** What stands before the names of the request's fields in `param`. */
   place: '' | 'body.';
+  /** As the client wishes; a request that was judged before is as it can be sent. */
+  onUnsupported?: OnUnsupported;
 };
 
-/** `refusal`: that the tenant may not use the model, that the provider does not take the request, or that a budget applies and nobody knows what the model costs; else null. */
+/** `refusal`: that the tenant may not use the model, that the request contradicts itself or its provider does not take it, or that a budget applies and nobody knows what it may cost; else null. */
 export type EstimateJob = (
   request: CompletionRequest,
   of: Of,
-) => Pick<NewJob, 'request' | 'tokens' | 'cost' | 'refusal'>;
+) => Pick<NewJob, 'request' | 'warnings' | 'tokens' | 'cost' | 'refusal'>;
 
 /** `platformModels`: see Config. */
 export const createEstimateJob =
   (prices: Prices, platformModels: readonly string[] | null): EstimateJob =>
-  (request, { account: { provider, credential }, caller: { limits, allowedModels }, place }) => {
-    const param = `${place}model`;
-    const { likely, max } = estimateUsage(request);
+  (
+    asked,
+    { account: { provider, credential }, caller: { limits, allowedModels }, place, onUnsupported = 'reject' },
+  ) => {
+    const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
+    const { request, warnings, refusal: lack } = judge(asked, { provider, place, onUnsupported });
+    const sent = { request, ...(warnings.length > 0 && { warnings }) };
+    const { likely, max } = estimateUsage(request, manifestOf(provider));
     const tokens = likely.inputTokens + likely.outputTokens;
     const budget = budgetNano(limits, credential);
-    const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
     const refusal =
       allowed === null || allowed.includes(request.model)
-        ? unsupported(request, provider, place)
-        : notAllowed(allowed, param);
-    if (budget === null || refusal !== null) return { request, tokens, cost: null, refusal };
+        ? (contradiction(asked, place) ?? lack ?? (budget === null ? null : unbounded(request, place)))
+        : notAllowed(allowed, `${place}model`);
+    if (budget === null || refusal !== null) return { ...sent, tokens, cost: null, refusal };
     const maxNano = prices.max(provider, request.model, max);
-    if (maxNano === null) return { request, tokens, cost: null, refusal: unpriced(request.model, provider, param) };
+    if (maxNano === null) {
+      const unknown = unpriced(request.model, provider, `${place}model`);
+      return { ...sent, tokens, cost: null, refusal: unknown };
+    }
     return {
+      ...sent,
       // Nothing else bounds the answer.
       request: { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS },
       tokens,
@@ -49,6 +60,15 @@ export const createEstimateJob =
       refusal,
     };
   };
+
+/** Terms that cost more than the list, by nobody knows how much. */
+const unbounded = ({ service_tier }: CompletionRequest, place: Of['place']): RequestError | null =>
+  service_tier === 'priority'
+    ? new RequestError('budget_unbounded', {
+        param: `${place}service_tier`,
+        message: `${place}service_tier must not be priority where a budget applies: nobody here knows what that costs.`,
+      })
+    : null;
 
 const notAllowed = (allowedModels: readonly string[], param: string): RequestError =>
   new RequestError('model_not_allowed', {

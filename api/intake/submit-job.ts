@@ -5,6 +5,7 @@ import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
 import { isFinal, type JobView, statusOf } from '../../shared/domain/job.ts';
+import { needsOf } from '../../shared/domain/needs.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Webhook } from '../../shared/domain/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
@@ -21,6 +22,8 @@ import { rateLimited } from './rate-limited.ts';
 import type { ResolvedAccount } from './resolve-account.ts';
 import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
+import type { OnUnsupported } from './support/judge.ts';
+import { upgradeUnfinished } from './upgrade-unfinished.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -44,6 +47,7 @@ export type Submission = {
   /** What the client sent, as it was parsed, before any default: two requests are the same by it. */
   body: unknown;
   request: CompletionRequest;
+  onUnsupported: OnUnsupported;
   metadata: Record<string, string>;
   webhook: Webhook | null;
   /** Null takes the configured default. */
@@ -82,6 +86,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
       case 'refused':
         throw job.refusal ?? new Error('refused for no reason');
+      case 'behind':
+        throw upgradeUnfinished();
       case 'stopped':
         throw stoppedRequest(answer.reason);
       case 'rate_limited':
@@ -131,13 +137,14 @@ const newJob = async (
   { jobIds, requestDigests, estimateJob, config, now }: Needs,
   submission: Submission,
 ): Promise<NewJob> => {
-  const { caller, account, request, metadata, webhook, idempotencyKey, traceparent } = submission;
+  const { caller, account, request, onUnsupported, metadata, webhook, idempotencyKey, traceparent } = submission;
   const { tenant, platformKey, limits } = caller;
   const id = jobIds.next(tenant);
   const timeoutMs = submission.timeoutMs ?? config.jobs.defaultTimeoutMs;
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
   const { provider, credential, fingerprint, fingerprints } = account;
+  const estimated = estimateJob(request, { account, caller, place: '', onUnsupported });
   return {
     id,
     tenant,
@@ -148,13 +155,13 @@ const newJob = async (
     fingerprint,
     deadlineMs,
     timeoutMs,
-    ...estimateJob(request, { account, caller, place: '' }),
+    ...estimated,
     sealedKey: await account.sealFor(id, deadlineMs),
     metadata,
     webhook,
     traceparent,
     sandbox: config.sandbox,
-    needs: [],
+    needs: needsOf(estimated.request),
     limits,
     idempotency:
       idempotencyKey === null

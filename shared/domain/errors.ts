@@ -59,6 +59,11 @@ export const REQUEST_ERRORS = {
     type: 'invalid_request_error',
     message: 'No price is known for this model, and this tenant has a budget; use another model.',
   },
+  budget_unbounded: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This tenant has a budget, and what this field asks for has no bound or no price here: leave it out.',
+  },
   missing_api_key: {
     status: 401,
     type: 'authentication_error',
@@ -146,6 +151,12 @@ export const REQUEST_ERRORS = {
     status: 503,
     type: 'server_error',
     message: 'The queue’s memory is nearly full; nothing new is accepted until work is done. Try again later.',
+  },
+  upgrade_unfinished: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'Requests with fields that are new are accepted when this gateway’s upgrade is finished: whoever runs it has to run npm run schema -- raise.',
   },
   stopping: {
     status: 503,

@@ -1,6 +1,7 @@
 /** The job: its states, and how its record in Redis becomes the object that clients see. */
 import type { Provider } from '../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from './completion.ts';
+import type { CredentialKind } from './completion.ts';
+import type { CompletionResult } from './conversation/result.ts';
 import { JOB_ERRORS, type JobErrorCode } from './errors.ts';
 import type { BatchId, JobId } from './ids.ts';
 import type { AttemptOutcome } from './outcome.ts';
@@ -49,6 +50,9 @@ export type UsageJson = {
 
 export type JobErrorJson = { code: JobErrorCode; message: string; retryable: boolean; provider_status: number | null };
 
+/** What of the request was left out, because its provider does not take it. */
+export type Warning = { param: string; reason: string };
+
 type AttemptJson = {
   number: number;
   started_at: string;
@@ -80,6 +84,8 @@ export type Job = {
   sandbox: boolean;
   error: JobErrorJson | null;
   metadata: Record<string, string>;
+  /** Only if there are some. */
+  warnings?: Warning[];
   /** Of the batch that it is a line of. */
   batch_id: BatchId | null;
   urls: { self: string; cancel: string };
@@ -139,6 +145,7 @@ export const toJob = (view: JobView, { withResult }: { withResult: boolean }): J
       : {}),
     sandbox: text('sandbox') === '1',
     error: errorJson(record),
+    ...(record.warnings ? { warnings: JSON.parse(record.warnings) as Warning[] } : {}),
     metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
     batch_id: (record.batch as BatchId | undefined) ?? null,
     urls: { self: `/v1/jobs/${id}`, cancel: `/v1/jobs/${id}/cancel` },

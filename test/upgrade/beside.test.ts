@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import type { Batch } from '../../shared/domain/batch.ts';
+import type { Job } from '../../shared/domain/job.ts';
 import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestApi, type TestGateway, userKey } from '../support/processes/gateway.ts';
@@ -41,6 +42,12 @@ const submitBatch = async (gateway: TestGateway, api: TestApi | undefined, name:
   const { status, body } = await gateway.call('POST', '/v1/batches', { ...(api && { api }), body: { requests } });
   expect(status).toBe(202);
   return (body as Batch).id;
+};
+/** What a worker of the older release would run half of. */
+const withTools = (path: string): object => {
+  const tools = [{ type: 'function', function: { name: 'look_up' } }];
+  const body = { messages: [{ role: 'user', content: 'Hello.' }], tools };
+  return path === '/v1/complete' ? body : { requests: [{ custom_id: 'a', body }] };
 };
 const isOver = async (gateway: TestGateway, id: string): Promise<boolean> => {
   const { body } = await gateway.call('GET', `/v1/batches/${id}`);
@@ -94,7 +101,11 @@ test.skipIf(!isHere)(
       await expectInvariants(gateway.redis.url);
 
       // While one of the older is there, its forms are the ones that are written.
-      await expect(schema.raise(Date.now())).rejects.toThrow(/of a release that does not know schema 2/);
+      await expect(schema.raise(Date.now())).rejects.toThrow(/of a release that does not know schema \d/);
+      for (const path of ['/v1/complete', '/v1/batches']) {
+        const { status, body } = await gateway.call('POST', path, { api: newer, body: withTools(path) });
+        expect([status, body]).toEqual([503, { error: expect.objectContaining({ code: 'upgrade_unfinished' }) }]);
+      }
       for (const process of [...gateway.workers.splice(0), ...gateway.apis.splice(0)]) await process.stop();
       await gateway.addApi();
       await gateway.addWorker();
@@ -111,6 +122,9 @@ test.skipIf(!isHere)(
       );
       const last = await gateway.finished((await gateway.submit('after the raise')).id);
       expect(last.status).toBe('completed');
+      const { body } = await gateway.call('POST', '/v1/complete', { body: withTools('/v1/complete') });
+      const called = await gateway.finished((body as Job).id);
+      expect(called).toMatchObject({ status: 'completed', result: { finish_reason: 'tool_calls' } });
       await expectInvariants(gateway.redis.url);
     } finally {
       redis.disconnect();

@@ -1,9 +1,13 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { noteChanges } from '../../../shared/domain/json/as-written.ts';
 import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
 import { withoutStack } from '../without-stack.ts';
 
 const DEPTH_LIMIT = 32;
+
+/** Names of what goes on as it is, in whatever spelling; only of such bodies a second look finds what parsing changed. */
+const HOLDS_SCHEMA = /"(?:parameters|schema)"|\\u00[2-7]/;
 
 /** Half of a surrogate pair, which has no form in UTF-8, can only come as such an escape. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
@@ -11,10 +15,15 @@ const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 /** The result is of any form, and all of its texts can be written as UTF-8; throws RequestError 400. `what` begins the message where the value as a whole is wrong. */
 export const parseJson = (bytes: Uint8Array, what: string): unknown => {
   const text = decode(bytes, what);
-  if (isTooDeep(text)) {
-    throw new RequestError('invalid_json', { message: `${what} may be nested at most ${DEPTH_LIMIT} levels deep.` });
+  const deep = tooDeep(text);
+  if (deep !== null) {
+    throw new RequestError('invalid_json', {
+      ...(deep !== '' && { param: deep }),
+      message: `${what} may be nested at most ${DEPTH_LIMIT} levels deep.`,
+    });
   }
   const value = parse(text, what);
+  if (HOLDS_SCHEMA.test(text)) noteChanges(text, value);
   const broken = ESCAPED_SURROGATE.test(text) ? brokenText(value) : null;
   if (broken === null) return value;
   const param = pathText(broken);
@@ -57,8 +66,11 @@ const decode = (bytes: Uint8Array, what: string): string => {
   }
 };
 
-/** Counts brackets outside strings: JSON.parse and zod both recurse. */
-const isTooDeep = (text: string): boolean => {
+/** So much of a path says where the depth is. */
+const PATH_NAMES = 4;
+
+/** Counts brackets outside strings: JSON.parse and zod both recurse. The beginning of the path to what is too deep, '' if it has no names; null if nothing is. */
+const tooDeep = (text: string): string | null => {
   let depth = 0;
   for (let index = 0; index < text.length; index++) {
     const character = text.charCodeAt(index);
@@ -66,12 +78,37 @@ const isTooDeep = (text: string): boolean => {
       index = endOfString(text, index);
     } else if (character === 0x7b || character === 0x5b) {
       depth += 1;
-      if (depth > DEPTH_LIMIT) return true;
+      if (depth > DEPTH_LIMIT) return namesOf(pathTo(text, index));
     } else if (character === 0x7d || character === 0x5d) {
       depth -= 1;
     }
   }
-  return false;
+  return null;
+};
+
+/** '' of a path that begins with no name. */
+const namesOf = (path: Path): string => (typeof path[0] === 'string' ? pathText(path.slice(0, PATH_NAMES)) : '');
+
+/** The names and places that lead to a position outside strings. */
+const pathTo = (text: string, position: number): Path => {
+  const path: (string | number)[] = [];
+  let last = '';
+  for (let index = 0; index < position; index++) {
+    const character = text[index];
+    if (character === '"') {
+      const end = endOfString(text, index);
+      last = text.slice(index + 1, end);
+      index = end;
+    } else if (character === '{') path.push('');
+    else if (character === '[') path.push(0);
+    else if (character === '}' || character === ']') path.pop();
+    else if (character === ':') path[path.length - 1] = last;
+    else if (character === ',') {
+      const place = path.at(-1);
+      if (typeof place === 'number') path[path.length - 1] = place + 1;
+    }
+  }
+  return path;
 };
 
 const endOfString = (text: string, start: number): number => {

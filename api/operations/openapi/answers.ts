@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { PROVIDERS } from '../../../providers/catalogue.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { BATCH_STATUSES } from '../../../shared/domain/batch.ts';
-import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
+import { completionResult } from '../../../shared/domain/conversation/result.ts';
 import { JOB_ERRORS, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { JOB_STATUSES, WAIT_REASONS } from '../../../shared/domain/job.ts';
 import { ATTEMPT_OUTCOMES } from '../../../shared/domain/outcome.ts';
@@ -83,17 +83,15 @@ const listedJob = z.object({
     })
     .nullable(),
   metadata: z.record(z.string(), z.string()),
+  warnings: z
+    .array(z.object({ param: z.string(), reason: z.string() }))
+    .optional()
+    .meta({ description: 'What was left out, if `on_unsupported` is `warn` and its provider does not take it.' }),
   batch_id: z.string().nullable(),
   urls: z.object({ self: z.string(), cancel: z.string() }),
 });
 
-const result = z.object({
-  role: z.literal('assistant'),
-  content: z.string(),
-  finish_reason: z.enum(FINISH_REASONS),
-});
-
-const job = listedJob.extend({ result: result.nullable().meta({ description: 'Once `completed`.' }) });
+const job = listedJob.extend({ result: completionResult.nullable().meta({ description: 'Once `completed`.' }) });
 
 const lineError = z.object({
   line: z.int().min(1),

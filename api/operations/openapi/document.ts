@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
-import { completionRequest, message } from '../../../shared/domain/completion.ts';
+import { completionRequest } from '../../../shared/domain/completion.ts';
+import { message } from '../../../shared/domain/conversation/messages.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { SCOPES } from '../../../shared/domain/tenant.ts';
 import { anyOf } from '../../../shared/domain/wording/any-of.ts';

@@ -54,10 +54,17 @@ export const createPrices = (file: PriceFile | null): Prices => {
   };
   return {
     of,
-    max: (provider, model, usage) => {
+    max: (provider, model, { hourCache, ...usage }) => {
       const costs = WAYS_TO_COUNT_INPUT.flatMap(
         (parts) => of(provider, model, { ...usage, ...parts(usage.inputTokens) }).costNano ?? [],
       );
+      if (hourCache) {
+        const { inputTokens } = usage;
+        const parts = { cachedInputTokens: 0, cacheWriteTokens: inputTokens, hourCacheWriteTokens: inputTokens };
+        const { costNano } = of(provider, model, { ...usage, ...parts });
+        if (costNano === null) return null;
+        costs.push(costNano);
+      }
       return costs.length > 0 ? Math.max(...costs) : null;
     },
   };

@@ -1,9 +1,10 @@
 /** Batches and their lines: one call here is one atomic script, or a walk of bounded ones. */
 import type { Redis } from 'ioredis';
 import { type BatchView, type Outcome, type Place, START } from '../../domain/batch.ts';
-import type { CompletionRequest, CompletionResult } from '../../domain/completion.ts';
+import type { CompletionRequest } from '../../domain/completion.ts';
+import type { CompletionResult } from '../../domain/conversation/result.ts';
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
-import type { FinalStatus, JobView } from '../../domain/job.ts';
+import type { FinalStatus, JobView, Warning } from '../../domain/job.ts';
 import type { StopReason } from '../../domain/tenant.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import {
@@ -292,11 +293,12 @@ const parseOutcome = (row: ResultRow): Outcome => {
 };
 
 const parseLine = (row: RequestRow): Line => {
-  const [, , , customId, , , , , , , timeoutMs, metadata, request] = row;
+  const [, , , customId, , , , , , , timeoutMs, metadata, warnings, request] = row;
   return {
     customId: JSON.parse(customId) as string,
     request: JSON.parse(request) as CompletionRequest,
     metadata: metadata ? (JSON.parse(metadata) as Record<string, string>) : {},
     timeoutMs: Number(timeoutMs),
+    ...(warnings && { warnings: JSON.parse(warnings) as Warning[] }),
   };
 };

@@ -1,10 +1,11 @@
 /** The job's record, from acceptance to erasure, but for its attempts: one call here is one atomic script. */
 import type { Redis } from 'ioredis';
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { CompletionRequest, CompletionResult, CredentialKind } from '../../domain/completion.ts';
+import type { CompletionRequest, CredentialKind } from '../../domain/completion.ts';
+import type { CompletionResult } from '../../domain/conversation/result.ts';
 import type { RequestError } from '../../domain/errors.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
-import type { JobView, WaitReason } from '../../domain/job.ts';
+import type { JobView, WaitReason, Warning } from '../../domain/job.ts';
 import type { JobRecord } from '../../domain/records/job-record.ts';
 import type { LimitsInForce, StopReason } from '../../domain/tenant.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
@@ -42,6 +43,8 @@ export type NewJob = {
   deadlineMs: number;
   timeoutMs: number;
   request: CompletionRequest;
+  /** What of it was left out; absent if nothing was. */
+  warnings?: readonly Warning[];
   /** The sealed user key; null on the platform's account. */
   sealedKey: string | null;
   metadata: Record<string, string>;
@@ -82,6 +85,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'mismatch' }
   /** For the job's own reason. */
   | { kind: 'refused' }
+  /** What it needs of a worker is not said in the schema that is recorded. */
+  | { kind: 'behind' }
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
   /** What the tenant stores already, and what this job would add. */
@@ -174,12 +179,14 @@ export const createJobStore = ({
         retentionMs,
         maxStoredBytes: job.limits.max_stored_bytes,
         needs: job.needs.join(' '),
+        warnings: job.warnings ? JSON.stringify(job.warnings) : '',
       });
       const [remaining, resetMs] = answer[1];
       const rate = { remaining, resetMs };
       switch (answer[0]) {
         case 'mismatch':
         case 'refused':
+        case 'behind':
         case 'too_many_queued':
           return { kind: answer[0], rate };
         case 'rate_limited':
@@ -286,6 +293,7 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
   deadline: String(job.deadlineMs),
   ...(Object.keys(job.metadata).length > 0 ? { metadata: JSON.stringify(job.metadata) } : {}),
   ...(job.sandbox ? { sandbox: '1' } : {}),
+  ...(job.warnings ? { warnings: JSON.stringify(job.warnings) } : {}),
   ...(job.cost ? { estimate: String(job.cost.estimateNano) } : {}),
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { isFinalBatch, parseCursor, toBatch, toResultLine } from '../../../shared/domain/batch.ts';
-import { messageTexts } from '../../../shared/domain/completion.ts';
+import { textsOf } from '../../../shared/domain/conversation/content.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { statusOf, toJob } from '../../../shared/domain/job.ts';
 import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch-staging.ts';
@@ -72,7 +72,7 @@ const runAll = async (isRefused: (content: string) => boolean = () => false): Pr
   }
 };
 const contentOf = ({ claim }: Running): string =>
-  claim.request.messages.flatMap(({ content }) => messageTexts(content)).join();
+  claim.request.messages.flatMap(({ content }) => textsOf(content)).join();
 
 const REFUSED = {
   outcome: 'rejected',

@@ -16,6 +16,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   webhook_url_refused: [400, 'invalid_request_error'],
   unsupported_by_provider: [400, 'invalid_request_error'],
   model_unpriced: [400, 'invalid_request_error'],
+  budget_unbounded: [400, 'invalid_request_error'],
   missing_api_key: [401, 'authentication_error'],
   invalid_api_key: [401, 'authentication_error'],
   budget_exceeded: [402, 'budget_error'],
@@ -39,6 +40,7 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   queue_unavailable: [503, 'server_error'],
   overloaded: [503, 'server_error'],
   stopping: [503, 'server_error'],
+  upgrade_unfinished: [503, 'server_error'],
   key_service_unavailable: [503, 'server_error'],
 };
 

@@ -49,7 +49,7 @@ export const submitBatch = async (
       rules: {
         defaultModel: user ? null : config.platformModel,
         limitBytes: config.http.maxBodyBytes,
-        estimate: (request) => estimateJob(request, { account, caller, place: 'body.' }),
+        estimate: (request, onUnsupported) => estimateJob(request, { account, caller, place: 'body.', onUnsupported }),
         defaultTimeoutMs: config.jobs.defaultTimeoutMs,
       },
       compared: key !== null,

@@ -74,7 +74,7 @@ export const addCompleteRoute = (
       const json = await readJson(c, caller.tenant);
       const user = broughtKey(c, config);
       const waitMs = preferredWaitMs(c);
-      const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...request } = parseOr(
+      const { metadata, timeout_seconds, deadline_seconds, webhook, model, on_unsupported, ...request } = parseOr(
         'invalid_body',
         completeBody,
         json,
@@ -86,6 +86,7 @@ export const addCompleteRoute = (
         account: resolveAccount(caller.tenant, user),
         body: json,
         request: { model: chooseModel(model, defaultModel), ...request },
+        onUnsupported: on_unsupported,
         metadata,
         webhook: webhook
           ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }

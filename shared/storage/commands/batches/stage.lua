@@ -6,6 +6,7 @@
 --      them
 -- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with
 --      these lines}, {'stopped', why as of `Stops.reason_of`},
+--      {'behind'} where a line has words that the schema does not know,
 --      or {'lost'} where the batch is not being staged any more
 
 local stem = input.stem
@@ -16,6 +17,11 @@ end
 local stopped = Stops.reason_of(batch[2], batch[3], batch[4])
 if stopped then
   return { 'stopped', stopped }
+end
+for i = 3, #input.lines, 3 do
+  if Lines.has_more_words(input.lines[i]) and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
+    return { 'behind' }
+  end
 end
 call('ZADD', BATCH_DUE, now + input.lease_ms, stem)
 local at = stem .. input.lines[1]:sub(1, 3)

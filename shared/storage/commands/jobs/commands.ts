@@ -15,7 +15,7 @@ export type RateReply = [remaining: number, resetMs: number];
 export type JobReply = [] | [record: string[], reason: string, position: number, result: string];
 
 type SubmitReply =
-  | ['mismatch' | 'too_many_queued' | 'refused', RateReply]
+  | ['mismatch' | 'too_many_queued' | 'refused' | 'behind', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['stopped', RateReply, StopReason]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
@@ -78,6 +78,7 @@ export const submitJob = command('jobs/submit', {
   retentionMs: 'whole',
   maxStoredBytes: 'whole',
   needs: 'text',
+  warnings: 'text',
 }).answers<SubmitReply>();
 
 export const claimJob = command('jobs/claim', {
