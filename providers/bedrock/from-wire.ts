@@ -4,6 +4,7 @@ import type { TokenUsage } from '../../shared/domain/completion.ts';
 import { answerOf, type Block, type FinishReasons, finishOf } from '../call/answer.ts';
 import type { Dialect } from '../call/make-call.ts';
 import { isListed, partCount, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
+import { documentText } from './document-text.ts';
 
 const FINISH_REASONS: FinishReasons = new Map([
   ['end_turn', 'stop'],
@@ -30,7 +31,7 @@ const blockForm = z.union([
   z
     .object({ toolUse: z.object({ toolUseId: z.string(), name: z.string(), input: z.unknown() }) })
     .transform(({ toolUse: { toolUseId: id, name, input } }): Block => {
-      const called = { name, arguments: JSON.stringify(input ?? {}) };
+      const called = { name, arguments: documentText(input ?? {}) };
       return { type: 'tool_call', call: { id, type: 'function', function: called } };
     }),
   z

@@ -114,7 +114,7 @@ export const createValues = (schemas: Record<string, object>) => {
     const fields = Object.entries(properties).map(([name, schema]) => [name, fieldOf(name, schema)] as const);
     const optional = Object.keys(properties).filter((name) => !required.includes(name));
     const asSaid = fc
-      .subarray(optional, { maxLength: MOST_OPTIONAL })
+      .subarray(optional, { maxLength: Math.min(MOST_OPTIONAL, optional.length) })
       .chain((drawn) =>
         fc.record(Object.fromEntries(fields.filter(([name]) => required.includes(name) || drawn.includes(name)))),
       );

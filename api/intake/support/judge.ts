@@ -1,5 +1,5 @@
 /** What a provider does not take is refused before it is accepted, or left out with a warning: it is neither dropped in silence nor bent into something else. */
-import { manifestOf, type Provider } from '../../../providers/catalogue.ts';
+import { manifestOf, type Provider, perProvider } from '../../../providers/catalogue.ts';
 import { featuresOf } from '../../../providers/features.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
@@ -19,6 +19,8 @@ type Of = {
   onUnsupported: OnUnsupported;
 };
 
+const TAKEN = perProvider((provider) => featuresOf(manifestOf(provider).takes));
+
 /** `says` is a sentence without its end. `fixed`: there is nothing to leave out. */
 type Lack = { path: Path; says: string; fixed?: true };
 
@@ -34,9 +36,8 @@ function* lacksOf(request: CompletionRequest, provider: Provider): Generator<Lac
     const says = `${label} takes no conversation that ends otherwise than with a message of role user or tool: add one`;
     yield { path: ['messages'], says, fixed: true };
   }
-  const features = featuresOf(takes);
   for (const { feature, path } of usesOf(request)) {
-    const isTaken = features[feature] && (feature !== 'user' || takes.user?.test(request.user ?? ''));
+    const isTaken = TAKEN[provider][feature] && (feature !== 'user' || takes.user?.test(request.user ?? ''));
     if (isTaken) continue;
     yield {
       path,
