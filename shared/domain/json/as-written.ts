@@ -1,14 +1,12 @@
 /** Whether `JSON.parse` made of a text what it says: it rounds numbers, moves names that are whole numbers, and drops repeated ones. */
 
-type Json = Record<string, unknown> | readonly unknown[];
-
 /** Objects and lists that are not, or do not hold, what their text says. */
-const changed = new WeakSet<Json>();
+const changed = new WeakSet<object>();
 
-const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+const isJson = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** False if `noteChanges` found that parsing changed it, or something in it. */
-export const isAsWritten = (value: Json): boolean => !changed.has(value);
+export const isAsWritten = (value: object): boolean => !changed.has(value);
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;

@@ -50,7 +50,7 @@ const explain = (issue: Issue): string => {
     case 'too_small':
       return limitText(issue, issue.minimum, 'more');
     case 'too_big':
-      return limitText(issue, issue.maximum, issue.origin === 'number' ? 'less' : 'fewer');
+      return limitText(issue, issue.maximum, issue.origin in UNITS ? 'fewer' : 'less');
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
     case 'invalid_key':

@@ -18,11 +18,6 @@ local stopped = Stops.reason_of(batch[2], batch[3], batch[4])
 if stopped then
   return { 'stopped', stopped }
 end
-for i = 3, #input.lines, 3 do
-  if Lines.has_more_words(input.lines[i]) and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
-    return { 'behind' }
-  end
-end
 call('ZADD', BATCH_DUE, now + input.lease_ms, stem)
 local at = stem .. input.lines[1]:sub(1, 3)
 if call('HEXISTS', BATCH_LINES .. at, input.lines[1]:sub(4, 4)) == 1 then
@@ -32,6 +27,11 @@ local tenant, bytes, lines = input.tenant, 0, #input.lines / 3
 -- Also of lines that are refused: pieces of an upload are under way together, and `sweep-batch`
 -- looks for so many.
 call('HINCRBY', BATCH .. stem, 'total', lines)
+for i = 3, #input.lines, 3 do
+  if Lines.has_more_words(input.lines[i]) and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
+    return { 'behind' }
+  end
+end
 for i = 1, #input.lines, 3 do
   bytes = bytes + Bytes.RECORD_BYTES + #input.lines[i + 2]
 end
