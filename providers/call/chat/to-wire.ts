@@ -97,6 +97,9 @@ const messageOf = (message: Message, { developer }: ChatForm): ChatCompletionMes
   }
 };
 
+/** Mistral wants them; to others it says the same as nothing: https://docs.mistral.ai/api */
+const NONE = { type: 'object', properties: {} };
+
 const toolOf = ({ function: tool }: Tool): ChatCompletionTool => {
   const { name, description, parameters, strict } = tool;
   return {
@@ -104,7 +107,7 @@ const toolOf = ({ function: tool }: Tool): ChatCompletionTool => {
     function: {
       name,
       ...(description !== undefined && { description }),
-      ...(parameters && { parameters }),
+      parameters: parameters ?? NONE,
       ...(strict !== undefined && { strict }),
     },
   };

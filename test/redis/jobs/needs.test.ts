@@ -89,6 +89,10 @@ test('a job shows what was left out of its request, from its acceptance to its e
   if (running) await engine.end(running);
   views.push(await engine.jobs.read(acme, id, { watcher: null }));
   for (const view of views) expect(view && toJob(view, { withResult: true }).warnings).toEqual(WARNINGS);
+  expect(await findViolations(engine.redis, TAG)).toEqual([]);
+  expect(await engine.jobs.erase(acme, id)).toBe('erased');
+  expect(await engine.redis.hexists(key(TAG, 'JOB', id), 'warnings')).toBe(0);
+  expect(await findViolations(engine.redis, TAG)).toEqual([]);
   const plain = await engine.jobs.read(acme, await engine.submit('acme'), { watcher: null });
   expect(plain && 'warnings' in toJob(plain, { withResult: true })).toBe(false);
 });

@@ -60,8 +60,8 @@ export const findByteViolations = async (
     const bytes = hold(job);
     if (bytes === null) continue;
     const [request, result] = [await redis.get(at('REQUEST', id)), await redis.get(at('RESULT', id))];
-    const { metadata, webhook, detail } = job;
-    const actual = RECORD_BYTES + bytesOf(request ?? '', result ?? '', metadata, webhook, detail);
+    const { metadata, webhook, detail, warnings } = job;
+    const actual = RECORD_BYTES + bytesOf(request ?? '', result ?? '', metadata, webhook, detail, warnings);
     if (bytes !== actual && (await redis.exists(at('JOB', id)))) {
       violations.push(`${job.status} ${id} counts ${bytes} bytes, and has ${actual}`);
     }
