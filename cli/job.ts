@@ -11,7 +11,7 @@ import { tableText } from './command/table.ts';
 /** The job without texts of the tenant's. */
 type ShownJob = Omit<ListedJob, 'metadata' | 'urls' | 'object'> & { tenant: string };
 
-const jobText = ({ attempts, queue, error, usage, billed_usage, budget, ...fields }: ShownJob): string => {
+const jobText = ({ attempts, queue, error, usage, billed_usage, budget, warnings, ...fields }: ShownJob): string => {
   const shown = {
     ...fields,
     wait_reason: queue?.wait_reason ?? null,
@@ -20,6 +20,7 @@ const jobText = ({ attempts, queue, error, usage, billed_usage, budget, ...field
     billed_tokens: billed_usage?.total_tokens ?? null,
     billed_usd: billed_usage?.cost_usd ?? null,
     estimate_usd: budget?.estimate_usd ?? null,
+    warnings: warnings?.length ?? 0,
   };
   const rows = attempts.map((attempt) => [
     attempt.number,

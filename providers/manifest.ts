@@ -1,4 +1,5 @@
 /** What everybody may know of a provider. It is data alone: whoever reads it needs no adapter, no SDK and no store. */
+import type { ImageTokens, Takes } from './takes.ts';
 
 /** The words of providers' own interfaces in which a request may come and its answer go. */
 export const FOREIGN_FORMATS = ['openai.chat', 'openai.responses', 'anthropic.messages'] as const;
@@ -30,12 +31,10 @@ type Known = {
   certainKeys: readonly string[];
   /** A model that its price list has. */
   model: string;
-  /** Of all that a request of ours may hold. What is not taken is refused at submission; what a single model refuses, the provider says itself. */
-  takes: {
-    temperature: readonly [min: number, max: number];
-    /** The role of the last message: an assistant's begins the answer, or is read as any other. */
-    lastMessage: 'user' | 'any';
-  };
+  /** What is not taken is refused at submission; what a single model refuses, the provider says itself. */
+  takes: Takes;
+  /** For estimates; the last row matches every model. */
+  imageTokens: readonly [ImageTokens, ...ImageTokens[]];
   /** Of which its own interface understands a body: such are sent as they came. */
   formats: Readonly<Partial<Record<ForeignFormat, { /** Its name for the limit of an answer. */ limit: string }>>>;
   links: {

@@ -28,6 +28,12 @@ export const completionBody = completionRequest.extend({
       'Required with a user’s key, in that provider’s naming (`gpt-4o`, `claude-…`). Without one a Bedrock model id or inference profile; left out, the gateway’s default.',
     ),
   metadata: metadata.default({}).describe('Comes back with the job. Names have up to 64 characters.'),
+  on_unsupported: z
+    .enum(['reject', 'warn'])
+    .default('reject')
+    .describe(
+      'What becomes of a field that the provider does not take. `reject`: 400. `warn`: it is left out, and the job’s `warnings` say so.',
+    ),
   timeout_seconds: timeoutSeconds.optional().describe('Of one call to the provider.'),
 });
 

@@ -1,33 +1,55 @@
 /** What a job in the neutral form may use and cost, and whether its tenant may run it, before it is accepted. */
-import type { CompletionRequest } from '../../shared/domain/completion.ts';
-import { DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
+import { manifestOf } from '../../providers/catalogue.ts';
+import { type CompletionRequest, DEFAULT_MAX_TOKENS } from '../../shared/domain/completion.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { estimateUsage } from '../../shared/domain/prices/estimate.ts';
+import { budgetNano } from '../../shared/domain/tenants/limits.ts';
 import type { NewJob } from '../../shared/storage/jobs/accept-job.ts';
 import type { JudgedFor, JudgeModel } from './judge-model.ts';
-import { unsupported } from './unsupported.ts';
+import { contradiction } from './support/contradiction.ts';
+import { judge, type OnUnsupported } from './support/judge.ts';
 
-/** `refusal`: that the tenant may not use the model, that the provider does not take the request, or that a budget applies and nobody knows what the model costs; else null. */
+/** `onUnsupported`: as the client wishes; a request that was judged before is as it can be sent. */
+type Of = JudgedFor & { onUnsupported?: OnUnsupported };
+
+/** `refusal`: that the tenant may not use the model, that the request contradicts itself or its provider does not take it, or that a budget applies and nobody knows what it may cost; else null. */
 export type EstimateJob = (
   request: CompletionRequest,
-  of: JudgedFor,
-) => { request: CompletionRequest } & Pick<NewJob, 'tokens' | 'cost' | 'refusal'>;
+  of: Of,
+) => { request: CompletionRequest } & Pick<NewJob, 'warnings' | 'tokens' | 'cost' | 'refusal'>;
 
 export const createEstimateJob =
   ({ refusalOf, costOf }: JudgeModel): EstimateJob =>
-  (request, of) => {
-    const { likely, max } = estimateUsage(request);
+  (asked, { onUnsupported = 'reject', ...of }) => {
+    const { account, caller, place } = of;
+    const { provider, credential } = account;
+    const { request, warnings, refusal: lack } = judge(asked, { provider, place, onUnsupported });
+    const { likely, max } = estimateUsage(request, manifestOf(provider));
     const tokens = likely.inputTokens + likely.outputTokens;
-    const refuse = (refusal: RequestError) => ({ request, tokens, cost: null, refusal });
-    const refusal = refusalOf(request.model, of) ?? unsupported(request, of.account.provider, of.place);
-    if (refusal !== null) return refuse(refusal);
+    const sent = { request, ...(warnings.length > 0 && { warnings }), tokens };
+    const isBudgeted = budgetNano(caller.limits, credential) !== null;
+    const refusal =
+      refusalOf(request.model, of) ??
+      contradiction(asked, place) ??
+      lack ??
+      (isBudgeted ? unbounded(request, place) : null);
+    if (refusal !== null) return { ...sent, cost: null, refusal };
     try {
       const cost = costOf(request.model, () => max, of);
+      if (cost === null) return { ...sent, cost, refusal };
       // Nothing else bounds the answer.
-      const limited = cost === null ? request : { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS };
-      return { request: limited, tokens, cost, refusal: null };
+      return { ...sent, request: { ...request, max_tokens: request.max_tokens ?? DEFAULT_MAX_TOKENS }, cost, refusal };
     } catch (error) {
-      if (error instanceof RequestError) return refuse(error);
+      if (error instanceof RequestError) return { ...sent, cost: null, refusal: error };
       throw error;
     }
   };
+
+/** Terms that cost more than the list, by nobody knows how much. */
+const unbounded = ({ service_tier }: CompletionRequest, place: Of['place']): RequestError | null =>
+  service_tier === 'priority'
+    ? new RequestError('budget_unbounded', {
+        param: `${place}service_tier`,
+        message: `${place}service_tier must not be priority where a budget applies: nobody here knows what that costs.`,
+      })
+    : null;

@@ -19,6 +19,7 @@ import { rateLimited } from './rate-limited.ts';
 import type { ResolvedAccount } from './resolve-account.ts';
 import { stoppedRequest } from './stopped.ts';
 import { storageFull } from './stored-bytes.ts';
+import { upgradeUnfinished } from './upgrade-unfinished.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Needs = {
@@ -42,7 +43,7 @@ export type Submission = {
   /** That its calls run on. */
   account: ResolvedAccount;
   /** What it asks for, and what was found of it. */
-  judged: Pick<NewJob, 'model' | 'asked' | 'tokens' | 'cost' | 'refusal'>;
+  judged: Pick<NewJob, 'model' | 'asked' | 'warnings' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
   sameness: Sameness;
   metadata: Record<string, string>;
   webhook: Webhook | null;
@@ -88,8 +89,8 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
         throw new RequestError('idempotency_mismatch', { param: 'Idempotency-Key' });
       case 'refused':
         throw job.refusal ?? new Error('refused for no reason');
-      case 'unready':
-        throw new RequestError('upgrade_unfinished');
+      case 'behind':
+        throw upgradeUnfinished();
       case 'stopped':
         throw stoppedRequest(answer.reason);
       case 'rate_limited':
@@ -157,7 +158,6 @@ const newJob = async (
     deadlineMs,
     timeoutMs,
     ...judged,
-    needs: [],
     sealBody: isRaised() && (config.sealBodies === 'all' || (config.sealBodies === 'byok' && credential === 'user')),
     isRaised: isRaised(),
     sealedKey: await account.sealFor(id, deadlineMs),

@@ -14,7 +14,7 @@ const MANIFESTS = 'the manifests of providers';
 
 /** Rooms that are not folders: what all may know of a provider stands in its folder, beside what few may import. */
 const ROOMS_OF_FILES: Readonly<Record<string, RegExp>> = {
-  [MANIFESTS]: /^providers\/(?:manifest|catalogue|[\w-]+\/(?:manifest|vendors))\.ts$/,
+  [MANIFESTS]: /^providers\/(?:manifest|catalogue|takes|features|[\w-]+\/(?:manifest|vendors))\.ts$/,
 };
 
 /** The lowest first. */

@@ -1,60 +1,18 @@
 /** Anthropic's Messages, on users' own keys only. */
 import { Anthropic, APIError } from '@anthropic-ai/sdk';
 import { z } from 'zod';
-import {
-  type CompletionRequest,
-  DEFAULT_MAX_TOKENS,
-  type FinishReason,
-  type TokenUsage,
-} from '../../shared/domain/completion.ts';
+import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { secretsIn } from '../call/body-secrets.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
-import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
-import { placeMessages } from '../call/place-messages.ts';
+import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import type { BoundedCall, ProviderAdapter } from '../call/provider.ts';
-import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
 import { type ProviderError, refuseCall } from '../call/verdict.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
+import { read, readPassed } from './from-wire.ts';
 import { ANTHROPIC } from './manifest.ts';
-
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
-  ['end_turn', 'stop'],
-  ['stop_sequence', 'stop'],
-  ['max_tokens', 'length'],
-  ['model_context_window_exceeded', 'length'],
-  ['refusal', 'content_filter'],
-]);
-
-/**
- * Models that take a system message between others, from Opus 4.8 on (not Sonnet 5); all others refuse it.
- * https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
- */
-const TAKES_SYSTEM_IN_PLACE = /^claude-(?:opus-(?:4-(?:[89]|[1-9]\d)|[5-9])(?!\d)|fable-)/;
-
-const answerForm = z
-  .object({
-    type: z.literal('message'),
-    content: z.array(z.looseObject({ type: z.string() })).nullish(),
-    stop_reason: z.string().nullish(),
-  })
-  .refine((message) => message.content ?? message.stop_reason);
-const textBlock = z.object({ type: z.literal('text'), text: z.string() });
-
-const usageForm = z.object({
-  usage: z.object({
-    input_tokens: tokenCount,
-    output_tokens: tokenCount,
-    cache_creation_input_tokens: partCount,
-    cache_read_input_tokens: partCount,
-    cache_creation: partCounts,
-    server_tool_use: z.record(z.string(), partCount).nullish().catch({ unknown: null }),
-    service_tier: term,
-    inference_geo: term,
-    speed: term,
-  }),
-});
+import { toBody } from './to-wire.ts';
 
 const said = z.string().nullish().catch(null);
 
@@ -72,8 +30,8 @@ const errorForm = z.union([
 /** It takes the key in a header of its own, and sampling parameters, which version 2026-10-21 refuses. */
 const OLDER_VERSION = '2023-06-01';
 
-const versionFor = ({ temperature, top_p }: CompletionRequest): string =>
-  temperature === undefined && top_p === undefined ? '2026-10-21' : OLDER_VERSION;
+const versionFor = ({ temperature, top_p, top_k }: CompletionRequest): string =>
+  temperature === undefined && top_p === undefined && top_k === undefined ? '2026-10-21' : OLDER_VERSION;
 
 const headersWith = (forwarded: ForwardedHeaders) => (key: string) => {
   const version = forwarded['anthropic-version'] ?? OLDER_VERSION;
@@ -83,62 +41,6 @@ const headersWith = (forwarded: ForwardedHeaders) => (key: string) => {
     ...(version === OLDER_VERSION ? { 'x-api-key': key } : { authorization: `Bearer ${key}` }),
   };
 };
-
-const toBody = ({ model, messages, max_tokens, temperature, top_p, stop }: CompletionRequest) => {
-  const { system, turns } = placeMessages(messages, TAKES_SYSTEM_IN_PLACE.test(model));
-  return {
-    model,
-    max_tokens: max_tokens ?? DEFAULT_MAX_TOKENS,
-    messages: turns,
-    ...(system.length > 0 && { system: system.map((text) => ({ type: 'text', text })) }),
-    ...(temperature !== undefined && { temperature }),
-    ...(top_p !== undefined && { top_p }),
-    ...(stop !== undefined && { stop_sequences: stop }),
-  };
-};
-
-const readUsage = (answer: unknown): TokenUsage | null => {
-  const reported = usageForm.safeParse(answer).data?.usage;
-  if (reported === undefined) return null;
-  const { cache_read_input_tokens: cachedInputTokens, cache_creation_input_tokens: cacheWriteTokens } = reported;
-  // A page that is fetched costs its tokens only.
-  const { web_search_requests = 0, web_fetch_requests: _fetched, ...otherTools } = reported.server_tool_use ?? {};
-  return reportedUsage({
-    inputTokens: sumOf(reported.input_tokens, cacheWriteTokens, cachedInputTokens),
-    outputTokens: reported.output_tokens,
-    cachedInputTokens,
-    cacheWriteTokens,
-    hourCacheWriteTokens: reported.cache_creation.of('ephemeral_1h_input_tokens'),
-    webSearches: web_search_requests,
-    listed:
-      isListed(reported.service_tier, 'standard') &&
-      // Models before Opus 4.6 have no choice of place.
-      isListed(reported.inference_geo, 'global', 'not_available') &&
-      isListed(reported.speed, 'standard') &&
-      reported.cache_creation.hasOnly('ephemeral_5m_input_tokens', 'ephemeral_1h_input_tokens') &&
-      Object.values(otherTools).every((uses) => uses === 0),
-  });
-};
-
-const read: Dialect['read'] = (answer) => {
-  const usage = readUsage(answer);
-  const message = answerForm.safeParse(answer).data;
-  if (message === undefined) return { result: null, usage };
-  return {
-    result: {
-      role: 'assistant',
-      content: (message.content ?? []).map((block) => textBlock.safeParse(block).data?.text ?? '').join(''),
-      finish_reason: FINISH_REASONS.get(message.stop_reason ?? '') ?? 'other',
-    },
-    usage,
-  };
-};
-
-/** An answer as it came: what was used is read, and nothing else. */
-const readPassed: Dialect['read'] = (answer) => ({
-  result: answerForm.safeParse(answer).success ? AS_IT_CAME : null,
-  usage: readUsage(answer),
-});
 
 const toError = (body: unknown): ProviderError | null => {
   const error = errorForm.safeParse(body).data?.error;

@@ -1,15 +1,20 @@
 /** Messages as api.anthropic.com speaks it, in the API versions 2023-06-01 and 2026-10-21. */
 import { z } from 'zod';
-import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
+import { callsOf } from '../stand-in/chat-completions.ts';
+import { type Demands, type Form, Refusal, type Wants, type Wire } from '../stand-in/wire.ts';
 
 /** From this version on sampling parameters are refused and the key is a bearer token. */
 const BEARER_VERSION = '2026-10-21';
 const OLDER_VERSION = '2023-06-01';
 
-const content = z.union([
-  z.string().transform((text) => [text]),
-  z.array(z.looseObject({ type: z.literal('text'), text: z.string() }).transform(({ text }) => text)),
-]);
+const block = z.looseObject({
+  type: z.enum(['text', 'image', 'document', 'tool_use', 'tool_result', 'thinking', 'redacted_thinking']),
+  text: z.string().optional(),
+});
+const content = z.union([z.string().transform((text) => [{ type: 'text' as const, text }]), z.array(block)]);
+const tool = z
+  .looseObject({ name: z.string(), input_schema: z.looseObject({}) })
+  .transform(({ name, input_schema: schema }): Form => ({ name, schema }));
 const requestForm = z.looseObject({
   model: z.string().min(1),
   max_tokens: z.int().min(1),
@@ -17,14 +22,50 @@ const requestForm = z.looseObject({
   messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant', 'system']), content })).min(1),
   system: content.optional(),
   stop_sequences: z.array(z.string()).optional(),
+  tools: z.array(tool).optional(),
+  tool_choice: z
+    .object({
+      type: z.enum(['auto', 'any', 'none', 'tool']),
+      name: z.string().optional(),
+      disable_parallel_tool_use: z.boolean().optional(),
+    })
+    .optional(),
+  output_config: z
+    .looseObject({
+      effort: z.string().optional(),
+      format: z.object({ type: z.literal('json_schema'), schema: z.looseObject({}) }).optional(),
+    })
+    .optional(),
+  thinking: z.looseObject({ type: z.string() }).optional(),
 });
+type Request = z.infer<typeof requestForm>;
+
+const textsOf = (blocks: z.infer<typeof content>): string[] => blocks.flatMap(({ text }) => text ?? []);
+
+const wantsOf = ({ messages, tools = [], tool_choice: choice, output_config: output, thinking }: Request): Wants => {
+  const format = output?.format;
+  const blocks = messages.flatMap((message) => message.content);
+  return {
+    calls: callsOf(tools, {
+      after: messages.at(-1)?.content.some(({ type }) => type === 'tool_result') ? 'results' : 'question',
+      choice: choice?.name ?? choice?.type,
+      alone: choice?.disable_parallel_tool_use ?? false,
+    }),
+    form: format ? { name: 'object', schema: format.schema } : null,
+    reasoning: thinking ? thinking.type !== 'disabled' : output?.effort !== undefined,
+    choices: 1,
+    logprobs: false,
+    media: blocks.filter(({ type }) => type === 'image' || type === 'document').length,
+  };
+};
 
 const STOP_REASONS = {
   stop: 'end_turn',
   stop_sequence: 'stop_sequence',
   length: 'max_tokens',
   content_filter: 'refusal',
-  other: 'tool_use',
+  tool_calls: 'tool_use',
+  other: 'unheard_of',
 } as const;
 
 const ERROR_TYPES: Readonly<Record<number, string>> = {
@@ -38,6 +79,10 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
   504: 'timeout_error',
   529: 'overloaded_error',
 };
+
+/** Results of tools are no prompt. */
+const isQuestion = ({ role, content: blocks }: Request['messages'][number]): boolean =>
+  role === 'user' && blocks.some(({ text }) => text !== undefined);
 
 const reply = (status: number, id: string, body: Record<string, unknown>) => ({
   status,
@@ -104,26 +149,31 @@ export const anthropicWire: Wire = {
       }
     }
     const last = messages.at(-1);
-    if (last?.role === 'assistant' && /\s$/.test(last.content.at(-1) ?? '')) {
+    if (last?.role === 'assistant' && /\s$/.test(last.content.at(-1)?.text ?? '')) {
       throw new Refusal(400, 'messages: final assistant content cannot end with trailing whitespace');
     }
     return {
       model,
-      texts: [...(system ?? []), ...messages.flatMap((message) => message.content)],
-      prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
+      texts: [...textsOf(system ?? []), ...messages.flatMap((message) => textsOf(message.content))],
+      prompt: textsOf(messages.findLast(isQuestion)?.content ?? []).join('\n'),
       maxTokens: max_tokens,
       temperature: request.temperature ?? null,
       stop: stop_sequences ?? [],
+      wants: wantsOf(request),
     };
   },
 
-  answer: ({ id, model, text, finish, stopSequence, tokens }) =>
+  answer: ({ id, model, text, reasoning, calls, finish, stopSequence, tokens }) =>
     reply(200, id, {
       id: `msg_${id}`,
       type: 'message',
       role: 'assistant',
       model,
-      content: [{ type: 'text', text }],
+      content: [
+        ...(reasoning ? [{ type: 'thinking', thinking: reasoning.text, signature: reasoning.signature }] : []),
+        ...(text === '' && calls.length > 0 ? [] : [{ type: 'text', text }]),
+        ...calls.map((call) => ({ type: 'tool_use', id: call.id, name: call.name, input: call.arguments })),
+      ],
       stop_reason: STOP_REASONS[finish],
       stop_sequence: stopSequence,
       usage: {

@@ -1,8 +1,13 @@
 /** Converse as bedrock-runtime speaks it. Signatures are looked at, not verified. */
 import { z } from 'zod';
-import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
+import { callsOf } from '../stand-in/chat-completions.ts';
+import { type Demands, type Form, Refusal, type Wants, type Wire } from '../stand-in/wire.ts';
 
-const blocks = z.array(z.looseObject({ text: z.string() }).transform(({ text }) => text)).min(1);
+const block = z
+  .looseObject({ text: z.string().optional() })
+  .refine((value) => Object.keys(value).length === 1, 'is of one kind');
+const blocks = z.array(block).min(1);
+const toolSpec = z.looseObject({ name: z.string(), inputSchema: z.object({ json: z.looseObject({}) }) });
 const requestForm = z.looseObject({
   messages: z.array(z.looseObject({ role: z.enum(['user', 'assistant']), content: blocks })).min(1),
   system: blocks.optional(),
@@ -13,14 +18,55 @@ const requestForm = z.looseObject({
       stopSequences: z.array(z.string()).optional(),
     })
     .optional(),
+  toolConfig: z
+    .object({
+      tools: z.array(z.looseObject({ toolSpec: toolSpec.optional() })),
+      toolChoice: z.looseObject({ tool: z.object({ name: z.string() }).optional() }).optional(),
+    })
+    .optional(),
+  outputConfig: z
+    .looseObject({
+      textFormat: z
+        .object({
+          type: z.literal('json_schema'),
+          structure: z.object({ jsonSchema: z.looseObject({ name: z.string().optional(), schema: z.string() }) }),
+        })
+        .optional(),
+      effort: z.string().optional(),
+    })
+    .optional(),
+  additionalModelRequestFields: z.looseObject({ thinking: z.looseObject({}).optional() }).optional(),
 });
+type Request = z.infer<typeof requestForm>;
+
+const textsOf = (all: z.infer<typeof blocks>): string[] => all.flatMap(({ text }) => text ?? []);
+
+const wantsOf = ({ messages, toolConfig, outputConfig, additionalModelRequestFields: more }: Request): Wants => {
+  const tools = (toolConfig?.tools ?? []).flatMap(({ toolSpec: spec }): Form[] =>
+    spec ? [{ name: spec.name, schema: spec.inputSchema.json }] : [],
+  );
+  const schema = outputConfig?.textFormat?.structure.jsonSchema;
+  return {
+    calls: callsOf(tools, {
+      after: messages.at(-1)?.content.some((each) => 'toolResult' in each) ? 'results' : 'question',
+      choice: toolConfig?.toolChoice?.tool?.name,
+      alone: false,
+    }),
+    form: schema ? { name: schema.name ?? 'object', schema: JSON.parse(schema.schema) as unknown } : null,
+    reasoning: outputConfig?.effort !== undefined || more?.thinking !== undefined,
+    choices: 1,
+    logprobs: false,
+    media: messages.flatMap(({ content }) => content).filter((each) => 'image' in each || 'document' in each).length,
+  };
+};
 
 const STOP_REASONS = {
   stop: 'end_turn',
   stop_sequence: 'stop_sequence',
   length: 'max_tokens',
   content_filter: 'content_filtered',
-  other: 'tool_use',
+  tool_calls: 'tool_use',
+  other: 'malformed_model_output',
 } as const;
 
 const ERROR_NAMES: Readonly<Record<number, string>> = {
@@ -34,6 +80,10 @@ const ERROR_NAMES: Readonly<Record<number, string>> = {
   500: 'InternalServerException',
   503: 'ServiceUnavailableException',
 };
+
+/** Results of tools are no prompt. */
+const isQuestion = ({ role, content }: Request['messages'][number]): boolean =>
+  role === 'user' && content.some(({ text }) => text !== undefined);
 
 const reply = (status: number, id: string, body: Record<string, unknown>) => ({
   status,
@@ -81,18 +131,28 @@ export const bedrockWire: Wire = {
     }
     return {
       model,
-      texts: [...(system ?? []), ...messages.flatMap(({ content }) => content)],
-      prompt: messages.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
+      texts: [...textsOf(system ?? []), ...messages.flatMap(({ content }) => textsOf(content))],
+      prompt: textsOf(messages.findLast(isQuestion)?.content ?? []).join('\n'),
       maxTokens: inferenceConfig?.maxTokens ?? null,
       temperature: inferenceConfig?.temperature ?? null,
       stop: inferenceConfig?.stopSequences ?? [],
+      wants: wantsOf(request),
     };
   },
 
-  answer: ({ id, text, finish, tokens }) =>
+  answer: ({ id, text, reasoning, calls, finish, tokens }) =>
     reply(200, id, {
       metrics: { latencyMs: 1 },
-      output: { message: { role: 'assistant', content: [{ text }] } },
+      output: {
+        message: {
+          role: 'assistant',
+          content: [
+            ...(reasoning ? [{ reasoningContent: { reasoningText: reasoning } }] : []),
+            ...(text === '' && calls.length > 0 ? [] : [{ text }]),
+            ...calls.map((call) => ({ toolUse: { toolUseId: call.id, name: call.name, input: call.arguments } })),
+          ],
+        },
+      },
       stopReason: STOP_REASONS[finish],
       usage: {
         inputTokens: tokens.input,

@@ -1,6 +1,7 @@
 /** The course of every provider call: bounded in time, exactly one exchange, and an outcome whatever happens. */
 import { z } from 'zod';
-import type { CompletionResult, CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
+import type { CredentialKind, TokenUsage } from '../../shared/domain/completion.ts';
+import type { CompletionResult } from '../../shared/domain/conversation/result.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { retryAfterMs } from '../../shared/domain/waits/retry-after.ts';
 import type { Secret } from '../../shared/keys/secret.ts';

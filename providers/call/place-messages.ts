@@ -1,60 +1,70 @@
 /** Messages as Anthropic and Bedrock take them: what cannot stand where it was put moves as little as it can. */
-import { type CompletionRequest, type Message, messageTexts } from '../../shared/domain/completion.ts';
+import { partsOf, type TextPart } from '../../shared/domain/conversation/content.ts';
+import type {
+  AssistantMessage,
+  InstructionMessage,
+  Message,
+  ToolMessage,
+  UserMessage,
+} from '../../shared/domain/conversation/messages.ts';
+import { isEmptyAnswer } from './blocks.ts';
 
-type Turn = { role: 'user' | 'assistant'; content: Message['content'] };
-export type TextBlock = { type: 'text'; text: string };
+type Instructions = { role: 'system'; content: TextPart[] };
 type Placed = {
   /** What stands before the conversation. */
-  system: string[];
-  turns: (Turn | { role: 'system'; content: TextBlock[] })[];
+  system: TextPart[];
+  turns: (UserMessage | AssistantMessage | ToolMessage | Instructions)[];
 };
 
-const isBlank = (text: string): boolean => text.trim() === '';
-
-/** An assistant's text without blank parts, which both providers refuse; at the end of a request, where it begins the answer, they refuse a blank end too. */
-const assistantContent = (content: Message['content'], isLast: boolean): Message['content'] => {
-  if (typeof content === 'string') return isLast ? content.trimEnd() : content;
-  const parts = content.filter(({ text }) => !isBlank(text));
-  return isLast
-    ? parts.map((part, at) => (at === parts.length - 1 ? { ...part, text: part.text.trimEnd() } : part))
-    : parts;
+/** At the end of a request, where an answer begins the next one, both providers refuse a blank end. */
+const withoutBlankEnd = (message: AssistantMessage): AssistantMessage => {
+  const { content } = message;
+  if (typeof content === 'string') return { ...message, content: content.trimEnd() };
+  const kept = (content ?? []).filter(({ text }) => text.trim() !== '');
+  return {
+    ...message,
+    content: kept.map((part, at) => (at === kept.length - 1 ? { ...part, text: part.text.trimEnd() } : part)),
+  };
 };
 
 /** An answer can have been empty, and most providers take no message without a text. */
-export const withoutEmptyAnswers = (messages: CompletionRequest['messages']): CompletionRequest['messages'] =>
-  messages.filter(({ role, content }) => role !== 'assistant' || !messageTexts(content).every(isBlank));
+export const withoutEmptyAnswers = (messages: readonly Message[]): Message[] =>
+  messages.filter((message) => message.role !== 'assistant' || !isEmptyAnswer(message));
 
-const cleaned = (messages: CompletionRequest['messages']): CompletionRequest['messages'] => {
+const isInstruction = (message: Message): message is InstructionMessage =>
+  message.role === 'system' || message.role === 'developer';
+
+const cleaned = (messages: readonly Message[]): Message[] => {
   const kept = withoutEmptyAnswers(messages);
-  const last = kept.findLast(({ role }) => role !== 'system');
-  return kept.map((message) =>
-    message.role === 'assistant'
-      ? { ...message, content: assistantContent(message.content, message === last) }
-      : message,
-  );
+  const last = kept.findLast((message) => !isInstruction(message));
+  return kept.map((message) => (message.role === 'assistant' && message === last ? withoutBlankEnd(message) : message));
 };
+
+/** A cast because instructions are texts. */
+const textParts = ({ content }: InstructionMessage): TextPart[] => partsOf(content) as TextPart[];
 
 /**
  * `inPlace`: whether the model takes a system message between others. It may only end a user's turn, so one that stands elsewhere
  * waits for the end of the next; where there is none, and for other models, it goes before the conversation.
  */
-export const placeMessages = (messages: CompletionRequest['messages'], inPlace: boolean): Placed => {
+export const placeMessages = (messages: readonly Message[], inPlace: boolean): Placed => {
   const placed: Placed = { system: [], turns: [] };
-  let waiting: string[] = [];
+  let waiting: TextPart[] = [];
   const settle = (): void => {
-    if (inPlace && placed.turns.at(-1)?.role === 'user' && waiting.length > 0) {
-      placed.turns.push({ role: 'system', content: waiting.map((text) => ({ type: 'text', text })) });
+    const before = placed.turns.at(-1)?.role;
+    if (inPlace && (before === 'user' || before === 'tool') && waiting.length > 0) {
+      placed.turns.push({ role: 'system', content: waiting });
     } else {
       placed.system.push(...waiting);
     }
     waiting = [];
   };
-  for (const { role, content } of cleaned(messages)) {
-    if (role === 'system') {
-      waiting.push(...messageTexts(content));
+  for (const message of cleaned(messages)) {
+    if (isInstruction(message)) {
+      waiting.push(...textParts(message));
     } else {
-      if (role === 'assistant' || placed.turns.length === 0) settle();
-      placed.turns.push({ role, content });
+      if (message.role === 'assistant' || placed.turns.length === 0) settle();
+      placed.turns.push(message);
     }
   }
   settle();

@@ -1,26 +1,30 @@
 /** Chat Completions of the vendors in the table, each in its own way. */
-import type { CompletionRequest, FinishReason } from '../../shared/domain/completion.ts';
-import { type ChatDialect, chatBody, createChatCompletionsAdapter } from '../call/chat-completions.ts';
-import { withoutEmptyAnswers } from '../call/place-messages.ts';
+import type { FinishReasons } from '../call/answer.ts';
+import { type ChatDialect, createChatCompletionsAdapter } from '../call/chat/chat-completions.ts';
+import { chatBody } from '../call/chat/to-wire.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, reportedUsage } from '../call/reported-usage.ts';
 import { ERROR_READERS, VENDOR_ERRORS } from './errors.ts';
 import { type Vendor, vendorOf } from './vendors.ts';
 
 /** Mistral's, for an answer that ends with the model's context: https://docs.mistral.ai/api */
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([['model_length', 'length']]);
+const FINISH_REASONS: FinishReasons = new Map([['model_length', 'length']]);
 
 /** Gemini leaves reasoning out of the one figure and has it in the total: https://github.com/Clarifai/clarifai-python/pull/978 */
 const outputTokens = (completion: number | null, prompt: number | null, total: number | null | undefined) =>
   completion === null || prompt === null || total == null ? completion : Math.max(completion, total - prompt);
 
 const dialectOf = (vendor: Vendor): ChatDialect => {
-  const { formats, errors, listedTiers } = vendorOf(vendor);
+  const { formats, seed, serviceTiers, errors, listedTiers } = vendorOf(vendor);
   return {
-    toBody: (request: CompletionRequest) => ({
-      ...chatBody({ ...request, messages: withoutEmptyAnswers(request.messages) }),
-      ...(request.max_tokens !== undefined && { [formats['openai.chat'].limit]: request.max_tokens }),
-    }),
+    toBody: (request) =>
+      chatBody(request, {
+        maxTokens: formats['openai.chat'].limit,
+        seed,
+        developer: 'system',
+        serviceTiers,
+        takesEmptyAnswers: false,
+      }),
     readUsage: ({ usage, service_tier }, searched) => {
       const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: ofInput } = usage;
       return reportedUsage({

@@ -1,6 +1,6 @@
 /** Errors of compatible vendors: the forms that they have, and those whose code or text says more than their status. */
 import { z } from 'zod';
-import { type ChatError, readChatError } from '../call/chat-completions.ts';
+import { type ChatError, readChatError } from '../call/chat/chat-completions.ts';
 import type { ErrorRow } from '../call/verdict.ts';
 import type { Vendor, VendorManifest } from './vendors.ts';
 

@@ -68,7 +68,7 @@ const plain = (trouble: Trouble, { badKey, quota }: ErrorForm) => {
 };
 
 export const compatibleWire = (vendor: Vendor): Wire => {
-  const { formats, errors, takes, listedTiers } = vendorOf(vendor);
+  const { formats, seed, errors, takes, listedTiers } = vendorOf(vendor);
   const { limit: maxTokens } = formats['openai.chat'];
   const form: ErrorForm = FORMS[errors];
   const reply = <T extends object>(number: number, id: string, body: T): Reply & { body: T } => ({
@@ -86,7 +86,12 @@ export const compatibleWire = (vendor: Vendor): Wire => {
         if (name !== maxTokens && request[name] != null)
           throw new Refusal(422, `body.${name}: Extra inputs are not permitted`);
       }
-      if (takes.lastMessage === 'user' && request.messages.at(-1)?.role !== 'user') {
+      for (const name of ['seed', 'random_seed'] as const) {
+        if (name !== seed && request[name] != null)
+          throw new Refusal(422, `body.${name}: Extra inputs are not permitted`);
+      }
+      const last = request.messages.at(-1)?.role;
+      if (takes.lastMessage === 'user' && last !== 'user' && last !== 'tool') {
         throw new Refusal(400, 'Expected last role User or Tool (or Assistant with prefix True) for serving.');
       }
       return askOf(request);

@@ -1,5 +1,7 @@
 /** OpenAI's own Chat Completions. */
-import { type ChatDialect, chatBody, createChatCompletionsAdapter, readChatError } from '../call/chat-completions.ts';
+
+import { type ChatDialect, createChatCompletionsAdapter, readChatError } from '../call/chat/chat-completions.ts';
+import { chatBody } from '../call/chat/to-wire.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, reportedUsage } from '../call/reported-usage.ts';
 import { OPENAI_ERRORS, OPENAI_STATUSES } from './errors.ts';
@@ -7,11 +9,15 @@ import { OPENAI } from './manifest.ts';
 import { RESPONSES } from './responses.ts';
 
 const dialect: ChatDialect = {
-  toBody: (request) => ({
-    ...chatBody(request),
-    // `max_tokens` is deprecated, and reasoning models refuse it.
-    ...(request.max_tokens !== undefined && { max_completion_tokens: request.max_tokens }),
-  }),
+  toBody: (request) =>
+    chatBody(request, {
+      // `max_tokens` is deprecated, and reasoning models refuse it.
+      maxTokens: 'max_completion_tokens',
+      seed: 'seed',
+      developer: 'developer',
+      serviceTiers: {},
+      takesEmptyAnswers: true,
+    }),
   readUsage: ({ usage, service_tier }, searched) => {
     const { prompt_tokens_details: ofInput, completion_tokens_details: ofOutput } = usage;
     return reportedUsage({

@@ -28,6 +28,8 @@ const askOf = (body: unknown): Ask => {
     maxTokens: request.max_output_tokens ?? null,
     temperature: request.temperature ?? null,
     stop: [],
+    // Of texts alone.
+    wants: { calls: [], form: null, reasoning: false, choices: 1, logprobs: false, media: 0 },
   };
 };
 

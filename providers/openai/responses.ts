@@ -1,7 +1,7 @@
 /** OpenAI's Responses, as far as they are passed on: what an answer used, and whether it is one. https://developers.openai.com/api/reference/resources/responses */
 import { z } from 'zod';
 import type { TokenUsage } from '../../shared/domain/completion.ts';
-import type { PassedFormat } from '../call/chat-completions.ts';
+import type { PassedFormat } from '../call/chat/chat-completions.ts';
 import { AS_IT_CAME } from '../call/make-call.ts';
 import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
 

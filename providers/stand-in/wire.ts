@@ -2,7 +2,23 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Provider } from '../catalogue.ts';
 
-export type Finish = 'stop' | 'stop_sequence' | 'length' | 'content_filter' | 'other';
+export type Finish = 'stop' | 'stop_sequence' | 'length' | 'content_filter' | 'tool_calls' | 'other';
+
+/** A tool, or a form of the answer, with its JSON Schema. */
+export type Form = { name: string; schema: unknown };
+
+/** What an answer is to have beside a text. */
+export type Wants = {
+  /** Tools that the model may call at this turn: none of those that were offered if the last message has their results. */
+  calls: Form[];
+  /** Of the text; null if it is free. */
+  form: Form | null;
+  reasoning: boolean;
+  choices: number;
+  logprobs: boolean;
+  /** Images and files that came along. */
+  media: number;
+};
 
 export type Ask = {
   model: string;
@@ -13,16 +29,23 @@ export type Ask = {
   maxTokens: number | null;
   temperature: number | null;
   stop: string[];
+  wants: Wants;
 };
 
 export type Answer = {
   id: string;
   model: string;
   text: string;
+  /** What the model thought, with its mark; null if it was not asked to. */
+  reasoning: { text: string; signature: string } | null;
+  calls: { id: string; name: string; arguments: unknown }[];
+  /** How often the same is said. */
+  choices: number;
+  logprobs: boolean;
   finish: Finish;
   stopSequence: string | null;
-  /** `input` holds neither of the other two. */
-  tokens: { input: number; cached: number; cacheWritten: number; output: number };
+  /** `input` holds neither of the two behind it, and `output` holds those of reasoning. */
+  tokens: { input: number; cached: number; cacheWritten: number; output: number; reasoning: number };
 };
 
 /** `bad_key` and `quota` have a form of their own at each provider; all else goes by status. */

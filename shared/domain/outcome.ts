@@ -1,5 +1,6 @@
 /** What one provider call came to: the only thing that crosses from a provider adapter into the rest of the gateway. */
-import type { CompletionResult, TokenUsage } from './completion.ts';
+import type { TokenUsage } from './completion.ts';
+import type { CompletionResult } from './conversation/result.ts';
 import type { JobErrorCode } from './errors.ts';
 import type { ForeignAnswer } from './formats.ts';
 

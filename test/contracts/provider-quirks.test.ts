@@ -49,7 +49,7 @@ describe('openai', () => {
     [{ content: '', refusal: 'I cannot.' }, 'stop', { content: 'I cannot.', finish_reason: 'content_filter' }],
     [{ refusal: null }, 'content_filter', { content: '', finish_reason: 'content_filter' }],
     [undefined, 'content_filter', { content: '', finish_reason: 'content_filter' }],
-    [{ content: null, tool_calls: [{}] }, 'tool_calls', { content: '', finish_reason: 'other' }],
+    [{ content: null, tool_calls: [{}] }, 'tool_calls', { content: '', finish_reason: 'tool_calls' }],
     [{ content: null }, 'length', { content: '', finish_reason: 'length' }],
   ])('a whole answer with the message %o is delivered', async (message, finish_reason, result) => {
     answer = json(200, { choices: [{ finish_reason, message }], usage: { prompt_tokens: 1, completion_tokens: 1 } });

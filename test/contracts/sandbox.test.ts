@@ -8,6 +8,7 @@ import { manifestOf, PROVIDERS, type Provider } from '../../providers/catalogue.
 import { VENDOR_NAMES } from '../../providers/openai-compatible/vendors.ts';
 import { createProviders } from '../../providers/registry.ts';
 import { parseDirectives } from '../../sandbox/directives.ts';
+import { sampleOf } from '../../sandbox/sample.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/server.ts';
 import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import { Secret } from '../../shared/keys/secret.ts';
@@ -214,4 +215,24 @@ test.each([
       `sandbox: ${name} must be a whole number from 0 to ${most}, in digits only\n`,
     ]);
   }
+});
+
+test.each([
+  [
+    { type: 'object', properties: { a: { type: 'string' }, b: { type: 'integer', minimum: 3 } } },
+    { a: 'sandbox', b: 3 },
+  ],
+  [{ type: ['null', 'string'] }, null],
+  [{ enum: ['x', 'y'] }, 'x'],
+  [{ const: 7 }, 7],
+  [{ type: 'array', items: { anyOf: [{ type: 'boolean' }, {}] } }, [true]],
+  [{ $ref: '#/$defs/a', $defs: { a: { type: 'number' } } }, 1],
+  [{}, 'sandbox'],
+])('a form %o is filled in always the same', (schema, value) => {
+  expect(sampleOf(schema)).toEqual(value);
+});
+
+test('a form that holds itself many times over ends', () => {
+  const inner = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`p${index}`, { $ref: '#' }]));
+  expect(JSON.stringify(sampleOf({ type: 'object', properties: inner })).length).toBeLessThan(100_000);
 });

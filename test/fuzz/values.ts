@@ -7,6 +7,7 @@ type Schema = {
   const?: unknown;
   enum?: unknown[];
   anyOf?: Schema[];
+  oneOf?: Schema[];
   properties?: Record<string, Schema>;
   required?: string[];
   additionalProperties?: Schema | boolean;
@@ -65,8 +66,27 @@ export const WEBHOOK_URL = fc.constantFrom(
   'https://[::1]/',
 );
 
+const base64 = (text: string): string => Buffer.from(text, 'latin1').toString('base64');
+
+/** Nor which images, files and arguments are taken. */
+const SPECIAL: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  url: WEBHOOK_URL,
+  file_data: fc.constantFrom(
+    `data:application/pdf;base64,${base64('%PDF-1.7 /Type /Page')}`,
+    `data:text/plain;base64,${base64('Hello.')}`,
+    `data:text/csv;base64,${base64('a,b')}`,
+    'data:application/pdf;base64,SGVsbG8=',
+    'data:text/plain;base64,A',
+  ),
+  arguments: fc.constantFrom('{}', '{"a":1}', '{"2":1,"1":9007199254740993}', '[]', ''),
+};
+
 /** Only with a message of the user is a completion taken. */
-const ROLE = fc.constantFrom('user', 'user', 'user', 'user', 'user', 'user', 'system', 'assistant');
+const FORM_OF_USER = 8;
+const saysUser = ({ properties = {} }: Schema): boolean => properties.role?.const === 'user';
+
+/** Of many fields that may be left out so many are drawn: few requests would be taken otherwise. */
+const MOST_OPTIONAL = 5;
 
 const OWN_NAMES = ['__proto__', 'constructor', 'api_key', 'stream', 'n', 'é', ''];
 
@@ -78,8 +98,7 @@ export const createValues = (schemas: Record<string, object>) => {
     named.set(name, known);
     return known;
   };
-  const fieldOf = (name: string, schema: Schema): fc.Arbitrary<unknown> =>
-    name === 'url' ? nearly(WEBHOOK_URL) : name === 'role' ? nearly(ROLE) : valueFor(schema);
+  const fieldOf = (name: string, schema: Schema): fc.Arbitrary<unknown> => nearly(SPECIAL[name] ?? valueFor(schema));
   const objectOf = ({
     properties = {},
     required = [],
@@ -93,7 +112,12 @@ export const createValues = (schemas: Record<string, object>) => {
       return fc.dictionary(names, values, { maxKeys: Math.min(maxProperties ?? MOST_ITEMS, MOST_ITEMS) });
     }
     const fields = Object.entries(properties).map(([name, schema]) => [name, fieldOf(name, schema)] as const);
-    const asSaid = fc.record(Object.fromEntries(fields), { requiredKeys: required });
+    const optional = Object.keys(properties).filter((name) => !required.includes(name));
+    const asSaid = fc
+      .subarray(optional, { maxLength: Math.min(MOST_OPTIONAL, optional.length) })
+      .chain((drawn) =>
+        fc.record(Object.fromEntries(fields.filter(([name]) => required.includes(name) || drawn.includes(name)))),
+      );
     const withMore = fc
       .tuple(asSaid, fc.constantFrom(...OWN_NAMES), anything)
       .map(([value, name, more]) => ({ ...value, [name]: more }));
@@ -138,6 +162,11 @@ export const createValues = (schemas: Record<string, object>) => {
   const valueFor = (schema: Schema): fc.Arbitrary<unknown> => {
     if (schema.$ref !== undefined) return ofName(schema.$ref.split('/').at(-1) ?? '');
     if (schema.anyOf) return fc.oneof(...schema.anyOf.map(valueFor));
+    if (schema.oneOf) {
+      return fc.oneof(
+        ...schema.oneOf.map((form) => ({ weight: saysUser(form) ? FORM_OF_USER : 1, arbitrary: valueFor(form) })),
+      );
+    }
     if ('const' in schema) return nearly(fc.constant(schema.const));
     if (schema.enum) return nearly(fc.constantFrom(...schema.enum));
     return nearly(plain(schema));

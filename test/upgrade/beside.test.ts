@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import type { Batch } from '../../shared/domain/batches/schema.ts';
+import type { Job } from '../../shared/domain/jobs/schema.ts';
 import { createSchemaStore } from '../../shared/storage/schema/schema-store.ts';
 import { expectInvariants } from '../support/invariants/invariants.ts';
 import { startGateway, type TestApi, type TestGateway, userKey } from '../support/processes/gateway.ts';
@@ -28,6 +29,12 @@ const submitBatch = async (gateway: TestGateway, api: TestApi | undefined, name:
   const { status, body } = await gateway.call('POST', '/v1/batches', { ...(api && { api }), body: { requests } });
   expect(status).toBe(202);
   return (body as Batch).id;
+};
+/** What a worker of the older release would run half of. */
+const withTools = (path: string): object => {
+  const tools = [{ type: 'function', function: { name: 'look_up' } }];
+  const body = { messages: [{ role: 'user', content: 'Hello.' }], tools };
+  return path === '/v1/complete' ? body : { requests: [{ custom_id: 'a', body }] };
 };
 const isOver = async (gateway: TestGateway, id: string): Promise<boolean> => {
   const { body } = await gateway.call('GET', `/v1/batches/${id}`);
@@ -77,7 +84,11 @@ test.skipIf(!isThere)(
       await expectInvariants(gateway.redis.url);
 
       // While one of the older is there, its forms are the ones that are written.
-      await expect(schema.raise(Date.now())).rejects.toThrow(/of a release that does not know schema 2/);
+      await expect(schema.raise(Date.now())).rejects.toThrow(/of a release that does not know schema \d/);
+      for (const path of ['/v1/complete', '/v1/batches']) {
+        const { status, body } = await gateway.call('POST', path, { api: newer, body: withTools(path) });
+        expect([status, body]).toEqual([503, { error: expect.objectContaining({ code: 'upgrade_unfinished' }) }]);
+      }
       for (const process of [...gateway.workers.splice(0), ...gateway.apis.splice(0)]) await process.stop();
       await gateway.addApi();
       await gateway.addWorker();
@@ -94,6 +105,9 @@ test.skipIf(!isThere)(
       );
       const last = await gateway.finished((await gateway.submit('after the raise')).id);
       expect(last.status).toBe('completed');
+      const { body } = await gateway.call('POST', '/v1/complete', { body: withTools('/v1/complete') });
+      const called = await gateway.finished((body as Job).id);
+      expect(called).toMatchObject({ status: 'completed', result: { finish_reason: 'tool_calls' } });
       await expectInvariants(gateway.redis.url);
     } finally {
       redis.disconnect();

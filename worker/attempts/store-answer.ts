@@ -1,5 +1,5 @@
 /** What a completed job is given, in the form in which Redis keeps it. */
-import type { CompletionResult } from '../../shared/domain/completion.ts';
+import type { CompletionResult } from '../../shared/domain/conversation/result.ts';
 import type { ForeignAnswer } from '../../shared/domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../shared/domain/ids.ts';
 import type { BodyStore } from '../../shared/storage/bodies/body-store.ts';

@@ -1,5 +1,6 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
 import { RequestError } from '../../../shared/domain/errors.ts';
+import { noteChanges } from '../../../shared/domain/json/as-written.ts';
 import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
 import { withoutStack } from '../without-stack.ts';
 
@@ -7,15 +8,19 @@ const DEPTH_LIMIT = 32;
 /** More than any request has: what is built of so many takes a process long enough. */
 const VALUES_LIMIT = 524_288;
 
+/** Names of what goes on as it is, in whatever spelling; only of such bodies a second look finds what parsing changed. */
+const HOLDS_SCHEMA = /"(?:parameters|schema)"|\\u00[2-7]/;
+
 /** Half of a surrogate pair, which has no form in UTF-8, can only come as such an escape. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 
 /** The result is of any form, and all of its texts can be written as UTF-8; throws RequestError 400. `what` begins the message where the value as a whole is wrong. */
 export const parseJson = (bytes: Uint8Array, what: string): unknown => {
   const text = decode(bytes, what);
-  const excess = excessIn(text);
-  if (excess !== null) throw new RequestError('invalid_json', { message: `${what} ${excess}` });
+  const excess = excessIn(text, what);
+  if (excess !== null) throw excess;
   const value = parse(text, what);
+  if (HOLDS_SCHEMA.test(text)) noteChanges(text, value);
   const broken = ESCAPED_SURROGATE.test(text) ? brokenText(value) : null;
   if (broken === null) return value;
   const param = pathText(broken);
@@ -58,8 +63,13 @@ const decode = (bytes: Uint8Array, what: string): string => {
   }
 };
 
+/** So much of a path says where the depth is. */
+const PATH_NAMES = 4;
+
 /** What there is too much of, counted outside strings: JSON.parse and zod both recurse, and build each value. Null if nothing is. */
-const excessIn = (text: string): string | null => {
+const excessIn = (text: string, what: string): RequestError | null => {
+  const refuse = (message: string, param = ''): RequestError =>
+    new RequestError('invalid_json', { ...(param !== '' && { param }), message: `${what} ${message}` });
   let depth = 0;
   let values = 1;
   for (let index = 0; index < text.length; index++) {
@@ -69,15 +79,42 @@ const excessIn = (text: string): string | null => {
     } else if (character === 0x7b || character === 0x5b) {
       depth += 1;
       values += 1;
-      if (depth > DEPTH_LIMIT) return `may be nested at most ${DEPTH_LIMIT} levels deep.`;
+      if (depth > DEPTH_LIMIT) {
+        return refuse(`may be nested at most ${DEPTH_LIMIT} levels deep.`, namesOf(pathTo(text, index)));
+      }
     } else if (character === 0x7d || character === 0x5d) {
       depth -= 1;
     } else if (character === 0x2c) {
       values += 1;
     }
-    if (values > VALUES_LIMIT) return `may have at most ${VALUES_LIMIT} values.`;
+    if (values > VALUES_LIMIT) return refuse(`may have at most ${VALUES_LIMIT} values.`);
   }
   return null;
+};
+
+/** '' of a path that begins with no name. */
+const namesOf = (path: Path): string => (typeof path[0] === 'string' ? pathText(path.slice(0, PATH_NAMES)) : '');
+
+/** The names and places that lead to a position outside strings. */
+const pathTo = (text: string, position: number): Path => {
+  const path: (string | number)[] = [];
+  let last = '';
+  for (let index = 0; index < position; index++) {
+    const character = text[index];
+    if (character === '"') {
+      const end = endOfString(text, index);
+      last = text.slice(index + 1, end);
+      index = end;
+    } else if (character === '{') path.push('');
+    else if (character === '[') path.push(0);
+    else if (character === '}' || character === ']') path.pop();
+    else if (character === ':') path[path.length - 1] = last;
+    else if (character === ',') {
+      const place = path.at(-1);
+      if (typeof place === 'number') path[path.length - 1] = place + 1;
+    }
+  }
+  return path;
 };
 
 const endOfString = (text: string, start: number): number => {

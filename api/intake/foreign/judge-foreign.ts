@@ -20,7 +20,7 @@ export type ForeignOffer = { format: ForeignFormat; bytes: Buffer; headers: Forw
 export type JudgeForeign = (
   offer: ForeignOffer,
   of: JudgedFor,
-) => Pick<NewJob, 'model' | 'asked' | 'tokens' | 'cost' | 'refusal'>;
+) => Pick<NewJob, 'model' | 'asked' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
 
 const BYTES_A_TOKEN = 3;
 /** What an image or document usually comes to. */
@@ -94,7 +94,7 @@ export const createJudgeForeign =
       ...(isBudgeted && named.length === 0 && limit !== undefined && { [limit]: String(DEFAULT_MAX_TOKENS) }),
     };
     const sent = Object.keys(splices).length > 0 ? spliceMembers(bytes, body.members, splices) : bytes;
-    const judged = { model, asked: { format, body: sent, headers }, tokens: likely + outputTokens };
+    const judged = { model, asked: { format, body: sent, headers }, needs: [], tokens: likely + outputTokens };
     const refusal = refusalOf(model, of);
     if (refusal !== null) return { ...judged, cost: null, refusal };
     try {
@@ -103,7 +103,7 @@ export const createJudgeForeign =
         return {
           inputTokens: maxTokens(text) + MAX_TOKENS_ADDED,
           outputTokens,
-          ...(text.includes(HOUR_IN_CACHE) && { mayCacheForAnHour: true as const }),
+          ...(text.includes(HOUR_IN_CACHE) && { hourCache: true as const }),
         };
       };
       return { ...judged, cost: costOf(model, max, of), refusal: null };

@@ -12,6 +12,7 @@ import {
   type BatchDetails,
   type NewBatch,
   type NewLine,
+  SchemaBehind,
   type Staging,
   StagingLost,
   StagingStopped,
@@ -25,6 +26,7 @@ import type { Admission } from '../admission.ts';
 import type { ResolvedAccount } from '../resolve-account.ts';
 import { stoppedRequest } from '../stopped.ts';
 import { storageFull } from '../stored-bytes.ts';
+import { upgradeUnfinished } from '../upgrade-unfinished.ts';
 import type { BatchOptions } from './batch-form.ts';
 import type { RequestTexts } from './upload-meaning.ts';
 
@@ -154,6 +156,7 @@ export const createAcceptBatch = ({
         } catch (error) {
           // What cannot be deleted now, a worker's upkeep deletes.
           await answer.staging.discard().catch(() => {});
+          if (error instanceof SchemaBehind) throw upgradeUnfinished();
           if (error instanceof StagingLost) throw new RequestError('request_timeout');
           if (error instanceof StagingStopped) throw stoppedRequest(error.reason);
           throw error instanceof StorageFull ? storageFull(limits, error) : error;

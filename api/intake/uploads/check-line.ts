@@ -8,6 +8,7 @@ import { parseJson } from '../../http/body/parse-json.ts';
 import { parseOr } from '../../http/query/parse-or.ts';
 import { chooseModel, completionBody, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
+import type { OnUnsupported } from '../support/judge.ts';
 
 export const batchLine = z
   .strictObject({
@@ -20,7 +21,7 @@ export type LineRules = {
   /** What is run where a line names none; null where it must. */
   defaultModel: string | null;
   limitBytes: number;
-  estimate: (request: CompletionRequest) => ReturnType<EstimateJob>;
+  estimate: (request: CompletionRequest, onUnsupported: OnUnsupported) => ReturnType<EstimateJob>;
   /** Of one call, where the line says nothing. */
   defaultTimeoutMs: number;
 };
@@ -33,11 +34,9 @@ export const checkLine = (bytes: Buffer | null, rules: LineRules): NewLine => {
     });
   }
   const { custom_id, body } = parseOr('invalid_body', batchLine, parseJson(bytes, 'The line'), 'The line');
-  const { metadata, timeout_seconds, model, ...request } = body;
-  const { cost, refusal, ...estimated } = rules.estimate({
-    model: chooseModel(model, rules.defaultModel, 'body.model'),
-    ...request,
-  });
+  const { metadata, timeout_seconds, model, on_unsupported, ...asked } = body;
+  const request = { model: chooseModel(model, rules.defaultModel, 'body.model'), ...asked };
+  const { cost, refusal, ...estimated } = rules.estimate(request, on_unsupported);
   if (refusal !== null) throw refusal;
   return {
     customId: custom_id,

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { USER_PROVIDERS } from '../../../providers/catalogue.ts';
-import { completionRequest, message } from '../../../shared/domain/completion.ts';
+import { completionRequest } from '../../../shared/domain/completion.ts';
+import { message } from '../../../shared/domain/conversation/messages.ts';
 import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { batchEvent, jobEvent } from '../../../shared/domain/events/schema.ts';
 import { SCOPES, type Scope } from '../../../shared/domain/tenants/caller.ts';

@@ -1,7 +1,8 @@
 /** The batch: how its record in Redis becomes the objects that clients see. */
 
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from '../completion.ts';
+import type { CredentialKind } from '../completion.ts';
+import type { CompletionResult } from '../conversation/result.ts';
 import type { LineError } from '../errors.ts';
 import { type BatchId, type JobId, stemOf } from '../ids.ts';
 import { deliveredUsage, errorJson, isoTime } from '../jobs/job.ts';

@@ -1,6 +1,6 @@
 /** A batch and its results as clients see them. */
 import { z } from 'zod';
-import { completionResult } from '../completion.ts';
+import { completionResult } from '../conversation/result.ts';
 import { lineError } from '../errors.ts';
 import { isBatchId, isJobId } from '../ids.ts';
 import { jobError, jobUsage } from '../jobs/schema.ts';

@@ -1,12 +1,13 @@
 /** The job: how its record in Redis becomes the object that clients see. */
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind } from '../completion.ts';
+import type { CredentialKind } from '../completion.ts';
+import type { CompletionResult } from '../conversation/result.ts';
 import { JOB_ERRORS, type JobErrorCode } from '../errors.ts';
 import type { Format } from '../formats.ts';
 import type { BatchId, JobId } from '../ids.ts';
 import type { AttemptOutcome } from '../outcome.ts';
 import type { JobRecord } from '../records/job-record.ts';
-import type { Attempt, Job, JobError, JobUsage, ListedJob } from './schema.ts';
+import type { Attempt, Job, JobError, JobUsage, ListedJob, Warning } from './schema.ts';
 import type { JobStatus, WaitReason } from './states.ts';
 
 /** What one read of a job gives: its record, its place while it waits, and its result. */
@@ -72,6 +73,7 @@ export const toJob = (view: JobView): Job => {
       : {}),
     sandbox: text('sandbox') === '1',
     error: errorJson(record),
+    ...(record.warnings ? { warnings: JSON.parse(record.warnings) as Warning[] } : {}),
     metadata: record.metadata ? (JSON.parse(record.metadata) as Record<string, string>) : {},
     batch_id: (record.batch as BatchId | undefined) ?? null,
     urls: {

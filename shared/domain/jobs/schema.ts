@@ -1,6 +1,6 @@
 /** A job as clients see it. */
 import { z } from 'zod';
-import { completionResult } from '../completion.ts';
+import { completionResult } from '../conversation/result.ts';
 import { JOB_ERRORS } from '../errors.ts';
 import { FORMATS } from '../formats.ts';
 import { isBatchId, isJobId } from '../ids.ts';
@@ -39,6 +39,10 @@ export const jobError = z.object({
 });
 export type JobError = z.infer<typeof jobError>;
 
+const warning = z.object({ param: z.string(), reason: z.string() });
+/** What of a request was left out, because its provider does not take it. */
+export type Warning = z.infer<typeof warning>;
+
 /** As lists have it, without its result. */
 export const listedJob = z.object({
   id: z.string().refine(isJobId),
@@ -68,6 +72,10 @@ export const listedJob = z.object({
   sandbox: z.boolean(),
   error: jobError.nullable(),
   metadata: z.record(z.string(), z.string()),
+  warnings: z
+    .array(warning)
+    .optional()
+    .meta({ description: 'What was left out, if `on_unsupported` is `warn` and its provider does not take it.' }),
   batch_id: z.string().refine(isBatchId).nullable(),
   urls: z.object({
     self: z.string(),

@@ -54,15 +54,17 @@ export const createPrices = (file: PriceFile | null): Prices => {
   };
   return {
     of,
-    max: (provider, model, { inputTokens, outputTokens, mayCacheForAnHour }) => {
-      const usage = { inputTokens, outputTokens };
-      if (mayCacheForAnHour) {
-        const hour = { cachedInputTokens: 0, cacheWriteTokens: inputTokens, hourCacheWriteTokens: inputTokens };
-        return of(provider, model, { ...usage, ...hour }).costNano;
-      }
+    max: (provider, model, { hourCache, ...usage }) => {
       const costs = WAYS_TO_COUNT_INPUT.flatMap(
-        (parts) => of(provider, model, { ...usage, ...parts(inputTokens) }).costNano ?? [],
+        (parts) => of(provider, model, { ...usage, ...parts(usage.inputTokens) }).costNano ?? [],
       );
+      if (hourCache) {
+        const { inputTokens } = usage;
+        const parts = { cachedInputTokens: 0, cacheWriteTokens: inputTokens, hourCacheWriteTokens: inputTokens };
+        const { costNano } = of(provider, model, { ...usage, ...parts });
+        if (costNano === null) return null;
+        costs.push(costNano);
+      }
       return costs.length > 0 ? Math.max(...costs) : null;
     },
   };

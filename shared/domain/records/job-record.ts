@@ -27,6 +27,7 @@ export const JOB_FIELDS = record({
   missed: 'by how much calls cost more than was estimated, in all',
   held: '`<bytes> <gone at> <bytes of the request>`, as `stored_bytes` counts them',
   metadata: 'of the client, as JSON',
+  warnings: 'what of its request was left out, as JSON',
   sandbox: '1 in the sandbox',
   webhook: '`<endpoint> <types> <URL>`',
   traceparent: 'of the request that it came with',

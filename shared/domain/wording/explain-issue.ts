@@ -32,6 +32,12 @@ const UNITS: Record<string, string> = { string: ' characters', array: ' entries'
 const limitText = ({ origin }: { origin: string }, limit: number | bigint, side: string): string =>
   origin in UNITS ? `must have ${limit} or ${side}${UNITS[origin]}` : `must be ${limit} or ${side}`;
 
+/** Of an object that is of one form or another by one of its members. */
+const explainKind = (input: unknown, member: string | undefined, options: readonly unknown[]): string => {
+  const given = typeof input === 'object' && input !== null ? Object.entries(input) : [];
+  return given.some(([name]) => name === member) ? `must be one of ${options.join(', ')}` : 'is required';
+};
+
 /** What is wrong, as the end of a sentence that begins with the name. */
 const explain = (issue: Issue): string => {
   if (issue.input === undefined) return 'is required';
@@ -39,11 +45,12 @@ const explain = (issue: Issue): string => {
     case 'invalid_type':
       return `must be ${typeText(issue.expected)}`;
     case 'invalid_union':
+      if ('options' in issue) return explainKind(issue.input, issue.discriminator, issue.options ?? []);
       return `must be ${issue.errors.flatMap(([first]) => (first?.code === 'invalid_type' ? typeText(first.expected) : [])).join(' or ')}`;
     case 'too_small':
       return limitText(issue, issue.minimum, 'more');
     case 'too_big':
-      return limitText(issue, issue.maximum, issue.origin === 'number' ? 'less' : 'fewer');
+      return limitText(issue, issue.maximum, issue.origin in UNITS ? 'fewer' : 'less');
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
     case 'invalid_key':

@@ -5,6 +5,8 @@ import { type BatchView, MODELS_A_BATCH } from '../../domain/batches/batch.ts';
 import type { CompletionRequest, CredentialKind } from '../../domain/completion.ts';
 import type { LineError } from '../../domain/errors.ts';
 import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
+import type { Warning } from '../../domain/jobs/schema.ts';
+import { needsOf } from '../../domain/needs.ts';
 import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
@@ -48,6 +50,8 @@ export type Line = {
   request: CompletionRequest;
   metadata: Record<string, string>;
   timeoutMs: number;
+  /** What of the request was left out; absent if nothing was. */
+  warnings?: readonly Warning[];
 };
 
 export type NewLine = Line & {
@@ -93,6 +97,14 @@ export class StorageFull extends Error {
   }
 }
 
+/** A line says something that the schema which is recorded has no place for. */
+export class SchemaBehind extends Error {
+  constructor() {
+    super('A line needs a schema that is not recorded yet');
+    this.name = 'SchemaBehind';
+  }
+}
+
 /** The operator stopped the tenant's or the key's work before the batch was published. */
 export class StagingStopped extends Error {
   readonly reason: StopReason;
@@ -109,7 +121,7 @@ export type PublishAnswer =
   | { kind: 'too_many_queued'; queued: number };
 
 export type Staging = {
-  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost, StagingStopped, StorageFull or RedisUnavailable. */
+  /** Takes lines in their order; waits while too much is under way. Rejects with StagingLost, StagingStopped, StorageFull, SchemaBehind or RedisUnavailable. */
   add: (lines: readonly NewLine[]) => Promise<void>;
   /** Lines added so far. */
   count: () => number;
@@ -118,6 +130,13 @@ export type Staging = {
   /** Deletes what was staged and frees the idempotency key; safe at any time, and to call twice. Where nobody calls it, upkeep does, a minute after the last line. */
   discard: () => Promise<void>;
 };
+
+/** What only some lines say, as `Lines.read_staged` reads it: words, in which JSON has its blanks escaped. */
+const moreWords = ({ request, warnings }: NewLine): string =>
+  [
+    ...needsOf(request).map((need) => ` needs=${need}`),
+    ...(warnings ? [` warnings=${JSON.stringify(warnings).replaceAll(' ', '\\u0020')}`] : []),
+  ].join('');
 
 export const createStaging = (
   { run, ids, shard }: { run: RunCommand; ids: BatchIds; shard: number },
@@ -149,6 +168,8 @@ export const createStaging = (
         throw new StagingStopped(reply[1]);
       case 'lost':
         throw new StagingLost();
+      case 'behind':
+        throw new SchemaBehind();
       case 'too_many_stored_bytes':
         throw new StorageFull({ stored: reply[1], own: reply[2] });
     }
@@ -182,14 +203,15 @@ export const createStaging = (
     lanes.set(model, lane);
     return lane;
   };
-  const enter = ({ customId, request, metadata, timeoutMs, tokens, estimateNano }: NewLine): void => {
+  const enter = (line: NewLine): void => {
+    const { customId, request, metadata, timeoutMs, tokens, estimateNano } = line;
     if (lines === MAX_LINES) throw new RangeError(`a batch takes at most ${MAX_LINES} lines`);
     lines += 1;
     const lane = laneOf(request.model);
     lane.lines += 1;
     const suffix = ids.line(tenant, id, lines).slice('job_'.length + stem.length);
     const contents = [
-      `${suffix.slice(-8)} ${lane.number} ${lane.lines} ${timeoutMs} ${tokens} ${estimateNano ?? '-'}`,
+      `${suffix.slice(-8)} ${lane.number} ${lane.lines} ${timeoutMs} ${tokens} ${estimateNano ?? '-'}${moreWords(line)}`,
       JSON.stringify(customId),
       Object.keys(metadata).length > 0 ? JSON.stringify(metadata) : '',
       JSON.stringify(request),

@@ -5,6 +5,7 @@ import type { RequestError } from '../../domain/errors.ts';
 import type { Asked } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
+import type { Warning } from '../../domain/jobs/schema.ts';
 import { STORED_BODIES } from '../../domain/needs.ts';
 import type { JobRecord } from '../../domain/records/job-record.ts';
 import type { LimitsInForce } from '../../domain/tenants/limits.ts';
@@ -40,6 +41,8 @@ export type NewJob = {
   /** In the provider's own naming, as `asked` has it. */
   model: string;
   asked: Asked;
+  /** What of it was left out; absent if nothing was. */
+  warnings?: readonly Warning[];
   /** What its worker must be able to do, beside what its stored form needs. */
   needs: readonly string[];
   /** Whether its request and answer are sealed. */
@@ -85,7 +88,7 @@ export type SubmitAnswer = { rate: RateState } & (
   /** For the job's own reason. */
   | { kind: 'refused' }
   /** It needs what the workers of the release before cannot do, and the operator has not said yet that none is left. */
-  | { kind: 'unready' }
+  | { kind: 'behind' }
   | { kind: 'rate_limited'; waitMs: number }
   | { kind: 'too_many_queued' }
   /** What the tenant stores already, and what this job would add. */
@@ -150,13 +153,14 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       retentionMs,
       maxStoredBytes: job.limits.max_stored_bytes,
       needs: needsOf(job, request).join(' '),
+      warnings: job.warnings ? JSON.stringify(job.warnings) : '',
     });
     const [remaining, resetMs] = answer[1];
     const rate = { remaining, resetMs };
     switch (answer[0]) {
       case 'mismatch':
       case 'refused':
-      case 'unready':
+      case 'behind':
       case 'too_many_queued':
         return { kind: answer[0], rate };
       case 'body_lost':
@@ -234,6 +238,7 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
   ...(job.asked.format !== 'neutral' ? { format: job.asked.format } : {}),
   ...(Object.keys(job.metadata).length > 0 ? { metadata: JSON.stringify(job.metadata) } : {}),
   ...(job.sandbox ? { sandbox: '1' } : {}),
+  ...(job.warnings ? { warnings: JSON.stringify(job.warnings) } : {}),
   ...(job.cost ? { estimate: String(job.cost.estimateNano) } : {}),
 });
 

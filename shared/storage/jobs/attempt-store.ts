@@ -1,6 +1,7 @@
 /** The attempts of a job, each opened before its call and settled after it: one call here is one atomic script. */
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { CompletionResult, CredentialKind, TokenUsage } from '../../domain/completion.ts';
+import type { CredentialKind, TokenUsage } from '../../domain/completion.ts';
+import type { CompletionResult } from '../../domain/conversation/result.ts';
 import type { JobErrorCode } from '../../domain/errors.ts';
 import type { ForeignAnswer, Format, ForwardedHeaders } from '../../domain/formats.ts';
 import type { BatchId, JobId, TenantId } from '../../domain/ids.ts';

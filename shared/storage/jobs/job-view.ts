@@ -1,5 +1,5 @@
 /** A job as scripts answer it, made into what the rest of the gateway reads. */
-import type { CompletionResult } from '../../domain/completion.ts';
+import type { CompletionResult } from '../../domain/conversation/result.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { WaitReason } from '../../domain/jobs/states.ts';

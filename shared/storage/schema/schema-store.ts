@@ -6,6 +6,7 @@
  * |---|---|
  * | 1 | as it was before there were versions |
  * | 2 | rows of usage by name; words behind a staged line's six; jobs that say what they need of a worker |
+ * | 3 | such words: what a line needs of a worker, and what of its request was left out |
  */
 import type { Redis } from 'ioredis';
 import { LoggableError } from '../../domain/log.ts';
@@ -13,7 +14,7 @@ import { key, REGISTRY_TAG, shardTag } from '../redis/names.ts';
 import { answerOf } from '../redis/unavailable.ts';
 
 export const OLDEST_SCHEMA = 1;
-export const NEWEST_SCHEMA = 2;
+export const NEWEST_SCHEMA = 3;
 
 /** Its message says what keeps the version from being raised, and what to do. */
 export class SchemaHeld extends LoggableError {

@@ -97,12 +97,22 @@ describe('nothing runs of', () => {
 
   test.each<[string, string]>([
     ['33 levels of arrays', `${'['.repeat(33)}${']'.repeat(33)}`],
-    ['33 levels of objects', `${'{"a":'.repeat(32)}{}${'}'.repeat(32)}`],
     ['33 levels behind a string of quotes', `["\\\\\\"[",${'['.repeat(32)}${']'.repeat(32)}]`],
     ['100,000 brackets', '['.repeat(100_000)],
-    ['100,000 objects that never end', '{"a":'.repeat(100_000)],
   ])('a body of %s', async (_, body) => {
     expectRefusal(await post([JSON_TYPE], body), { ...NO_JSON, message: /at most 32 levels/ });
+  });
+
+  test.each<[string, string, string]>([
+    ['33 levels of objects', `${'{"a":'.repeat(32)}{}${'}'.repeat(32)}`, 'a.a.a.a'],
+    ['100,000 objects that never end', '{"a":'.repeat(100_000), 'a.a.a.a'],
+    [
+      'a schema of 200 levels',
+      `{"b":"{","tools":[{},{"function":{"parameters":${'{"not":'.repeat(200)}{}${'}'.repeat(200)}}}]}`,
+      'tools[1].function.parameters',
+    ],
+  ])('a body of %s, which is told where they are', async (_, body, param) => {
+    expectRefusal(await post([JSON_TYPE], body), { ...NO_JSON, param, message: /at most 32 levels/ });
   });
 
   test('brackets in strings and beside each other, which are not depth', async () => {

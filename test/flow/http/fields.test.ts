@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FINISH_REASONS } from '../../../shared/domain/completion.ts';
+import { FINISH_REASONS } from '../../../shared/domain/conversation/result.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { expectNothingRan, expectRefusal, HELLO } from '../../support/clients/refusal.ts';
 import { exchange, request } from '../../support/network/raw.ts';
@@ -29,6 +29,7 @@ const post = (body: unknown, headers: Record<string, string> = {}): Promise<Answ
 const user = (content: unknown): object => ({ messages: [{ role: 'user', content }] });
 const part = (more: object): object => user([{ type: 'text', text: 'a', ...more }]);
 const HOOK = 'https://example.com/hook';
+const ROLES = /one of system, developer, user, assistant, tool\.$/;
 const HIDDEN = '(name not shown)';
 const SURROGATE = /half of a surrogate pair/;
 /** As a client may escape one, in either letter case, alone, doubled and in the wrong order. */
@@ -48,8 +49,8 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
   ['a message that is null', { messages: [null] }, 'messages[0]', /must be an object/],
   ['a message that is a string', { messages: [...HELLO.messages, 'a'] }, 'messages[1]', /must be an object/],
   ['no role', { messages: [{ content: 'a' }] }, 'messages[0].role', /is required/],
-  ['another role', { messages: [{ role: 'tool', content: 'a' }] }, 'messages[0].role', /system, user, assistant/],
-  ['a role in capitals', { messages: [{ role: 'User', content: 'a' }] }, 'messages[0].role', /system, user, assistant/],
+  ['another role', { messages: [{ role: 'function', content: 'a' }] }, 'messages[0].role', ROLES],
+  ['a role in capitals', { messages: [{ role: 'User', content: 'a' }] }, 'messages[0].role', ROLES],
   ['no content', { messages: [{ role: 'user' }] }, 'messages[0].content', /is required/],
   ['empty content', user(''), 'messages[0].content', /1 or more characters/],
   ['content that is null', user(null), 'messages[0].content', /a string or an array/],
@@ -62,7 +63,13 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
     /100 or fewer/,
   ],
   ['a part that is a string', user(['a']), 'messages[0].content[0]', /must be an object/],
-  ['an image', user([{ type: 'image_url', image_url: 'http://a' }]), 'messages[0].content[0].type', /one of text/],
+  ['a sound', user([{ type: 'input_audio' }]), 'messages[0].content[0].type', /one of text, image_url, file/],
+  [
+    'an image in clear',
+    user([{ type: 'image_url', image_url: { url: 'http://a' } }]),
+    'messages[0].content[0].image_url.url',
+    /must begin with https/,
+  ],
   ['a part without text', user([{ type: 'text' }]), 'messages[0].content[0].text', /is required/],
   ['an empty part', part({ text: '' }), 'messages[0].content[0].text', /1 or more characters/],
   ['a part of a number', part({ text: 5 }), 'messages[0].content[0].text', /must be a string/],
@@ -76,9 +83,18 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
   ['an unknown field of a part', part({ cache: 1 }), 'messages[0].content[0].cache', /not known/],
   [
     'fields of OpenAI and Anthropic, all at once',
-    { ...HELLO, max_completion_tokens: 5, system: 'a', stream: false, tools: [], n: 1, made_up: 1, 'gk_0-0': 1 },
+    {
+      ...HELLO,
+      max_completion_tokens: 5,
+      system: 'a',
+      stream: false,
+      functions: [],
+      best_of: 1,
+      made_up: 1,
+      'gk_0-0': 1,
+    },
     'max_completion_tokens',
-    /: max_completion_tokens \(use max_tokens\), system \(send it as a message of role system\), stream \(.*\), tools \(.*\), n \(send one request for each answer\), made_up, \(name not shown\); leave out what has no other form\.$/,
+    /: max_completion_tokens \(use max_tokens\), system \(send it as a message of role system\), stream \(.*\), functions \(use tools\), best_of \(use n\), made_up, \(name not shown\); leave out what has no other form\.$/,
   ],
   [
     'input in the place of messages',
@@ -103,7 +119,7 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
   ],
   [
     'a reason of the end that is none of ours',
-    { messages: [{ role: 'assistant', content: 'a', finish_reason: 'tool_calls' }] },
+    { messages: [{ role: 'assistant', content: 'a', finish_reason: 'end_turn' }] },
     'messages[0].finish_reason',
     /one of stop/,
   ],
@@ -180,7 +196,8 @@ const REFUSED: [string, unknown, string | null, RegExp][] = [
   ['temperature in a string', { ...HELLO, temperature: '1' }, 'temperature', /must be a number/],
   ['top_p below 0', { ...HELLO, top_p: -0.1 }, 'top_p', /0 or more/],
   ['top_p over 1', { ...HELLO, top_p: 1.1 }, 'top_p', /1 or less/],
-  ['stop as a string', { ...HELLO, stop: 'END' }, 'stop', /must be an array/],
+  ['stop as a number', { ...HELLO, stop: 5 }, 'stop', /must be a string or an array/],
+  ['an empty stop that stands alone', { ...HELLO, stop: '' }, 'stop', /1 or more characters/],
   ['no stop', { ...HELLO, stop: [] }, 'stop', /1 or more entries/],
   ['five stops', { ...HELLO, stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', /4 or fewer entries/],
   ['an empty stop', { ...HELLO, stop: [''] }, 'stop[0]', /1 or more characters/],
@@ -338,6 +355,7 @@ describe('a body is accepted with', () => {
         deadline_seconds: 86_400,
       },
     ],
+    ['one stop', { ...HELLO, stop: 'END' }],
     ['100 parts', user(Array.from({ length: 100 }, () => ({ type: 'text', text: 'a' })))],
     ['every letter there is', user('\u0000\u001b\u2028\ud83d\ude00"\\')],
     [

@@ -61,7 +61,12 @@ test('requests are described as they are checked', () => {
       metadata: { type: 'object', maxProperties: 16, additionalProperties: { type: 'string', maxLength: 512 } },
     },
   });
-  expect(Message).toMatchObject({ required: ['role', 'content'], additionalProperties: false });
+  expect(Message?.oneOf).toMatchObject([
+    { required: ['role', 'content'], additionalProperties: false },
+    { required: ['role', 'content'], additionalProperties: false },
+    { required: ['role', 'content'], additionalProperties: false },
+    { required: ['role', 'tool_call_id', 'content'], additionalProperties: false },
+  ]);
   expect(document.paths['/v1/jobs']?.get?.parameters).toContainEqual({
     name: 'limit',
     in: 'query',

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import type { Usage } from '../../../api/surfaces/native/usage/schema.ts';
+import { manifestOf } from '../../../providers/catalogue.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { estimateUsage } from '../../../shared/domain/prices/estimate.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
@@ -16,7 +17,7 @@ const MODEL = 'amazon.nova-lite-v1:0';
 /** A request whose call may cost almost a cent, so that a dollar covers 100 of them. */
 const REQUEST = { model: MODEL, max_tokens: 41_500, messages: [{ role: 'user' as const, content: 'Hello!' }] };
 const estimateOf = (request: typeof REQUEST): number => {
-  const costNano = createPrices(null).max('bedrock', MODEL, estimateUsage(request).max);
+  const costNano = createPrices(null).max('bedrock', MODEL, estimateUsage(request, manifestOf('bedrock')).max);
   if (costNano === null) throw new Error('no price');
   return costNano;
 };

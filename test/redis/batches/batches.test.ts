@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseCursor, toBatch, toResultLine } from '../../../shared/domain/batches/batch.ts';
 import { isFinalBatch } from '../../../shared/domain/batches/states.ts';
-import { messageTexts } from '../../../shared/domain/completion.ts';
+import { textsOf } from '../../../shared/domain/conversation/content.ts';
 import { type BatchId, type JobId, stemOf, type TenantId } from '../../../shared/domain/ids.ts';
 import { statusOf, toJob } from '../../../shared/domain/jobs/job.ts';
 import { type NewLine, StagingLost } from '../../../shared/storage/batches/batch-staging.ts';
@@ -55,7 +55,7 @@ const runAll = async (isRefused: (content: string) => boolean = () => false): Pr
 };
 const contentOf = (running: Running): string =>
   askedBy(running)
-    .messages.flatMap(({ content }) => messageTexts(content))
+    .messages.flatMap(({ content }) => textsOf(content))
     .join();
 
 const REFUSED = {

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
 import { createJudgeModel } from '../../../api/intake/judge-model.ts';
-import { type CompletionRequest, messageTexts, type TokenUsage } from '../../../shared/domain/completion.ts';
+import type { CompletionRequest, TokenUsage } from '../../../shared/domain/completion.ts';
+import { textsOf } from '../../../shared/domain/conversation/content.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 import { createCommands } from '../../../shared/storage/commands/run/run-commands.ts';
@@ -50,7 +51,7 @@ const longest = (text: string): number =>
 
 /** The dearest that a provider can make of a call: a token for each byte of the longest normal form, a template around each message, all of it written to a cache, the longest answer. */
 const worstUsage = ({ messages, max_tokens = 0 }: CompletionRequest): TokenUsage => {
-  const texts = messages.flatMap(({ content }) => messageTexts(content));
+  const texts = messages.flatMap(({ content }) => textsOf(content));
   const inputTokens = texts.reduce((sum, text) => sum + longest(text), 0) + 7 * messages.length + 100;
   return { inputTokens, outputTokens: max_tokens, cachedInputTokens: 0, cacheWriteTokens: inputTokens };
 };

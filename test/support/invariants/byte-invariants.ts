@@ -102,8 +102,9 @@ export const findByteViolations = async (
     const bytes = hold(job);
     if (bytes === null) continue;
     const [request, result] = [await redis.get(at('REQUEST', id)), await redis.get(at('RESULT', id))];
-    const { metadata, webhook, detail } = job;
-    const actual = RECORD_BYTES + bytesOfBody(request) + bytesOfBody(result) + bytesOf(metadata, webhook, detail);
+    const { metadata, webhook, detail, warnings } = job;
+    const texts = bytesOf(metadata, webhook, detail, warnings);
+    const actual = RECORD_BYTES + bytesOfBody(request) + bytesOfBody(result) + texts;
     if (bytes !== actual && (await redis.exists(at('JOB', id)))) {
       violations.push(`${job.status} ${id} counts ${bytes} bytes, and has ${actual}`);
     }

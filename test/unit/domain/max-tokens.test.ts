@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { manifestOf } from '../../../providers/catalogue.ts';
 import { estimateUsage } from '../../../shared/domain/prices/estimate.ts';
 import { maxTokens } from '../../../shared/domain/prices/max-tokens.ts';
 
@@ -25,7 +26,7 @@ test.for([
 
 test('what protects money counts signs by what they become', () => {
   const inputTokens = (content: string) =>
-    estimateUsage({ model: 'm', messages: [{ role: 'user', content }] }).max.inputTokens;
+    estimateUsage({ model: 'm', messages: [{ role: 'user', content }] }, manifestOf('openai')).max.inputTokens;
   expect(inputTokens('ﷺ'.repeat(1_000)) - inputTokens('')).toBe(33_000);
 });
 

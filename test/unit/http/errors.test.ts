@@ -42,8 +42,8 @@ const REQUESTS: Record<string, [status: number, type: string]> = {
   queue_unavailable: [503, 'server_error'],
   overloaded: [503, 'server_error'],
   stopping: [503, 'server_error'],
-  key_service_unavailable: [503, 'server_error'],
   upgrade_unfinished: [503, 'server_error'],
+  key_service_unavailable: [503, 'server_error'],
 };
 
 /** Whether the same job may succeed when it is submitted again. */

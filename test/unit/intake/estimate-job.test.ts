@@ -23,7 +23,12 @@ test.each([
   ['anthropic', 'temperature', { temperature: 1.1 }, /^Anthropic takes a temperature from 0 to 1:/],
   ['bedrock', 'temperature', { temperature: 2 }, /^AWS Bedrock takes a temperature from 0 to 1:/],
   ['mistral', 'temperature', { temperature: 1.6 }, /^Mistral takes a temperature from 0 to 1.5:/],
-  ['mistral', 'messages', { messages: [HELLO, { role: 'assistant' as const, content: 'So' }] }, /role user: add one/],
+  [
+    'mistral',
+    'messages',
+    { messages: [HELLO, { role: 'assistant' as const, content: 'So' }] },
+    /role user or tool: add one/,
+  ],
   ['openai', null, { temperature: 2 }, null],
   ['gemini', null, { temperature: 2 }, null],
   ['mistral', null, { temperature: 1.5 }, null],

@@ -74,7 +74,8 @@ export const submitBatch = operation({
           rules: {
             defaultModel: user ? null : config.platformModel,
             limitBytes: config.batches.maxLineBytes,
-            estimate: (request) => estimateJob(request, { account, caller, place: 'body.' }),
+            estimate: (request, onUnsupported) =>
+              estimateJob(request, { account, caller, place: 'body.', onUnsupported }),
             defaultTimeoutMs: config.jobs.defaultTimeoutMs,
           },
           compared: key !== null,

@@ -1,6 +1,7 @@
 /** POST /v1/complete: from a request to an accepted job, and its answer. */
 import { z } from 'zod';
 import { job } from '../../../../shared/domain/jobs/schema.ts';
+import { needsOf } from '../../../../shared/domain/needs.ts';
 import { JOB_EVENTS } from '../../../../shared/domain/webhooks/event-types.ts';
 import { NAMED } from '../../../../shared/domain/wire.ts';
 import type { Config } from '../../../../shared/process/config/config.ts';
@@ -87,7 +88,7 @@ export const complete = operation({
       const json = await readJson(c, caller.tenant);
       const user = broughtKey(c, config);
       const { waitMs } = preferencesOf(c);
-      const { metadata, timeout_seconds, deadline_seconds, webhook, model, ...fields } = parseOr(
+      const { metadata, timeout_seconds, deadline_seconds, webhook, model, on_unsupported, ...fields } = parseOr(
         'invalid_body',
         completeBody,
         json,
@@ -97,7 +98,12 @@ export const complete = operation({
         ? { url: takenWebhookUrl(webhook.url, 'webhook.url', config), events: webhook.events ?? JOB_EVENTS }
         : null;
       const account = resolveAccount(caller.tenant, user);
-      const { request: asked, ...estimated } = estimateJob(request, { account, caller, place: '' });
+      const { request: asked, ...estimated } = estimateJob(request, {
+        account,
+        caller,
+        place: '',
+        onUnsupported: on_unsupported,
+      });
       const submitted = await submitJob({
         caller,
         tellRate: (rate) => {
@@ -105,7 +111,12 @@ export const complete = operation({
           tellRate(c, rate);
         },
         account,
-        judged: { ...estimated, model: request.model, asked: { format: 'neutral', request: asked } },
+        judged: {
+          ...estimated,
+          needs: needsOf(asked),
+          model: request.model,
+          asked: { format: 'neutral', request: asked },
+        },
         sameness: {
           route: ROUTE,
           parts: (mark) => [canonicalJson([asMeant(json), account.provider, mark])],

@@ -30,7 +30,7 @@ type OutcomeHead = [
   detail: string,
 ];
 export type ResultRow = [...OutcomeHead, result: string];
-export type RequestRow = [...OutcomeHead, timeoutMs: string, metadata: string, request: string];
+export type RequestRow = [...OutcomeHead, timeoutMs: string, metadata: string, warnings: string, request: string];
 
 export const beginBatch = command('batches/begin-batch', {
   stem: 'text',
@@ -57,7 +57,9 @@ export const stage = command('batches/stage', {
   tenant: 'text',
   maxStoredBytes: 'whole',
   lines: 'list',
-}).answers<['staged' | 'lost'] | ['stopped', StopReason] | ['too_many_stored_bytes', stored: number, own: number]>();
+}).answers<
+  ['staged' | 'lost' | 'behind'] | ['stopped', StopReason] | ['too_many_stored_bytes', stored: number, own: number]
+>();
 
 export const publish = command('batches/publish', {
   stem: 'text',

@@ -6,7 +6,7 @@
 --      the next: index, offset; lines…}, each
 --      {id, index and offset of the place after it, custom id as JSON, status, used, price version,
 --      error, provider status, detail, result JSON}, or the same with {…, timeout ms, metadata
---      JSON, request JSON} for the result
+--      JSON, warnings JSON, request JSON} for the result
 
 local stem, index, offset, limit = input.stem, input.index, input.offset, input.max_lines
 if not Views.is_readable(stem, input.tenant) then
@@ -35,6 +35,7 @@ local function take(suffix, never_ran)
   if input.contents == 'request' then
     row[#row + 1] = line.timeout
     row[#row + 1] = line.metadata
+    row[#row + 1] = line.warnings or ''
     row[#row + 1] = line.request
   else
     row[#row + 1] = call('GET', RESULT .. id) or ''

@@ -6,6 +6,7 @@
 --      them
 -- Out: {'staged'}, {'too_many_stored_bytes', bytes stored of others, bytes of this batch with
 --      these lines}, {'stopped', why as of `Stops.reason_of`},
+--      {'behind'} where a line has words that the schema does not know,
 --      or {'lost'} where the batch is not being staged any more
 
 local stem = input.stem
@@ -26,6 +27,11 @@ local tenant, bytes, lines = input.tenant, 0, #input.lines / 3
 -- Also of lines that are refused: pieces of an upload are under way together, and `sweep-batch`
 -- looks for so many.
 call('HINCRBY', BATCH .. stem, 'total', lines)
+for i = 3, #input.lines, 3 do
+  if Lines.has_more_words(input.lines[i]) and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
+    return { 'behind' }
+  end
+end
 for i = 1, #input.lines, 3 do
   bytes = bytes + Bytes.RECORD_BYTES + #input.lines[i + 2]
 end

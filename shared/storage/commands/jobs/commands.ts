@@ -16,7 +16,7 @@ export type RateReply = [remaining: number, resetMs: number];
 export type JobReply = [] | [record: string[], reason: string, position: number, result: string];
 
 type SubmitReply =
-  | ['mismatch' | 'too_many_queued' | 'refused' | 'unready' | 'body_lost', RateReply]
+  | ['mismatch' | 'too_many_queued' | 'refused' | 'behind' | 'body_lost', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['stopped', RateReply, StopReason]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
@@ -85,6 +85,7 @@ export const submitJob = command('jobs/submit', {
   retentionMs: 'whole',
   maxStoredBytes: 'whole',
   needs: 'text',
+  warnings: 'text',
 }).answers<SubmitReply>();
 
 /** Before the pieces of a long request are written. */

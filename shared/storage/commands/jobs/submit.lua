@@ -10,10 +10,11 @@
 --      none); requests_per_minute; max_queued: of the class; traceparent ('' none); tokens: that one call
 --      is likely to use; estimate_nano: the most that one call can cost ('' no budget); budget_nano: of the
 --      month; refused: unless it was accepted before; retention_ms; max_stored_bytes: of the tenant; needs:
---      what its worker must be able to do, with spaces between ('' nothing)
+--      what its worker must be able to do, with spaces between ('' nothing); warnings: JSON ('' none)
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `Views.job` answers} where the entry or the id
 --      is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
+--      {'behind', rate} where the schema has no needs of requests,
 --      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
 --      {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
 --      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of
@@ -52,8 +53,8 @@ end
 if input.refused then
   return { 'refused', Limits.rate_of(requests, per_minute) }
 end
-if input.needs ~= '' and not Schema.is_at_least(2) then
-  return { 'unready', Limits.rate_of(requests, per_minute) }
+if input.needs ~= '' and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
+  return { 'behind', Limits.rate_of(requests, per_minute) }
 end
 local excess = requests + Limits.UNIT - per_minute * Limits.UNIT
 if excess > 0 then
@@ -63,7 +64,8 @@ local waiting = number(used[3], 0)
 if waiting >= input.max_queued then
   return { 'too_many_queued', Limits.rate_of(requests, per_minute) }
 end
-local stored, bytes = number(used[4], 0), Bytes.RECORD_BYTES + input.request_bytes + #input.metadata + #input.webhook
+local stored, bytes =
+  number(used[4], 0), Bytes.RECORD_BYTES + input.request_bytes + #input.metadata + #input.webhook + #input.warnings
 if stored + bytes > input.max_stored_bytes then
   return { 'too_many_stored_bytes', Limits.rate_of(requests, per_minute), stored, bytes }
 end
@@ -120,6 +122,7 @@ Records.write(JOB .. id, {
   needs = input.needs,
   format = input.format ~= 'neutral' and input.format,
   forwarded = input.forwarded,
+  warnings = input.warnings,
 })
 call('SET', REQUEST .. id, input.request)
 if input.sealed_key ~= '' then

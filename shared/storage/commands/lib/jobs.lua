@@ -275,7 +275,7 @@ function Jobs.leave_stub(id, tenant, counted, stub_ms)
   if call('EXISTS', JOB .. id) == 0 then
     return
   end
-  call('HDEL', JOB .. id, 'metadata', 'detail', 'webhook', 'held')
+  call('HDEL', JOB .. id, 'metadata', 'detail', 'webhook', 'held', 'warnings')
   call('HSET', JOB .. id, 'erased', 1)
   if counted then
     Bytes.change(tenant, Bytes.RECORD_BYTES)

@@ -42,9 +42,15 @@ function Lines.stage(at, field, line, request)
   call('HSET', BATCH_LINES .. at, field, table.concat({ line.head, line.custom_id, line.metadata, request }, '\n'))
 end
 
+-- Whether a line says more than its six words, in the contents that are staged for it.
+function Lines.has_more_words(contents)
+  return contents:match('^[^\n]*'):find('^%w+ %d+ %d+ %d+ %d+ %S+ ') ~= nil
+end
+
 -- What was staged for a line: the end of its id, lane, ticket, timeout, tokens, nano-dollars that a
--- call may cost ('-' no budget), whether it was erased since, custom id, metadata and request (''
--- where that is no longer kept); nil where there is no such line.
+-- call may cost ('-' no budget), what it needs of a worker and its warnings as JSON (each nil where
+-- there are none), whether it was erased since, custom id, metadata and request ('' where that
+-- is no longer kept); nil where there is no such line.
 function Lines.read_staged(at, field)
   local text = call('HGET', BATCH_LINES .. at, field)
   if not text then
@@ -63,6 +69,8 @@ function Lines.read_staged(at, field)
     timeout = timeout,
     tokens = tokens,
     estimate = estimate ~= '-' and estimate,
+    needs = more:match(' needs=(%S+)'),
+    warnings = more:match(' warnings=(%S+)'),
     -- Words of later releases stand beside this one, and stay.
     erased = (more .. ' '):find(' erased ', 1, true) ~= nil,
   }
@@ -119,6 +127,8 @@ function Lines.waiting_record(stem, line)
     fingerprint = batch[9],
     traceparent = batch[10],
     estimate = line.estimate,
+    needs = line.needs,
+    warnings = line.warnings,
   }
 end
 

@@ -1,87 +1,31 @@
 /** OpenAI's Chat Completions as everybody speaks it, on users' own keys only. What one speaker alone does comes in as its dialect. */
 import OpenAI from 'openai';
-import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import { z } from 'zod';
-import type { CompletionRequest, FinishReason, TokenUsage } from '../../shared/domain/completion.ts';
-import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
-import type { Outcome } from '../../shared/domain/outcome.ts';
-import type { ForeignFormat } from '../manifest.ts';
-import { secretsIn } from './body-secrets.ts';
-import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from './keyed-fetch.ts';
-import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from './make-call.ts';
-import type { BoundedCall, ProviderAdapter } from './provider.ts';
-import { partCounts, term, tokenCount } from './reported-usage.ts';
-import { type ErrorRow, type ProviderError, refuseCall } from './verdict.ts';
+import type { CompletionRequest } from '../../../shared/domain/completion.ts';
+import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
+import type { Outcome } from '../../../shared/domain/outcome.ts';
+import type { ForeignFormat } from '../../manifest.ts';
+import type { FinishReasons } from '../answer.ts';
+import { secretsIn } from '../body-secrets.ts';
+import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../keyed-fetch.ts';
+import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../make-call.ts';
+import type { BoundedCall, ProviderAdapter } from '../provider.ts';
+import { type ErrorRow, type ProviderError, refuseCall } from '../verdict.ts';
+import { chatReader, type ReadUsage, readChatUsage } from './from-wire.ts';
+import type { ChatBody } from './to-wire.ts';
 
 /** An error with the status that such an error has, for one that comes inside a 200. */
 export type ChatError = ProviderError & { status: number };
 
 export type ChatDialect = {
-  toBody: (request: CompletionRequest) => ChatCompletionCreateParamsNonStreaming;
-  /** `searched`: whether the web was searched, for all that can be read. */
-  readUsage: (reported: ReportedUsage, searched: boolean) => TokenUsage | null;
+  toBody: (request: CompletionRequest) => ChatBody;
+  readUsage: ReadUsage;
   /** Beside those that all have. */
-  finishReasons: ReadonlyMap<string, FinishReason>;
+  finishReasons: FinishReasons;
   /** Null if a body is no error in the provider's own form. */
   readError: (body: unknown) => ChatError | null;
   errors: readonly ErrorRow[];
 };
-
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
-  ['stop', 'stop'],
-  ['length', 'length'],
-  ['content_filter', 'content_filter'],
-]);
-
-/** Mistral's reasoning models answer in parts, of which only texts are the answer: https://docs.mistral.ai/capabilities/reasoning/ */
-const parts = z
-  .array(z.looseObject({ type: z.string(), text: z.string().optional() }))
-  .transform((all) => all.map(({ type, text }) => (type === 'text' ? (text ?? '') : '')).join(''));
-
-const message = z.object({
-  // Left out by a filter that cut the answer off.
-  content: z.union([z.string(), parts]).nullish(),
-  refusal: z.string().nullish(),
-  /** Whether the web was searched, for all that can be read. Nothing says how often. */
-  annotations: z
-    .array(z.object({ type: z.string() }))
-    .nullish()
-    .transform((annotations) => annotations?.some(({ type }) => type === 'url_citation') ?? false)
-    .catch(true),
-});
-const answerForm = z.object({
-  error: z.null().optional(),
-  choices: z.tuple(
-    [
-      z
-        .object({ finish_reason: z.string().nullish(), message: message.nullish() })
-        .refine((choice) => choice.message ?? choice.finish_reason),
-    ],
-    z.unknown(),
-  ),
-});
-
-const usageForm = z.object({
-  usage: z.object({
-    prompt_tokens: tokenCount,
-    completion_tokens: tokenCount,
-    total_tokens: tokenCount.optional(),
-    prompt_tokens_details: partCounts,
-    completion_tokens_details: partCounts,
-  }),
-  service_tier: term,
-});
-export type ReportedUsage = z.infer<typeof usageForm>;
-
-/** What all speakers take under the same names. */
-export const chatBody = ({ model, messages, temperature, top_p, stop }: CompletionRequest) =>
-  ({
-    model,
-    messages,
-    ...(temperature !== undefined && { temperature }),
-    ...(top_p !== undefined && { top_p }),
-    ...(stop !== undefined && { stop }),
-  }) satisfies ChatCompletionCreateParamsNonStreaming;
 
 /** OpenAI's own errors have a type or a code, if only null. A number alone is a status, by which somebody on the way speaks. */
 const errorForm = z.object({
@@ -106,34 +50,6 @@ export const readChatError = (body: unknown, statuses: ReadonlyMap<string, numbe
     status: (typeof code === 'number' ? code : statuses.get(type ?? '')) ?? 500,
   };
 };
-
-const readChatUsage = ({ readUsage }: Pick<ChatDialect, 'readUsage'>, answer: unknown): TokenUsage | null => {
-  const reported = usageForm.safeParse(answer).data;
-  const searched = answerForm.safeParse(answer).data?.choices[0].message?.annotations ?? false;
-  return reported ? readUsage(reported, searched) : null;
-};
-
-const reader =
-  ({ readUsage, finishReasons }: ChatDialect): Dialect['read'] =>
-  (answer) => {
-    const choice = answerForm.safeParse(answer).data?.choices[0];
-    const usage = readChatUsage({ readUsage }, answer);
-    if (choice === undefined) return { result: null, usage };
-    const content = choice.message?.content || null;
-    const refusal = choice.message?.refusal || null;
-    const refused = content === null && refusal !== null;
-    const reason = choice.finish_reason ?? '';
-    return {
-      result: {
-        role: 'assistant',
-        content: content ?? refusal ?? '',
-        finish_reason: refused
-          ? 'content_filter'
-          : (FINISH_REASONS.get(reason) ?? finishReasons.get(reason) ?? 'other'),
-      },
-      usage,
-    };
-  };
 
 /** Reads the bodies of refusals, of which the SDK passes on what has OpenAI's form alone. */
 const watchRefusals = (send: typeof fetch) => {
@@ -176,7 +92,7 @@ export const createChatCompletionsAdapter = (
   others: PassedFormats = {},
 ): ProviderAdapter => {
   const dispatcher = createProviderAgent();
-  const read = reader(dialect);
+  const read = chatReader(dialect);
   const passed: PassedFormats = { 'openai.chat': passedChat(dialect), ...others };
 
   const send = (
