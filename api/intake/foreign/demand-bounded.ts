@@ -61,7 +61,7 @@ export const demandBounded = (body: ForeignBody, { bounded, limits, count, repla
   for (const name of body.members.keys()) if (!known.has(name)) throw unbounded(name, name);
   for (const name of [...limits, ...(count ? [count] : [])]) demandWhole(body, name);
 
-  const tier = body.value('service_tier') ?? null;
+  const tier = body.scalar('service_tier') ?? null;
   if (!LISTED_TIERS.includes(tier)) throw unbounded('service_tier', 'This tier');
   const tools = body.value('tools') ?? [];
   for (const [index, tool] of (Array.isArray(tools) ? tools : [tools]).entries()) {
@@ -76,7 +76,7 @@ export const demandBounded = (body: ForeignBody, { bounded, limits, count, repla
 };
 
 const demandWhole = (body: ForeignBody, name: string): void => {
-  const value = body.value(name) ?? null;
+  const value = body.scalar(name) ?? null;
   if (value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) return;
   throw new RequestError('invalid_body', { param: name, message: `${name} must be a whole number above 0.` });
 };

@@ -34,7 +34,7 @@ const HOUR_IN_CACHE = '"1h"';
 const READ_BY_ALL = ['model', 'stream', 'tools', 'service_tier'] as const;
 
 const modelOf = (body: ForeignBody): string => {
-  const model = body.value('model');
+  const model = body.scalar('model');
   const refuse = (message: string): RequestError => new RequestError('invalid_body', { param: 'model', message });
   if (model === undefined) throw refuse('model is required, in the provider’s own naming.');
   if (typeof model !== 'string' || !modelName.safeParse(model).success) throw refuse('model must be a model’s name.');
@@ -45,12 +45,12 @@ const modelOf = (body: ForeignBody): string => {
 /** Whole numbers above 0 under these names; what else stands there is the provider's to judge. */
 const countsOf = (body: ForeignBody, names: readonly string[]): number[] =>
   names.flatMap((name) => {
-    const value = body.value(name);
+    const value = body.scalar(name);
     return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? [value] : [];
   });
 
 const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
-  const name = stored.find((each) => (body.value(each) ?? null) !== null);
+  const name = stored.find((each) => (body.scalar(each) ?? null) !== null);
   if (name === undefined) return;
   throw new RequestError('unknown_previous_response', {
     param: name,
@@ -59,7 +59,7 @@ const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
 };
 
 const demandNoStream = (body: ForeignBody): void => {
-  if ((body.value('stream') ?? false) === false) return;
+  if ((body.scalar('stream') ?? false) === false) return;
   throw new RequestError('invalid_header', {
     param: 'Prefer',
     message:

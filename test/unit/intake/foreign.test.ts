@@ -63,6 +63,12 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
     ['behind the end', `{"model":"a"}{"model":"b"}`, 'invalid_json', null],
     ['in a list', `[{"model":"a"}]`, 'invalid_body', null],
     ['200,000 levels deep', `{"model":"a","x":${'['.repeat(200_000)}`, 'invalid_json', null],
+    [
+      'among thousands of members',
+      `{"model":"a",${Array.from({ length: 2_000 }, (_, n) => `"${n}":1`).join(',')}}`,
+      'invalid_body',
+      null,
+    ],
     ['among a million values', `{"model":"a","x":[${'1,'.repeat(1_000_000)}1]}`, 'invalid_json', null],
   ])('a model %s does not pass a list of models', (_, text, code, param) => {
     expect(refused(format, text, { allowedModels: ['a'] })).toEqual({ code, param });
