@@ -5,6 +5,7 @@ import { DEFAULT_MAX_TOKENS, modelName } from '../../../shared/domain/completion
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
 import { type Splices, spliceMembers } from '../../../shared/domain/json/members.ts';
+import { plainJson } from '../../../shared/domain/json/plain-json.ts';
 import { maxTokens } from '../../../shared/domain/prices/max-tokens.ts';
 import { budgetNano } from '../../../shared/domain/tenants/limits.ts';
 import { holdsKey } from '../../../shared/keys/key-shapes.ts';
@@ -99,7 +100,7 @@ export const createJudgeForeign =
     if (refusal !== null) return { ...judged, cost: null, refusal };
     try {
       const max = () => {
-        const text = textOf(body);
+        const text = plainJson(body.bytes);
         return {
           inputTokens: maxTokens(text) + MAX_TOKENS_ADDED,
           outputTokens,
@@ -112,6 +113,3 @@ export const createJudgeForeign =
       throw error;
     }
   };
-
-/** All that the provider may read, with no escape in it: an escaped sign may be many tokens. */
-const textOf = ({ bytes }: ForeignBody): string => JSON.stringify(JSON.parse(bytes.toString('utf8')));

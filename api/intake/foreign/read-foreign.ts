@@ -25,7 +25,7 @@ const LONGEST_SCALAR = 1_024;
 const LONGEST_SHOWN = 64;
 
 /** Parsers in many languages take a name in any case for the one that they know; so may a provider's. */
-const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
+export const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
 
 const invalid = (message: string, param?: string): RequestError =>
   new RequestError('invalid_body', { ...(param !== undefined && { param }), message });
