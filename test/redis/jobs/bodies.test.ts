@@ -77,6 +77,13 @@ describe.each([false, true])('sealed: %s', (sealed) => {
   });
 });
 
+test.each([false, true])('a short answer that is no UTF-8 comes back byte for byte; sealed: %s', async (sealed) => {
+  const id = await engine.submit('acme', foreign(bytesOf(100), sealed));
+  const answer = { bytes: Buffer.from('{"choices":[{}],"x":"\xe9\xff"}', 'latin1'), mediaType: 'application/json' };
+  expect(await engine.end(await start(), { next: { kind: 'completed', result: answer } })).toBe('completed');
+  expect(await engine.jobs.readAnswer(acme, id)).toEqual(answer);
+});
+
 test('a sealed body is nowhere in Redis in clear, short or long', async () => {
   for (const length of [100, 300_000]) {
     const body = Buffer.from(
