@@ -14,7 +14,7 @@ const WEIGHTS = { bytes: 2, json: 4 } as const;
 
 /**
  * Reads a body that says it is JSON; throws RequestError 415, 413, 429, 503 or 408. `as`: what is made of it. It takes room until
- * `releaseBody`, or until the request is answered.
+ * `releaseBody`, which every call comes to in the end: a client that goes away takes nothing out of our memory.
  */
 export type ReadBody = (c: ApiContext, sender: Sender, as: keyof typeof WEIGHTS) => Promise<Buffer>;
 
@@ -42,7 +42,6 @@ export const createReadBody = ({
     const gathered = gatherBytes(maxBodyBytes);
     const { grow, leave } = room.enter(sender, weight);
     held.set(body, leave);
-    env.outgoing.once('close', leave);
     askForBody(env);
     const timer = setTimeout(() => reject(new RequestError('request_timeout')), BODY_TIME_MS);
     const take = (chunk: Buffer): void => {
