@@ -1,6 +1,7 @@
 /** What an API process is made of, in the order in which it is built; closed in the reverse order. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LONGEST_ANSWER_BYTES } from '../providers/call/answer-body.ts';
 import type { Log } from '../shared/domain/log.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds, createJobIds } from '../shared/keys/digests/genuine-ids.ts';
@@ -49,7 +50,9 @@ import { createCallMeter } from './access/call-meter.ts';
 import { createFailedLogins } from './access/failed-logins.ts';
 import { createNoteLogin } from './access/note-login.ts';
 import { createApp, type Needs } from './app.ts';
-import { createReadBody } from './http/body/read-body.ts';
+import { createBodyRoom } from './http/body/body-room.ts';
+import { createHoldAnswer, heaviestAnswer } from './http/body/hold-answer.ts';
+import { createReadBody, heaviestBody } from './http/body/read-body.ts';
 import { createReadJson } from './http/body/read-json.ts';
 import { createClientAddress } from './http/client-address.ts';
 import { type ListeningServer, listen } from './http/server/listen.ts';
@@ -137,7 +140,12 @@ export const startApi = async (
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
   });
   const judgeModel = createJudgeModel(createPrices(config.priceFile), config.platformModels);
-  const readBody = createReadBody(config.http);
+  const { maxBodyBytes, bodyMemoryBytes } = config.http;
+  const room = createBodyRoom({
+    memoryBytes: bodyMemoryBytes,
+    heaviest: Math.max(heaviestBody(maxBodyBytes), heaviestAnswer(LONGEST_ANSWER_BYTES)),
+  });
+  const readBody = createReadBody({ maxBodyBytes, room });
   const submitJob = createSubmitJob({
     ...accepting,
     acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
@@ -209,6 +217,7 @@ export const startApi = async (
     estimateJob: createEstimateJob(judgeModel),
     judgeForeign: createJudgeForeign(judgeModel),
     readBody,
+    holdAnswer: createHoldAnswer(room),
     readJson: createReadJson(readBody),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),
     takeTurns: createTakeTurns(),

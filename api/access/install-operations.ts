@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
 import { RequestError } from '../../shared/domain/errors.ts';
+import { releaseBody } from '../http/body/read-body.ts';
 import type { ApiEnv } from '../http/context.ts';
 import { demandAccess } from './demand-access.ts';
 import type { Operation } from './operation.ts';
@@ -16,9 +17,13 @@ export const installOperations = <Needs>(
   for (const [path, rows] of Map.groupBy(operations, (row) => row.path)) {
     for (const { method, access, handle } of rows) {
       const answer = handle(needs);
-      app.on(method, path, (c) => {
+      app.on(method, path, async (c) => {
         demandAccess(c, access);
-        return answer(c);
+        try {
+          return await answer(c);
+        } finally {
+          releaseBody(c);
+        }
       });
     }
     const allowed = rows.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');

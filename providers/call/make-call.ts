@@ -25,8 +25,8 @@ export type Dialect = {
   /** An error in the provider's own form that came inside a 200, with the status that such an error has elsewhere; else null. */
   readErrorInside(answer: unknown): (ProviderError & { status: number }) | null;
   errors: readonly ErrorRow[];
-  /** That the request itself holds. */
-  secrets(): readonly Secret[];
+  /** That the request itself holds; null if they are too many to be searched for. */
+  secrets(): readonly Secret[] | null;
 };
 
 /** The result of a call whose answer is given back in its own bytes. */
@@ -116,6 +116,10 @@ export const makeCall = async (call: BoundedCall, dialect: Dialect): Promise<Out
     const id = exchange.response?.header(dialect.requestIdHeader) ?? '';
     return REQUEST_ID.test(id) && !call.userKey?.isPartlyIn(id) ? id : null;
   };
+  const shown = (message: string): string | null => {
+    const secrets = dialect.secrets();
+    return secrets && scrubDetail(message, [...(call.userKey ? [call.userKey] : []), ...secrets]);
+  };
   const conclude = (
     verdict: Verdict,
     message: string | null,
@@ -128,8 +132,7 @@ export const makeCall = async (call: BoundedCall, dialect: Dialect): Promise<Out
       providerRequestId: requestId(),
       providerStatus: exchange.response?.status ?? null,
       retryAfterMs: wishesOf(exchange).retryAfterMs,
-      detail:
-        message === null ? null : scrubDetail(message, [...(call.userKey ? [call.userKey] : []), ...dialect.secrets()]),
+      detail: message === null ? null : shown(message),
     });
 
   if (call.signal.aborted) return { kind: 'cancelled', usage: null, billable: false, providerRequestId: null };

@@ -120,8 +120,12 @@ export const jobAttempts = (
 };
 
 const attemptOnce = async (needs: Needs, run: { id: JobId; claim: Claim; abort: AbortSignal }): Promise<Attempt> => {
-  const giveBack = await needs.bodyMemory.take(memoryFor(run.claim), run.abort);
+  const wanted = memoryFor(run.claim);
+  if (wanted === 0) return attemptInMemory(needs, run);
+  const overdue = AbortSignal.timeout(Math.max(0, run.claim.deadlineMs - needs.now()));
+  const giveBack = await needs.bodyMemory.take(wanted, AbortSignal.any([run.abort, overdue]));
   if (giveBack === null) {
+    if (!run.abort.aborted) return withoutCall('timed_out', { kind: 'expired' });
     // A cast because nothing else aborts it.
     const { outcome, next } = decideAborted(run.abort.reason as AbortReason, { billable: false });
     return withoutCall(outcome, next);

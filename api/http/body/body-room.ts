@@ -51,13 +51,13 @@ export const createBodyRoom = ({ memoryBytes, heaviest }: { memoryBytes: number;
           if ((taken.get(sender) ?? 0) + more > mostOfSender) {
             throw new RequestError('rate_limited', {
               retryAfterSeconds: TRY_AGAIN_SECONDS,
-              message: `Bodies of this tenant take ${mostOfSender} bytes of memory here already; send this one when one of them is through.`,
+              message: `Bodies of this tenant take ${mostOfSender} bytes of memory here already; try again when one of them is through.`,
             });
           }
           if (takenInAll + more > mostInAll) {
             throw new RequestError('overloaded', {
               retryAfterSeconds: TRY_AGAIN_SECONDS,
-              message: `Bodies take ${mostInAll} bytes of memory here already; send this one when one of them is through.`,
+              message: `Bodies take ${mostInAll} bytes of memory here already; try again when one of them is through.`,
             });
           }
           change(sender, more);

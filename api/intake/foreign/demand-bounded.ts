@@ -1,6 +1,6 @@
 /** Under a budget a call must not be able to cost more than what is reserved for it: what nobody can bound is refused. */
 import { RequestError } from '../../../shared/domain/errors.ts';
-import type { ForeignBody } from './read-foreign.ts';
+import { type ForeignBody, folded } from './read-foreign.ts';
 import { LISTED_TIERS, type Words } from './words.ts';
 
 const unbounded = (param: string, what: string): RequestError =>
@@ -36,7 +36,8 @@ const mediaIn = (value: unknown, path: string): string | null => {
     return null;
   }
   if (!isObject(value)) return null;
-  if (value.type !== undefined && !TEXTS.has(value.type)) return path;
+  // Without both it may be a reference to what lies at the provider: `{"id":"msg_1"}`.
+  if (value.type === undefined ? value.role === undefined : !TEXTS.has(value.type)) return path;
   const unknown = Object.keys(value).find((name) => !FRAME.has(name));
   if (unknown !== undefined) return `${path}.${unknown}`;
   for (const name of ['content', 'output', 'summary']) {
@@ -47,7 +48,11 @@ const mediaIn = (value: unknown, path: string): string | null => {
 };
 
 /** Members that are looked into, each in its own way. */
-const JUDGED = ['model', 'messages', 'input', 'tools', 'service_tier', 'n', 'cache_control'] as const;
+const JUDGED = ['model', 'messages', 'input', 'tools', 'service_tier', 'cache_control'] as const;
+
+/** Whether a parser may take another member than `type` for it. */
+const hasOtherType = (tool: Record<string, unknown>): boolean =>
+  Object.keys(tool).some((name) => name !== 'type' && folded(name) === 'type');
 
 /** Throws RequestError 400 for the first thing that nobody can bound. */
 export const demandBounded = (body: ForeignBody, { bounded, limits, count, replaced, ownTools }: Words): void => {
@@ -61,22 +66,22 @@ export const demandBounded = (body: ForeignBody, { bounded, limits, count, repla
   for (const name of body.members.keys()) if (!known.has(name)) throw unbounded(name, name);
   for (const name of [...limits, ...(count ? [count] : [])]) demandWhole(body, name);
 
-  const tier = body.value('service_tier') ?? null;
+  const tier = body.scalar('service_tier') ?? null;
   if (!LISTED_TIERS.includes(tier)) throw unbounded('service_tier', 'This tier');
   const tools = body.value('tools') ?? [];
   for (const [index, tool] of (Array.isArray(tools) ? tools : [tools]).entries()) {
-    const type = isObject(tool) ? (tool.type ?? ownTools[0]) : null;
+    const type = isObject(tool) && !hasOtherType(tool) ? (tool.type ?? ownTools[0]) : null;
     if (typeof type !== 'string' || !ownTools.includes(type))
       throw unbounded(`tools[${index}]`, 'A tool that the provider runs');
   }
-  for (const name of ['messages', 'input', 'system']) {
+  for (const name of ['messages', 'input', 'system', 'instructions']) {
     const media = mediaIn(body.value(name), name);
     if (media !== null) throw unbounded(media, 'What is more than text');
   }
 };
 
 const demandWhole = (body: ForeignBody, name: string): void => {
-  const value = body.value(name) ?? null;
+  const value = body.scalar(name) ?? null;
   if (value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) return;
   throw new RequestError('invalid_body', { param: name, message: `${name} must be a whole number above 0.` });
 };

@@ -5,6 +5,7 @@ import { DEFAULT_MAX_TOKENS, modelName } from '../../../shared/domain/completion
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
 import { type Splices, spliceMembers } from '../../../shared/domain/json/members.ts';
+import { plainJson } from '../../../shared/domain/json/plain-json.ts';
 import { maxTokens } from '../../../shared/domain/prices/max-tokens.ts';
 import { budgetNano } from '../../../shared/domain/tenants/limits.ts';
 import { holdsKey } from '../../../shared/keys/key-shapes.ts';
@@ -34,7 +35,7 @@ const HOUR_IN_CACHE = '"1h"';
 const READ_BY_ALL = ['model', 'stream', 'tools', 'service_tier'] as const;
 
 const modelOf = (body: ForeignBody): string => {
-  const model = body.value('model');
+  const model = body.scalar('model');
   const refuse = (message: string): RequestError => new RequestError('invalid_body', { param: 'model', message });
   if (model === undefined) throw refuse('model is required, in the provider’s own naming.');
   if (typeof model !== 'string' || !modelName.safeParse(model).success) throw refuse('model must be a model’s name.');
@@ -45,12 +46,12 @@ const modelOf = (body: ForeignBody): string => {
 /** Whole numbers above 0 under these names; what else stands there is the provider's to judge. */
 const countsOf = (body: ForeignBody, names: readonly string[]): number[] =>
   names.flatMap((name) => {
-    const value = body.value(name);
+    const value = body.scalar(name);
     return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? [value] : [];
   });
 
 const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
-  const name = stored.find((each) => (body.value(each) ?? null) !== null);
+  const name = stored.find((each) => (body.scalar(each) ?? null) !== null);
   if (name === undefined) return;
   throw new RequestError('unknown_previous_response', {
     param: name,
@@ -59,7 +60,7 @@ const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
 };
 
 const demandNoStream = (body: ForeignBody): void => {
-  if ((body.value('stream') ?? false) === false) return;
+  if ((body.scalar('stream') ?? false) === false) return;
   throw new RequestError('invalid_header', {
     param: 'Prefer',
     message:
@@ -99,7 +100,7 @@ export const createJudgeForeign =
     if (refusal !== null) return { ...judged, cost: null, refusal };
     try {
       const max = () => {
-        const text = textOf(body);
+        const text = plainJson(body.bytes);
         return {
           inputTokens: maxTokens(text) + MAX_TOKENS_ADDED,
           outputTokens,
@@ -112,6 +113,3 @@ export const createJudgeForeign =
       throw error;
     }
   };
-
-/** All that the provider may read, with no escape in it: an escaped sign may be many tokens. */
-const textOf = ({ bytes }: ForeignBody): string => JSON.stringify(JSON.parse(bytes.toString('utf8')));

@@ -15,10 +15,17 @@ export type ForeignBody = {
   opaque: Opaque;
   /** A member's value, built; undefined if there is none. Throws RequestError 400 for a name that stands twice somewhere in it. */
   value: (name: string) => unknown;
+  /** The same of what is no longer than a name or a number; all else is `NO_SCALAR`, and is not built. */
+  scalar: (name: string) => unknown;
 };
 
+/** Something that is neither a number nor true, false, null or a short text. */
+export const NO_SCALAR: Readonly<Record<string, never>> = Object.freeze({});
+const LONGEST_SCALAR = 1_024;
+const LONGEST_SHOWN = 64;
+
 /** Parsers in many languages take a name in any case for the one that they know; so may a provider's. */
-const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
+export const folded = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase();
 
 const invalid = (message: string, param?: string): RequestError =>
   new RequestError('invalid_body', { ...(param !== undefined && { param }), message });
@@ -37,6 +44,8 @@ export const readForeign = (bytes: Buffer, read: readonly string[]): ForeignBody
         throw new RequestError('invalid_json', { message: 'The body may be nested at most 256 levels deep.' });
       case 'too_many':
         throw new RequestError('invalid_json', { message: 'The body may have at most 524288 values.' });
+      case 'too_many_members':
+        throw invalid('The body may have at most 1024 members of its own, under names of at most 1024 bytes.');
       case 'not_an_object':
         throw invalid('The body must be an object.');
       case 'duplicate':
@@ -57,8 +66,16 @@ export const readForeign = (bytes: Buffer, read: readonly string[]): ForeignBody
       const member = members.get(name);
       if (member === undefined) return undefined;
       const repeated = repeatedName(bytes, member);
-      if (repeated !== null) throw invalid(`${repeated} stands twice in an object of it.`, name);
+      if (repeated !== null)
+        throw invalid(`${repeated.slice(0, LONGEST_SHOWN)} stands twice in an object of it.`, name);
       return memberValue(bytes, member);
+    },
+    scalar: (name) => {
+      const member = members.get(name);
+      if (member === undefined) return undefined;
+      const { kind, valueStart, valueEnd } = member;
+      const isScalar = kind !== 'object' && kind !== 'array' && valueEnd - valueStart <= LONGEST_SCALAR;
+      return isScalar ? memberValue(bytes, member) : NO_SCALAR;
     },
   };
 };

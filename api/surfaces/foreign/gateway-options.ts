@@ -4,6 +4,7 @@ import { RequestError } from '../../../shared/domain/errors.ts';
 import { JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 import type { Webhook } from '../../../shared/domain/webhooks/webhook.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
+import { parseJson } from '../../http/body/parse-json.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { partsOf } from '../../http/headers/header-list.ts';
 import { deadlineSeconds, metadata, timeoutSeconds } from '../../intake/completion-body.ts';
@@ -41,7 +42,8 @@ const metadataIn = (c: ApiContext): Record<string, string> => {
   if (text === undefined) return {};
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // Node gives each byte as a sign of its own; those who send more than ASCII mean UTF-8.
+    value = parseJson(Buffer.from(text, 'latin1'), HEADERS.metadata);
   } catch {
     value = undefined;
   }

@@ -9,13 +9,18 @@ import { isUtf8 } from 'node:buffer';
 const MAX_DEPTH = 256;
 /** Likewise. So the time that a body takes is bounded by its texts, which are passed quickly. */
 const MAX_VALUES = 524_288;
+/** Of the object itself: each of them is compared by its name, and named in errors. */
+const MAX_MEMBERS = 1_024;
+const MAX_MEMBER_NAME_BYTES = 1_024;
 
 export type MemberKind = 'string' | 'number' | 'object' | 'array' | 'true' | 'false' | 'null';
 /** Offsets in bytes, each end behind the last one. `start` is where the name begins, quotes included. */
 export type Member = { name: string; start: number; valueStart: number; valueEnd: number; kind: MemberKind };
 
+/** `too_many_members`: or one under a name that is too long. */
+type TooMuchOf = 'too_deep' | 'too_many' | 'too_many_members';
 export type MembersFlaw =
-  | { flaw: 'not_utf8' | 'byte_order_mark' | 'not_an_object' | 'too_deep' | 'too_many' }
+  | { flaw: 'not_utf8' | 'byte_order_mark' | 'not_an_object' | TooMuchOf }
   /** `at`: the offset of the byte that cannot stand there; the length if the body ends too early. */
   | { flaw: 'malformed'; at: number }
   | { flaw: 'duplicate'; name: string };
@@ -52,40 +57,40 @@ const skipSpace = (bytes: Buffer, from: number): number => {
   return at;
 };
 
-/** Of latin1: everything below the space. */
-const CONTROL = /[^ -\xff]/;
-/** So much of a string is looked at at once: a whole image as a text would take its length in memory again. */
-const PIECE_BYTES = 65_536;
-const SIMPLE_ESCAPES = new Set(Buffer.from('"\\/bfnrt'));
-const HEX = /^[0-9a-fA-F]{4}$/;
 const LETTER_U = 0x75;
+/** What stands behind a backslash, and what of it is a digit of base 16. Looked up by a byte. */
+const tableOf = (letters: string): Uint8Array => {
+  const table = new Uint8Array(256);
+  for (const letter of Buffer.from(letters)) table[letter] = 1;
+  return table;
+};
+const SIMPLE_ESCAPES = tableOf('"\\/bfnrt');
+const HEX = tableOf('0123456789abcdefABCDEF');
+const HEX_DIGITS = 4;
 
-/** The end of the string that begins at `from`. Long ones without escapes, such as an image's, are passed at the speed of `indexOf`. */
-const endOfString = (bytes: Buffer, from: number): number => {
-  for (let quote = bytes.indexOf(QUOTE, from + 1); quote !== -1; quote = bytes.indexOf(QUOTE, quote + 1)) {
-    let backslashes = 0;
-    while (bytes[quote - 1 - backslashes] === BACKSLASH && quote - 1 - backslashes > from) backslashes += 1;
-    if (backslashes % 2 === 0) {
-      checkString(bytes, from, quote);
-      return quote + 1;
-    }
-  }
-  throw new Malformed(bytes.length);
+const endOfEscape = (bytes: Buffer, from: number): number => {
+  const letter = bytes[from + 1] ?? 0;
+  if (SIMPLE_ESCAPES[letter] === 1) return from + 2;
+  if (letter !== LETTER_U) throw new Malformed(from);
+  const end = from + 2 + HEX_DIGITS;
+  for (let at = from + 2; at < end; at += 1) if (HEX[bytes[at] ?? 0] !== 1) throw new Malformed(from);
+  return end;
 };
 
-/** Refuses control characters and escapes that JSON does not have, from behind the first quote to before the second. */
-const checkString = (bytes: Buffer, quote: number, end: number): void => {
-  for (let at = quote + 1; at < end; at += PIECE_BYTES) {
-    const control = CONTROL.exec(bytes.toString('latin1', at, Math.min(at + PIECE_BYTES, end)));
-    if (control) throw new Malformed(at + control.index);
+/**
+ * The end of the string that begins at `from`; refuses control characters and escapes that JSON does not have. Byte by byte: a call
+ * of anything for each escape would stop the process for seconds when there are millions of them.
+ */
+const endOfString = (bytes: Buffer, from: number): number => {
+  const { length } = bytes;
+  let at = from + 1;
+  while (at < length) {
+    const byte = bytes[at] ?? 0;
+    if (byte === QUOTE) return at + 1;
+    if (byte < SPACE) throw new Malformed(at);
+    at = byte === BACKSLASH ? endOfEscape(bytes, at) : at + 1;
   }
-  const body = bytes.subarray(0, end);
-  for (let at = body.indexOf(BACKSLASH, quote); at !== -1; at = body.indexOf(BACKSLASH, at)) {
-    const letter = body[at + 1] ?? 0;
-    const isUnicode = letter === LETTER_U && HEX.test(body.toString('latin1', at + 2, at + 6));
-    if (!isUnicode && !SIMPLE_ESCAPES.has(letter)) throw new Malformed(at);
-    at += isUnicode ? 6 : 2;
-  }
+  throw new Malformed(length);
 };
 
 const LITERALS = [
@@ -93,28 +98,56 @@ const LITERALS = [
   ['false', Buffer.from('false')],
   ['null', Buffer.from('null')],
 ] as const;
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** Longer numbers exist in no request, and a pattern should not run over megabytes. */
-const MAX_NUMBER_BYTES = 1_024;
+/** Longer numbers exist in no request. */
+const MAX_NUMBER_BYTES = 1_023;
+
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= 0x39;
+
+/** Behind one digit or more; refuses what has none. */
+const skipDigits = (bytes: Buffer, from: number, number: number): number => {
+  let at = from;
+  while (isDigit(bytes[at])) at += 1;
+  if (at === from) throw new Malformed(number);
+  return at;
+};
+
+const endOfNumber = (bytes: Buffer, from: number): number => {
+  const whole = bytes[from] === MINUS ? from + 1 : from;
+  let at = bytes[whole] === ZERO ? whole + 1 : skipDigits(bytes, whole, from);
+  if (bytes[at] === POINT && isDigit(bytes[at + 1])) at = skipDigits(bytes, at + 1, from);
+  if (bytes[at] === 0x65 || bytes[at] === 0x45) {
+    const sign = bytes[at + 1];
+    const exponent = sign === PLUS || sign === MINUS ? at + 2 : at + 1;
+    if (isDigit(bytes[exponent])) at = skipDigits(bytes, exponent, from);
+  }
+  if (at - from > MAX_NUMBER_BYTES) throw new Malformed(from);
+  return at;
+};
+
+const startsWith = (bytes: Buffer, from: number, literal: Buffer): boolean => {
+  for (let index = 0; index < literal.length; index += 1) if (bytes[from + index] !== literal[index]) return false;
+  return true;
+};
 
 const endOfScalar = (bytes: Buffer, from: number): { end: number; kind: MemberKind } => {
-  if (bytes[from] === QUOTE) return { end: endOfString(bytes, from), kind: 'string' };
+  const first = bytes[from];
+  if (first === QUOTE) return { end: endOfString(bytes, from), kind: 'string' };
+  if (first === MINUS || isDigit(first)) return { end: endOfNumber(bytes, from), kind: 'number' };
   for (const [kind, literal] of LITERALS) {
-    if (bytes.compare(literal, 0, literal.length, from, Math.min(from + literal.length, bytes.length)) === 0) {
-      return { end: from + literal.length, kind };
-    }
+    if (startsWith(bytes, from, literal)) return { end: from + literal.length, kind };
   }
-  NUMBER.lastIndex = 0;
-  const [number] = NUMBER.exec(bytes.toString('latin1', from, from + MAX_NUMBER_BYTES)) ?? [];
-  if (number === undefined || number.length === MAX_NUMBER_BYTES) throw new Malformed(from);
-  return { end: from + number.length, kind: 'number' };
+  throw new Malformed(from);
 };
 
 const CLOSING: Readonly<Record<number, number>> = { [OPEN_OBJECT]: CLOSE_OBJECT, [OPEN_ARRAY]: CLOSE_ARRAY };
 
 class TooMuch extends Error {
-  readonly flaw: 'too_deep' | 'too_many';
-  constructor(flaw: 'too_deep' | 'too_many') {
+  readonly flaw: TooMuchOf;
+  constructor(flaw: TooMuchOf) {
     super(flaw);
     this.flaw = flaw;
   }
@@ -177,12 +210,20 @@ const endOfValue = (bytes: Buffer, from: number, values: Counter): { end: number
   }
 };
 
-/** Steps over `"name" :` and the space behind it. */
-const stepOverName = (bytes: Buffer, from: number): number => {
+/** Steps over `"name" :` and the space behind it. `end`: of the name, if it is known. */
+const stepOverName = (bytes: Buffer, from: number, end?: number): number => {
   if (bytes[from] !== QUOTE) throw new Malformed(from);
-  const colon = skipSpace(bytes, endOfString(bytes, from));
+  const colon = skipSpace(bytes, end ?? endOfString(bytes, from));
   if (bytes[colon] !== COLON) throw new Malformed(colon);
   return skipSpace(bytes, colon + 1);
+};
+
+/** What a name means. */
+const nameOf = (bytes: Buffer, start: number, end: number): string => {
+  for (let at = start; at < end; at += 1) {
+    if (bytes[at] === BACKSLASH) return JSON.parse(bytes.toString('utf8', start, end)) as string;
+  }
+  return bytes.toString('utf8', start + 1, end - 1);
 };
 
 const scan = (bytes: Buffer): ScannedMembers => {
@@ -203,8 +244,11 @@ const scan = (bytes: Buffer): ScannedMembers => {
     }
     isFirst = false;
     const start = at;
-    const valueStart = stepOverName(bytes, at);
-    const name = JSON.parse(bytes.toString('utf8', start, endOfString(bytes, start))) as string;
+    if (bytes[start] !== QUOTE) throw new Malformed(start);
+    const nameEnd = endOfString(bytes, start);
+    if (members.size === MAX_MEMBERS || nameEnd - start > MAX_MEMBER_NAME_BYTES) throw new TooMuch('too_many_members');
+    const valueStart = stepOverName(bytes, start, nameEnd);
+    const name = nameOf(bytes, start, nameEnd);
     values.count();
     const { end: valueEnd, kind } = endOfValue(bytes, valueStart, values);
     if (members.has(name)) return { ok: false, flaw: 'duplicate', name };
@@ -233,13 +277,24 @@ export const scanMembers = (bytes: Buffer): ScannedMembers => {
 export const memberValue = (bytes: Buffer, { valueStart, valueEnd }: Member): unknown =>
   JSON.parse(bytes.toString('utf8', valueStart, valueEnd));
 
+const NAMES_IN_A_LIST = 8;
+
+/** Names of one object. Most have few, for which a set costs more than the rest of the work. */
+class Names {
+  readonly #few: string[] = [];
+  #many: Set<string> | null = null;
+  has(name: string): boolean {
+    return this.#many?.has(name) ?? this.#few.includes(name);
+  }
+  add(name: string): void {
+    if (this.#many === null && this.#few.push(name) > NAMES_IN_A_LIST) this.#many = new Set(this.#few);
+    this.#many?.add(name);
+  }
+}
+
 /** The first name that stands twice in one object anywhere in a member's value; null if none does. */
 export const repeatedName = (bytes: Buffer, { valueStart }: Member): string | null => {
-  const seen: (Set<string> | null)[] = [];
-  const nameAt = (from: number): { name: string; at: number } => ({
-    name: JSON.parse(bytes.toString('utf8', from, endOfString(bytes, from))) as string,
-    at: stepOverName(bytes, from),
-  });
+  const seen: (Names | null)[] = [];
   let at = valueStart;
   // The scanner has seen that it is JSON; each turn stands before a value, or before the end of what is empty.
   for (;;) {
@@ -247,7 +302,7 @@ export const repeatedName = (bytes: Buffer, { valueStart }: Member): string | nu
     const closing = CLOSING[byte];
     let isBehindValue = true;
     if (closing !== undefined) {
-      seen.push(closing === CLOSE_OBJECT ? new Set() : null);
+      seen.push(closing === CLOSE_OBJECT ? new Names() : null);
       at = skipSpace(bytes, at + 1);
       isBehindValue = bytes[at] === closing;
     } else {
@@ -263,10 +318,11 @@ export const repeatedName = (bytes: Buffer, { valueStart }: Member): string | nu
     }
     const names = seen.at(-1);
     if (!names) continue;
-    const found = nameAt(at);
-    if (names.has(found.name)) return found.name;
-    names.add(found.name);
-    at = found.at;
+    const nameEnd = endOfString(bytes, at);
+    const name = nameOf(bytes, at, nameEnd);
+    if (names.has(name)) return name;
+    names.add(name);
+    at = stepOverName(bytes, at, nameEnd);
   }
 };
 

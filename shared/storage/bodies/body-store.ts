@@ -1,4 +1,5 @@
 /** Bodies of requests and answers: short ones as a text among a job's own, long ones in pieces beside it. */
+import { isUtf8 } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { BodyBinding, BodySealer, PiecePlace } from '../../keys/encryption/seal-body.ts';
@@ -116,7 +117,8 @@ export const createBodyStore = ({ redis, sealer, shards }: { redis: Redis; seale
      * Rejects with KeyServiceUnavailable or RedisUnavailable; nothing that counts is left behind.
      */
     put: async (of: BodyOf, bytes: Buffer, { sealed }: { sealed: boolean }): Promise<string> => {
-      const isShort = bytes.length <= LONGEST_INLINE_BYTES;
+      // A text of Redis' is UTF-8 here, and a provider's answer may be anything.
+      const isShort = bytes.length <= LONGEST_INLINE_BYTES && (sealed || isUtf8(bytes));
       if (!sealed) {
         if (isShort) return storedText({ kind: 'inline', body: bytes });
         return storedText({

@@ -42,6 +42,8 @@ const keysOf = (...names: Parameters<typeof key>[1][]): Promise<string[]> =>
   Promise.all(names.map((name) => engine.redis.keys(`${key(TAG, name)}*`))).then((found) => found.flat());
 const pieces = (): Promise<string[]> => keysOf('REQUEST_BODY', 'ANSWER');
 
+const held = (): void => {};
+
 const SIZES = [100, LONGEST_INLINE_BYTES, LONGEST_INLINE_BYTES + 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7];
 
 describe.each([false, true])('sealed: %s', (sealed) => {
@@ -59,9 +61,9 @@ describe.each([false, true])('sealed: %s', (sealed) => {
       const answer = { bytes: bytesOf(size + 1), mediaType: 'application/json; a=b' };
       expect(await engine.end(running, { next: { kind: 'completed', result: answer } })).toBe('completed');
       expect(await keysOf('REQUEST', 'REQUEST_BODY')).toEqual([]);
-      expect(await engine.jobs.readAnswer(acme, id)).toEqual(answer);
+      expect(await engine.jobs.readAnswer(acme, id, held)).toEqual(answer);
       expect(await engine.jobs.read(acme, id, { watcher: null })).toMatchObject({ result: null });
-      expect(await engine.jobs.readAnswer('beta' as TenantId, id)).toBeNull();
+      expect(await engine.jobs.readAnswer('beta' as TenantId, id, held)).toBeNull();
       expect(await engine.jobs.erase(acme, id)).toBe('erased');
       expect(await pieces()).toEqual([]);
       expect(await stored()).toBe(RECORD);
@@ -76,6 +78,13 @@ describe.each([false, true])('sealed: %s', (sealed) => {
     expect((await engine.jobs.readTold(acme, id))?.result).toEqual(result);
     expect((await pieces()).length).toBe(1);
   });
+});
+
+test.each([false, true])('a short answer that is no UTF-8 comes back byte for byte; sealed: %s', async (sealed) => {
+  const id = await engine.submit('acme', foreign(bytesOf(100), sealed));
+  const answer = { bytes: Buffer.from('{"choices":[{}],"x":"\xe9\xff"}', 'latin1'), mediaType: 'application/json' };
+  expect(await engine.end(await start(), { next: { kind: 'completed', result: answer } })).toBe('completed');
+  expect(await engine.jobs.readAnswer(acme, id, held)).toEqual(answer);
 });
 
 test('a sealed body is nowhere in Redis in clear, short or long', async () => {
@@ -96,6 +105,19 @@ test('a sealed body is nowhere in Redis in clear, short or long', async () => {
   }
   expect(values.length).toBeGreaterThan(10);
   expect(values.filter((value) => value.includes('mcp-secret'))).toEqual([]);
+});
+
+test('a long answer is read only if there is room for its bytes', async () => {
+  const id = await engine.submit('acme', foreign(bytesOf(100), true));
+  const answer = { bytes: bytesOf(700_000), mediaType: 'application/json' };
+  await engine.end(await start(), { next: { kind: 'completed', result: answer } });
+  const read = vi.spyOn(engine.redis, 'hgetBuffer');
+  const full = vi.fn(() => {
+    throw new Error('full');
+  });
+  await expect(engine.jobs.readAnswer(acme, id, full)).rejects.toThrow('full');
+  expect(full).toHaveBeenCalledWith(answer.bytes.length);
+  expect(read).not.toHaveBeenCalled();
 });
 
 describe('room for a long request', () => {
@@ -206,7 +228,7 @@ describe('what is not whole', () => {
     expect(await engine.end(running, { answer, next: { kind: 'completed', result } })).toBe('answer_lost');
     expect(await engine.jobs.read(acme, id, { watcher: null })).toMatchObject({ record: { status: 'in_progress' } });
     expect(await engine.end(running, { next: { kind: 'completed', result } })).toBe('completed');
-    expect((await engine.jobs.readAnswer(acme, id))?.bytes.equals(result.bytes)).toBe(true);
+    expect((await engine.jobs.readAnswer(acme, id, held))?.bytes.equals(result.bytes)).toBe(true);
   });
 });
 

@@ -1,7 +1,13 @@
 /** The scanner by which a foreign body is understood: it must agree with JSON.parse on what is JSON, and see what any parser would. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Members, memberValue, scanMembers, spliceMembers } from '../../../shared/domain/json/members.ts';
+import {
+  type Members,
+  memberValue,
+  repeatedName,
+  scanMembers,
+  spliceMembers,
+} from '../../../shared/domain/json/members.ts';
 
 const scan = (text: string | Buffer) => scanMembers(Buffer.from(text));
 const membersOf = (bytes: Buffer): Members => {
@@ -102,6 +108,62 @@ describe('what is JSON', () => {
       flaw: 'not_utf8',
     });
   });
+});
+
+describe('a body that was made to take long', () => {
+  const of = (unit: string): string => unit.repeat((8 * 1_048_576) / unit.length);
+  const values = (unit: string, each: number): string => `[${unit.repeat(500_000 / each)}1]`;
+
+  test.each([
+    ['of escaped signs', `"${of('\\u0041')}"`],
+    ['of escaped line ends', `"${of('\\n')}"`],
+    ['of escaped quotes', `"${of('\\"')}"`],
+    ['of backslashes', `"${of('\\\\')}"`],
+    ['of numbers', values('1,', 1)],
+    ['of empty arrays', values('[],', 1)],
+    ['of small objects', values('{"a":1,"b":2},', 3)],
+    ['of escaped names', values(`{"${'\\u0041'.repeat(4)}":1,"a":1},`, 3)],
+  ])('%s is scanned as fast as any', (_, value) => {
+    const bytes = Buffer.from(`{"messages":${value}}`);
+    const took = Array.from({ length: 3 }, () => {
+      const before = process.cpuUsage();
+      const [member] = membersOf(bytes).values();
+      if (member) expect(repeatedName(bytes, member)).toBeNull();
+      return process.cpuUsage(before).user / 1_000;
+    });
+    // A pattern or a search for each escape, number or name takes from 200 to 500.
+    expect(Math.min(...took)).toBeLessThan(150);
+  });
+
+  test('with many members of its own, or a long name among them, is refused', () => {
+    const many = Array.from({ length: 1_025 }, (_, index) => `"a${index}":1`).join(',');
+    expect(scan(`{${many}}`)).toEqual({ ok: false, flaw: 'too_many_members' });
+    expect(scan(`{"${'a'.repeat(1_030)}":1}`)).toEqual({ ok: false, flaw: 'too_many_members' });
+  });
+});
+
+test('names that stand twice are found among few and among many, and nowhere else', () => {
+  const names = (count: number): string => Array.from({ length: count }, (_, index) => `"a${index}":1`).join(',');
+  const repeated = (value: string): string | null => {
+    const bytes = Buffer.from(`{"a":${value}}`);
+    const [member] = membersOf(bytes).values();
+    return member ? repeatedName(bytes, member) : null;
+  };
+  for (const count of [1, 7, 8, 9, 10, 100]) {
+    expect(repeated(`[{${names(count)}},{${names(count)}}]`)).toBeNull();
+    expect(repeated(`[{${names(count)},"\\u0061${count - 1}":1}]`)).toBe(`a${count - 1}`);
+    expect(repeated(`[{${names(count)},"a0":1}]`)).toBe('a0');
+  }
+});
+
+test('a number is what the grammar says', () => {
+  const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+  fc.assert(
+    fc.property(fc.stringMatching(/^[-+.eE0-9]{1,8}$/), (text) => {
+      expect(scan(`{"a":${text}}`).ok).toBe(number.test(text));
+    }),
+    { numRuns: 3_000 },
+  );
 });
 
 test('an escaped name is the name that it means', () => {

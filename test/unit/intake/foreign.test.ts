@@ -63,6 +63,12 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
     ['behind the end', `{"model":"a"}{"model":"b"}`, 'invalid_json', null],
     ['in a list', `[{"model":"a"}]`, 'invalid_body', null],
     ['200,000 levels deep', `{"model":"a","x":${'['.repeat(200_000)}`, 'invalid_json', null],
+    [
+      'among thousands of members',
+      `{"model":"a",${Array.from({ length: 2_000 }, (_, n) => `"${n}":1`).join(',')}}`,
+      'invalid_body',
+      null,
+    ],
     ['among a million values', `{"model":"a","x":[${'1,'.repeat(1_000_000)}1]}`, 'invalid_json', null],
   ])('a model %s does not pass a list of models', (_, text, code, param) => {
     expect(refused(format, text, { allowedModels: ['a'] })).toEqual({ code, param });
@@ -136,6 +142,8 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
     { type: 'text', text: 'x', new_member: 'x' },
     { type: 'tool_result', tool_use_id: 'a', content: [{ type: 'image', source: {} }] },
     { type: 'of tomorrow' },
+    { id: 'msg_at_the_provider' },
+    { type: null, id: 'msg_at_the_provider' },
   ])('under a budget a part that is more than text is refused: %o', (part) => {
     for (const name of ['messages', 'input', 'system']) {
       const text = bodyOf(format, { [name]: [{ role: 'user', content: [{ type: 'text', text: 'x' }, part] }] });
@@ -147,6 +155,34 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
   test('a name that stands twice in what is read is refused, however deep', () => {
     const text = `{"model":"m","tools":[{"type":"function","a":{"b":[{"type":"x","ty\\u0070e":"y"}]}}]}`;
     expect(refused(format, text, { budget: true })).toEqual({ code: 'invalid_body', param: 'tools' });
+  });
+
+  test('a reference to what lies at the provider is more than text, though it says no type', () => {
+    for (const name of ['messages', 'input', 'system', 'instructions'])
+      expect(refused(format, bodyOf(format, { [name]: [{ id: 'msg_1' }] }), { budget: true }).code).toBe(
+        'budget_unbounded',
+      );
+  });
+
+  test('under a budget a tool of which some parsers read another type is refused', () => {
+    for (const name of ['Type', 'TYPE', 'tyPe', 'ｔｙｐｅ'])
+      expect(
+        refused(format, bodyOf(format, { tools: [{ type: 'custom', [name]: 'web_search' }] }), { budget: true }),
+      ).toEqual({ code: 'budget_unbounded', param: 'tools[0]' });
+  });
+
+  test('under a budget a number of answers is refused if the format has none', () => {
+    const { code } = refused(format, bodyOf(format, { n: 100 }), { budget: true });
+    expect(code).toBe(WORDS[format].count === null ? 'budget_unbounded' : 'taken');
+  });
+
+  test('a budget reserves for what a parser leaves out: members that stand twice, and digits', () => {
+    const inputOf = (json: string): number =>
+      judged(format, `{"model":"${MODELS[format].model}","tool_choice":${json}}`, { budget: true }).cost
+        ?.estimateNano ?? 0;
+    const long = inputOf(JSON.stringify('x'.repeat(100_000)));
+    expect(inputOf(`{"a":"${'x'.repeat(100_000)}","a":""}`)).toBeGreaterThan(long);
+    expect(inputOf(`[${`1.${'0'.repeat(998)},`.repeat(100)}1]`)).toBeGreaterThan(long * 0.99);
   });
 
   test('a budget reserves for each byte of text, each answer and an hour in a cache', () => {

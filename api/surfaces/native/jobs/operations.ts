@@ -12,6 +12,7 @@ import type { BatchStore } from '../../../../shared/storage/batches/batch-store.
 import type { JobStore } from '../../../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../../../shared/storage/queue/queues.ts';
 import { operation } from '../../../access/operation.ts';
+import type { HoldAnswer } from '../../../http/body/hold-answer.ts';
 import type { ApiContext } from '../../../http/context.ts';
 import { isStreamPlace, pageJson, pageQuery } from '../../../http/query/page.ts';
 import { batchGone, noBatch } from '../../../intake/uploads/accept-batch.ts';
@@ -47,6 +48,7 @@ type Needs = {
   batches: Pick<BatchStore, 'lines'>;
   batchIds: BatchIds;
   queues: Queues;
+  holdAnswer: HoldAnswer;
   waitingRoom: WaitingRoom;
   takeTurns: TakeTurns;
   metrics: ApiMetrics;
@@ -148,13 +150,13 @@ export const JOB_OPERATIONS = [
     access: 'jobs:read',
     summary: 'Reads what the provider answered to a job in its own words',
     answers: { 200: { description: 'The provider’s own bytes, of the type that it gave them.', type: '*/*' } },
-    errors: ['conflict', 'result_expired', 'key_service_unavailable'],
+    errors: ['conflict', 'result_expired', 'key_service_unavailable', 'overloaded'],
     handle:
-      ({ jobs, jobIds }: Needs) =>
+      ({ jobs, jobIds, holdAnswer }: Needs) =>
       async (c) => {
         const tenant = c.get('tenant');
         const id = genuineId(c, jobIds);
-        const answer = await jobs.readAnswer(tenant, id);
+        const answer = await jobs.readAnswer(tenant, id, (bytes) => holdAnswer(c, tenant, bytes));
         if (answer !== null) return c.body(new Uint8Array(answer.bytes), 200, { 'Content-Type': answer.mediaType });
         if ((await jobs.read(tenant, id, { watcher: null })) === null) throw new RequestError('result_expired');
         throw new RequestError('conflict', {
