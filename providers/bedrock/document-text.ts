@@ -4,9 +4,8 @@ const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /** The SDK's `NumericValue`, which it does not export: the number as it was written. */
 const writtenNumber = (value: object): string | null => {
-  if (Object.getPrototypeOf(value) === Object.prototype) return null;
-  const text = String(value);
-  return NUMBER.test(text) ? text : null;
+  if (Object.getPrototypeOf(value) === Object.prototype || !('string' in value)) return null;
+  return typeof value.string === 'string' && NUMBER.test(value.string) ? value.string : null;
 };
 
 /** What came as JSON, as JSON. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parts, textParts } from './content.ts';
 import { answerPart, reasoningDetail } from './reasoning.ts';
-import { annotations, FINISH_REASONS, logprobs } from './result.ts';
+import { FINISH_REASONS } from './result.ts';
 import { MAX_TOOLS, toolCall } from './tools.ts';
 
 const MAX_MESSAGES = 1_000;
@@ -36,8 +36,8 @@ const answer = z.strictObject({
   refusal: z.string().min(1).optional(),
   finish_reason: z.enum(FINISH_REASONS).optional().describe(OF_A_RESULT),
   provider_finish_reason: z.string().optional().describe(OF_A_RESULT),
-  annotations: annotations.optional().describe(OF_A_RESULT),
-  logprobs: logprobs.optional().describe(OF_A_RESULT),
+  annotations: z.array(z.unknown()).optional().describe(OF_A_RESULT),
+  logprobs: z.looseObject({}).optional().describe(OF_A_RESULT),
   choices: z.array(z.unknown()).optional().describe(OF_A_RESULT),
 });
 const toolResult = z.strictObject({

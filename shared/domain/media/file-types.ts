@@ -1,6 +1,7 @@
 /** The types of files that some provider reads, and what their bytes say of them. */
 import { isUtf8 } from 'node:buffer';
 import type { FileMediaType } from '../../../providers/takes.ts';
+import { type DataUrl, firstBytes } from './data-url.ts';
 
 /** `packed`: its text is compressed, so that it is longer than its bytes. */
 type FileType = { looks: 'pdf' | 'zip' | 'ole' | 'text'; packed: boolean };
@@ -23,11 +24,14 @@ export const isFileType = (mediaType: string): mediaType is FileMediaType => Obj
 const PDF_HEAD_BYTES = 1_024;
 
 const LOOKS = {
-  pdf: (bytes) => bytes.subarray(0, PDF_HEAD_BYTES).includes('%PDF-'),
+  pdf: (bytes) => bytes.includes('%PDF-'),
   zip: (bytes) => bytes.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1')),
   ole: (bytes) => bytes.subarray(0, 8).equals(Buffer.from('d0cf11e0a1b11ae1', 'hex')),
   text: (bytes) => isUtf8(bytes) && !bytes.includes(0),
 } as const satisfies Record<FileType['looks'], (bytes: Buffer) => boolean>;
 
-/** Whether a file's bytes can be what its type says. */
-export const looksLike = (type: FileMediaType, bytes: Buffer): boolean => LOOKS[FILE_TYPES[type].looks](bytes);
+/** Whether a file's bytes can be what its type says; of texts all of them are looked at. */
+export const looksLike = (type: FileMediaType, data: DataUrl): boolean => {
+  const { looks } = FILE_TYPES[type];
+  return LOOKS[looks](looks === 'text' ? Buffer.from(data.base64, 'base64') : firstBytes(data, PDF_HEAD_BYTES));
+};

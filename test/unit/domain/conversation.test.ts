@@ -25,7 +25,7 @@ const HELLO = { role: 'user', content: 'Hello.' };
 const call = (id: string, text = '{}') => ({ id, type: 'function', function: { name: 'f', arguments: text } });
 const answer = (more: object) => ({ role: 'assistant', content: null, ...more });
 const result = (id: string) => ({ role: 'tool', tool_call_id: id, content: 'done' });
-const following = (...messages: object[]) => ({ messages: [HELLO, ...messages] });
+const follow = (...messages: object[]) => ({ messages: [HELLO, ...messages] });
 const image = (url: string) => ({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] });
 const file = (file_data: string) => ({
   messages: [{ role: 'user', content: [{ type: 'file', file: { file_data } }] }],
@@ -56,57 +56,57 @@ describe('refused is', () => {
     ['a PDF that says text', file(dataUrl('text/plain', Buffer.from([0x25, 0, 0xff]))), FILE, /something else/],
     ['a program', file(dataUrl('application/x-sh', 'ls')), FILE, /must be one of application\/pdf/],
     ['a file by its URL', file('https://a.invalid/a.pdf'), FILE, /begin with data:/],
-    ['arguments that are no JSON', following(answer({ tool_calls: [call('a', '{a:1}')] })), ARGUMENTS, /JSON object/],
-    ['arguments that are a list', following(answer({ tool_calls: [call('a', '[]')] })), ARGUMENTS, /JSON object/],
-    ['arguments that are null', following(answer({ tool_calls: [call('a', 'null')] })), ARGUMENTS, /JSON object/],
+    ['arguments that are no JSON', follow(answer({ tool_calls: [call('a', '{a:1}')] })), ARGUMENTS, /JSON object/],
+    ['arguments that are a list', follow(answer({ tool_calls: [call('a', '[]')] })), ARGUMENTS, /JSON object/],
+    ['arguments that are null', follow(answer({ tool_calls: [call('a', 'null')] })), ARGUMENTS, /JSON object/],
     [
       'two calls with one id',
-      following(answer({ tool_calls: [call('a'), call('a')] })),
+      follow(answer({ tool_calls: [call('a'), call('a')] })),
       'messages[1].tool_calls[1].id',
       /different for each/,
     ],
     [
       'a later call with it',
-      following(answer({ tool_calls: [call('a')] }), result('a'), answer({ tool_calls: [call('a')] })),
+      follow(answer({ tool_calls: [call('a')] }), result('a'), answer({ tool_calls: [call('a')] })),
       'messages[3].tool_calls[0].id',
       /different for each/,
     ],
-    ['a result without its call', following(result('a')), 'messages[1].tool_call_id', /must name a call/],
+    ['a result without its call', follow(result('a')), 'messages[1].tool_call_id', /must name a call/],
     [
       'a result of another call',
-      following(answer({ tool_calls: [call('a')] }), result('b')),
+      follow(answer({ tool_calls: [call('a')] }), result('b')),
       'messages[2].tool_call_id',
       /must name a call/,
     ],
     [
       'a second result',
-      following(answer({ tool_calls: [call('a')] }), result('a'), result('a')),
+      follow(answer({ tool_calls: [call('a')] }), result('a'), result('a')),
       'messages[3].tool_call_id',
       /no result yet/,
     ],
     [
       'a question before all results',
-      following(answer({ tool_calls: [call('a'), call('b')] }), result('a'), HELLO),
+      follow(answer({ tool_calls: [call('a'), call('b')] }), result('a'), HELLO),
       'messages[1].tool_calls',
       /must each have a result/,
     ],
     [
       'calls at the end',
-      following(answer({ tool_calls: [call('a')] })),
+      follow(answer({ tool_calls: [call('a')] })),
       'messages[1].tool_calls',
       /must each have a result/,
     ],
-    ['no content and nothing beside it', following(answer({})), 'messages[1].content', /unless tool_calls/],
-    ['no calls', following(answer({ tool_calls: [] })), 'messages[1].tool_calls', /1 or more entries/],
+    ['no content and nothing beside it', follow(answer({})), 'messages[1].content', /unless tool_calls/],
+    ['no calls', follow(answer({ tool_calls: [] })), 'messages[1].tool_calls', /1 or more entries/],
     [
       'blocks that say something else',
-      following({ role: 'assistant', content: 'a', parts: [{ type: 'text', text: 'b' }] }),
+      follow({ role: 'assistant', content: 'a', parts: [{ type: 'text', text: 'b' }] }),
       'messages[1].parts',
       /must name the content/,
     ],
     [
       'blocks without one of the thoughts',
-      following({
+      follow({
         role: 'assistant',
         content: 'a',
         parts: [{ type: 'text', text: 'a' }],
@@ -123,38 +123,38 @@ describe('refused is', () => {
     ],
     [
       'two tools of one name',
-      { ...following(), tools: [tool({}), tool({})] },
+      { ...follow(), tools: [tool({}), tool({})] },
       'tools[1].function.name',
       /different in each/,
     ],
     [
       'a tool of a long name',
-      { ...following(), tools: [tool({ name: 'n'.repeat(65) })] },
+      { ...follow(), tools: [tool({ name: 'n'.repeat(65) })] },
       'tools[0].function.name',
       /match/,
     ],
     [
       'a tool of another kind',
-      { ...following(), tools: [{ type: 'web_search' }] },
+      { ...follow(), tools: [{ type: 'web_search' }] },
       'tools[0].type',
       /must be one of function/,
     ],
-    ['no tools', { ...following(), tools: [] }, 'tools', /1 or more entries/],
+    ['no tools', { ...follow(), tools: [] }, 'tools', /1 or more entries/],
     [
       'a schema that is a list',
-      { ...following(), tools: [tool({ parameters: [] })] },
+      { ...follow(), tools: [tool({ parameters: [] })] },
       'tools[0].function.parameters',
       /must be an object/,
     ],
     [
       'another form',
-      { ...following(), response_format: { type: 'xml' } },
+      { ...follow(), response_format: { type: 'xml' } },
       'response_format.type',
       /one of text, json_object, json_schema/,
     ],
     [
       'a form without its schema',
-      { ...following(), response_format: { type: 'json_schema' } },
+      { ...follow(), response_format: { type: 'json_schema' } },
       'response_format.json_schema',
       /required/,
     ],
@@ -164,7 +164,7 @@ describe('refused is', () => {
       'seed',
       /9007199254740991 or less/,
     ],
-    ['an unknown wish', { ...following(), on_unsupported: 'ignore' }, 'on_unsupported', /one of reject, warn/],
+    ['an unknown wish', { ...follow(), on_unsupported: 'ignore' }, 'on_unsupported', /one of reject, warn/],
     [
       'a mark for a day',
       {
@@ -218,10 +218,10 @@ describe('accepted is', () => {
     ['an image elsewhere', image('https://a.invalid/a.png')],
     ['a PDF', file(dataUrl('application/pdf', PDF))],
     ['a text with its charset', file(`data:text/plain;charset=utf-8;base64,${Buffer.from('é').toString('base64')}`)],
-    ['an empty result of a tool', following(answer({ tool_calls: [call('a')] }), { ...result('a'), content: '' })],
-    ['results in another order', following(answer({ tool_calls: [call('a'), call('b')] }), result('b'), result('a'))],
-    ['a developer', following({ role: 'developer', content: 'Be brief.' })],
-    ['one stop', { ...following(), stop: 'END' }],
+    ['an empty result of a tool', follow(answer({ tool_calls: [call('a')] }), { ...result('a'), content: '' })],
+    ['results in another order', follow(answer({ tool_calls: [call('a'), call('b')] }), result('b'), result('a'))],
+    ['a developer', follow({ role: 'developer', content: 'Be brief.' })],
+    ['one stop', { ...follow(), stop: 'END' }],
   ])('%s', (_, body) => {
     expect(refusalOf(body)).toBeNull();
   });
@@ -251,16 +251,16 @@ test('what a request of the first form means is stored as it always was, and nee
 });
 
 test.each<[string, object]>([
-  ['a tool', { ...following(), tools: [tool({})] }],
-  ['a seed', { ...following(), seed: 1 }],
+  ['a tool', { ...follow(), tools: [tool({})] }],
+  ['a seed', { ...follow(), seed: 1 }],
   ['an image', image(whole)],
   [
     'a mark',
     { messages: [{ role: 'user', content: [{ type: 'text', text: 'a', cache_control: { type: 'ephemeral' } }] }] },
   ],
-  ['a developer', following({ role: 'developer', content: 'a' })],
-  ['a refusal', following({ role: 'assistant', content: 'a', refusal: 'a' })],
-  ['a call with its result', following(answer({ tool_calls: [call('a')] }), result('a'))],
+  ['a developer', follow({ role: 'developer', content: 'a' })],
+  ['a refusal', follow({ role: 'assistant', content: 'a', refusal: 'a' })],
+  ['a call with its result', follow(answer({ tool_calls: [call('a')] }), result('a'))],
 ])('%s needs a worker that knows it', (_, body) => {
   const { metadata: _pairs, on_unsupported: _wish, timeout_seconds: _time, model = '', ...request } = parse(body);
   expect(needsOf({ model, ...request })).toEqual(['requests/2']);
