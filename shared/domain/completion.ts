@@ -1,9 +1,11 @@
 /** The provider-neutral request and result: what the API accepts, the queue keeps and every provider adapter understands. */
 import { z } from 'zod';
-import { messages } from './conversation/messages.ts';
+import { message, messages } from './conversation/messages.ts';
 import { generation } from './conversation/options.ts';
 import { toolChoice, tools } from './conversation/tools.ts';
-import type { credential } from './wire.ts';
+import { type credential, NAMED } from './wire.ts';
+
+message.register(NAMED, { id: 'Message' });
 
 /** Whose account a job runs on: the platform's, or the user's own. */
 export type CredentialKind = z.infer<typeof credential>;

@@ -105,7 +105,7 @@ test('a line is handed back by a worker that cannot run it, and run by one that 
   expect(waiting && toListedJob(waiting)).toMatchObject({ status: 'queued', warnings: WARNINGS });
 
   const started = [await engine.start(), await engine.start()];
-  expect(started.map((running) => running && askedBy(running).top_k)).toEqual([undefined, undefined]);
+  expect(started.map((running) => running && askedBy(running).top_k)).toEqual([null, undefined]);
   const [back] = await lines();
   expect(back?.record).toMatchObject({ status: 'queued', needs: 'requests/2', lacking: 'requests/2' });
   expect(back?.queue?.reason).toBe('worker_ability');

@@ -1,6 +1,6 @@
 /** A request for each thing that not every provider takes, and how it looks in what a provider is sent. */
-import type { Feature } from '../../providers/features.ts';
-import { dataUrl, PDF, png } from '../support/media.ts';
+import type { Feature } from '../../../providers/features.ts';
+import { dataUrl, PDF, png } from '../../support/media.ts';
 
 export type Sample = {
   /** Of the request, beside its first message. */

@@ -1,11 +1,11 @@
 /** One conversation on each provider: two calls at once with their results, an image, a document and a JSON Schema. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ProviderAdapter } from '../../providers/call/provider.ts';
-import { createSandbox, type Sandbox } from '../../sandbox/server.ts';
-import { type CompletionRequest, completionRequest } from '../../shared/domain/completion.ts';
-import type { CompletionResult } from '../../shared/domain/conversation/result.ts';
-import { dataUrl, PDF, png } from '../support/media.ts';
-import { VENDORS } from './vendors.ts';
+import type { ProviderAdapter } from '../../../providers/call/provider.ts';
+import { createSandbox, type Sandbox } from '../../../sandbox/server.ts';
+import { type CompletionRequest, completionRequest } from '../../../shared/domain/completion.ts';
+import type { CompletionResult } from '../../../shared/domain/conversation/result.ts';
+import { dataUrl, PDF, png } from '../../support/media.ts';
+import { VENDORS } from '../vendors.ts';
 
 const IMAGE = dataUrl('image/png', png());
 const IMAGE_BASE64 = png().toString('base64');

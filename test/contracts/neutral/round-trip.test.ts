@@ -1,11 +1,11 @@
 /** What a result gives goes back to its provider exactly: the blocks that it answered are the blocks that it is sent. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ProviderAdapter } from '../../providers/call/provider.ts';
-import { type CompletionRequest, completionRequest } from '../../shared/domain/completion.ts';
-import type { CompletionResult } from '../../shared/domain/conversation/result.ts';
-import { json, type RawServer, startRawServer } from './raw-server.ts';
-import { VENDORS } from './vendors.ts';
+import type { ProviderAdapter } from '../../../providers/call/provider.ts';
+import { type CompletionRequest, completionRequest } from '../../../shared/domain/completion.ts';
+import type { CompletionResult } from '../../../shared/domain/conversation/result.ts';
+import { json, type RawServer, startRawServer } from '../raw-server.ts';
+import { VENDORS } from '../vendors.ts';
 
 let answer: unknown;
 /** In the place of `answer`, letter by letter. */

@@ -1,15 +1,15 @@
 /** The table of what each provider takes, both ways: what it takes is in what it is sent, and what it does not take is refused or left out with a word. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { judge } from '../../api/intake/support/judge.ts';
-import type { ProviderAdapter } from '../../providers/call/provider.ts';
-import { manifestOf } from '../../providers/catalogue.ts';
-import { type Feature, featuresOf } from '../../providers/features.ts';
-import { type CompletionRequest, completionRequest } from '../../shared/domain/completion.ts';
-import { FEATURES } from '../support/fields-document.ts';
+import { judge } from '../../../api/intake/support/judge.ts';
+import type { ProviderAdapter } from '../../../providers/call/provider.ts';
+import { manifestOf } from '../../../providers/catalogue.ts';
+import { type Feature, featuresOf } from '../../../providers/features.ts';
+import { type CompletionRequest, completionRequest } from '../../../shared/domain/completion.ts';
+import { FEATURES } from '../../support/fields-document.ts';
+import { json, type RawServer, startRawServer } from '../raw-server.ts';
+import { VENDORS } from '../vendors.ts';
 import { requestOf, SAMPLES } from './feature-samples.ts';
-import { json, type RawServer, startRawServer } from './raw-server.ts';
-import { VENDORS } from './vendors.ts';
 
 const OWN_TOOLS: readonly Feature[] = ['tools: strict', 'cache_control: tools'];
 
