@@ -1,12 +1,11 @@
 /** Bytes as JSON: encoding and depth are checked before anything is built from them. */
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { noteChanges } from '../../../shared/domain/json/as-written.ts';
+import { MAX_VALUES } from '../../../shared/domain/json/scanner.ts';
 import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
 import { withoutStack } from '../without-stack.ts';
 
 const DEPTH_LIMIT = 32;
-/** More than any request has: what is built of so many takes a process long enough. */
-const VALUES_LIMIT = 524_288;
 
 /** Names of what goes on as it is, in whatever spelling; only of such bodies a second look finds what parsing changed. */
 const HOLDS_SCHEMA = /"(?:parameters|schema)"|\\u00[2-7]/;
@@ -87,7 +86,7 @@ const excessIn = (text: string, what: string): RequestError | null => {
     } else if (character === 0x2c) {
       values += 1;
     }
-    if (values > VALUES_LIMIT) return refuse(`may have at most ${VALUES_LIMIT} values.`);
+    if (values > MAX_VALUES) return refuse(`may have at most ${MAX_VALUES} values.`);
   }
   return null;
 };

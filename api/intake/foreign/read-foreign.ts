@@ -2,12 +2,15 @@
 
 import { RequestError } from '../../../shared/domain/errors.ts';
 import {
+  MAX_MEMBER_NAME_BYTES,
+  MAX_MEMBERS,
   type Members,
   memberValue,
   type Opaque,
   repeatedName,
   scanMembers,
 } from '../../../shared/domain/json/members.ts';
+import { MAX_DEPTH, MAX_VALUES } from '../../../shared/domain/json/scanner.ts';
 
 export type ForeignBody = {
   bytes: Buffer;
@@ -41,11 +44,13 @@ export const readForeign = (bytes: Buffer, read: readonly string[]): ForeignBody
       case 'malformed':
         throw new RequestError('invalid_json');
       case 'too_deep':
-        throw new RequestError('invalid_json', { message: 'The body may be nested at most 256 levels deep.' });
+        throw new RequestError('invalid_json', { message: `The body may be nested at most ${MAX_DEPTH} levels deep.` });
       case 'too_many':
-        throw new RequestError('invalid_json', { message: 'The body may have at most 524288 values.' });
+        throw new RequestError('invalid_json', { message: `The body may have at most ${MAX_VALUES} values.` });
       case 'too_many_members':
-        throw invalid('The body may have at most 1024 members of its own, under names of at most 1024 bytes.');
+        throw invalid(
+          `The body may have at most ${MAX_MEMBERS} members of its own, under names of at most ${MAX_MEMBER_NAME_BYTES} bytes.`,
+        );
       case 'not_an_object':
         throw invalid('The body must be an object.');
       case 'duplicate':

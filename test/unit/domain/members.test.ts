@@ -1,13 +1,8 @@
 /** The scanner by which a foreign body is understood: it must agree with JSON.parse on what is JSON, and see what any parser would. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type Members,
-  memberValue,
-  repeatedName,
-  scanMembers,
-  spliceMembers,
-} from '../../../shared/domain/json/members.ts';
+import { type Members, memberValue, repeatedName, scanMembers } from '../../../shared/domain/json/members.ts';
+import { spliceMembers } from '../../../shared/domain/json/splice-members.ts';
 
 const scan = (text: string | Buffer) => scanMembers(Buffer.from(text));
 const membersOf = (bytes: Buffer): Members => {
