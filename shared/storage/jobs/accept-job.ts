@@ -15,7 +15,7 @@ import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
 import { type BodyOf, type BodyStore, UNNAMED_PIECES_MS } from '../bodies/body-store.ts';
 import { LONGEST_INLINE_BYTES, piecesOf, piecesText } from '../bodies/stored-body.ts';
 import type { RunCommand } from '../commands/command.ts';
-import { dropBody, stageBody, submitJob } from '../commands/jobs/commands.ts';
+import { dropBody, type IntakeRefusal, type RateReply, stageBody, submitJob } from '../commands/jobs/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
 import { digest, IDEMPOTENCY_MS, idempotencyEntry, upstreamOf } from '../records/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
@@ -155,25 +155,16 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       needs: needsOf(job, request).join(' '),
       warnings: job.warnings ? JSON.stringify(job.warnings) : '',
     });
-    const [remaining, resetMs] = answer[1];
-    const rate = { remaining, resetMs };
+    const rate = rateOf(answer[1]);
     switch (answer[0]) {
       case 'mismatch':
       case 'refused':
-      case 'behind':
-      case 'too_many_queued':
         return { kind: answer[0], rate };
       case 'body_lost':
         // Its pieces came too slowly to Redis, which did not serve as it should.
         throw new RedisUnavailable();
-      case 'rate_limited':
-        return { kind: 'rate_limited', rate, waitMs: answer[2] };
-      case 'too_many_stored_bytes':
-        return { kind: 'too_many_stored_bytes', rate, stored: answer[2], own: answer[3] };
       case 'over_budget':
         return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
-      case 'stopped':
-        return { kind: 'stopped', rate, reason: answer[2] };
       case 'replayed':
         return { kind: 'replayed', rate, view: await openView(bodies, tenant, parseView(answer[2], answer[3])) };
       case 'accepted': {
@@ -181,6 +172,8 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
         const view = { id: job.id, record: newRecord(job, acceptedMs), queue: { reason, position }, result: null };
         return { kind, rate, view, handoffs, shard: shardOf(tenant, shards) };
       }
+      default:
+        return refusalOf(answer);
     }
   };
 
@@ -190,19 +183,21 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
     const unwritten = piecesText(body.length);
     // Only what was accepted before is answered.
     if (job.refusal !== null) return submit(job, unwritten, watcher);
-    const [staged, [remaining, resetMs], stored = 0] = await run(stageBody, tagOf(tenant), {
+    const staged = await run(stageBody, tagOf(tenant), {
       id,
       tenant,
+      platformKey: job.platformKey,
+      class: job.class,
       bytes: body.length,
+      needs: needsOf(job, unwritten).join(' '),
+      maxQueued: limits.max_queued,
       requestsPerMinute: limits.requests_per_minute,
       maxStoredBytes: limits.max_stored_bytes,
       idempotencyEntry: entryOf(job),
       lifeMs: UNNAMED_PIECES_MS,
     });
-    if (staged === 'known') return submit(job, unwritten, watcher);
-    if (staged === 'too_many_stored_bytes') {
-      return { kind: staged, rate: { remaining, resetMs }, stored, own: body.length };
-    }
+    if (staged[0] === 'known') return submit(job, unwritten, watcher);
+    if (staged[0] !== 'staged') return refusalOf(staged);
     const drop = (): Promise<unknown> => run(dropBody, tagOf(tenant), { id, tenant }).catch(() => {});
     const request = await bodies.put(requestOf(job), body, { sealed: job.sealBody }).catch(async (error: unknown) => {
       await drop();
@@ -226,6 +221,23 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
 };
 
 const requestOf = ({ tenant, id }: NewJob): BodyOf => ({ tenant, id, part: 'request', attempt: null });
+
+const rateOf = ([remaining, resetMs]: RateReply): RateState => ({ remaining, resetMs });
+
+const refusalOf = (reply: IntakeRefusal): SubmitAnswer => {
+  const rate = rateOf(reply[1]);
+  switch (reply[0]) {
+    case 'behind':
+    case 'too_many_queued':
+      return { kind: reply[0], rate };
+    case 'rate_limited':
+      return { kind: 'rate_limited', rate, waitMs: reply[2] };
+    case 'stopped':
+      return { kind: 'stopped', rate, reason: reply[2] };
+    case 'too_many_stored_bytes':
+      return { kind: 'too_many_stored_bytes', rate, stored: reply[2], own: reply[3] };
+  }
+};
 
 /** The record as `submit` has just written it. */
 const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({

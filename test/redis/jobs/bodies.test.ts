@@ -1,5 +1,5 @@
 /** Long and sealed bodies in Redis: whole or not there at all, counted before they are written, and gone with their job. */
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { BodyLost } from '../../../shared/storage/bodies/body-store.ts';
 import { LONGEST_INLINE_BYTES, PIECE_BYTES } from '../../../shared/storage/bodies/stored-body.ts';
@@ -17,6 +17,9 @@ beforeEach(async () => {
   await engine.redis.set(key(TAG, 'SCHEMA'), NEWEST_SCHEMA);
 });
 useInvariants(engine);
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const acme = 'acme' as TenantId;
 const RECORD = 1_024;
@@ -128,6 +131,10 @@ describe('room for a long request', () => {
         id,
         tenant: acme,
         bytes: 300_000,
+        platformKey: 'test',
+        class: 'interactive',
+        needs: '',
+        maxQueued: 100,
         requestsPerMinute: 100,
         maxStoredBytes: 400_000,
         idempotencyEntry: '',
@@ -147,6 +154,10 @@ describe('room for a long request', () => {
       id: 'job_x',
       tenant: acme,
       bytes: 300_000,
+      platformKey: 'test',
+      class: 'interactive',
+      needs: '',
+      maxQueued: 100,
       requestsPerMinute: 100,
       maxStoredBytes: 400_000,
       idempotencyEntry: '',
@@ -169,6 +180,18 @@ describe('room for a long request', () => {
     expect((await engine.offer('acme', { ...foreign(bytesOf(500_000)), ...wrong })).kind).toBe(kind);
     expect(await pieces()).toEqual([]);
     expect(await stored()).toBe(0);
+  });
+
+  test.each<[string, Partial<NewJob>]>([
+    ['its tenant stores too much', { limits: { ...limits, max_stored_bytes: 100_000 } }],
+    ['its tenant sends too often', { limits: { ...limits, requests_per_minute: 0 } }],
+    ['too many jobs of its tenant wait', { limits: { ...limits, max_queued: 0 } }],
+  ])('is not made where %s: no piece is written, and it is refused in one round trip', async (_, wrong) => {
+    const written = vi.spyOn(engine.redis, 'multi');
+    const commands = vi.spyOn(engine.redis, 'sendCommand');
+    await engine.offer('acme', { ...foreign(bytesOf(500_000)), ...wrong });
+    expect(written).not.toHaveBeenCalled();
+    expect(commands).toHaveBeenCalledTimes(1);
   });
 
   test('that was accepted before answers its job again, and keeps the pieces of that alone', async () => {

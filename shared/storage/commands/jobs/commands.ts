@@ -15,12 +15,17 @@ export type RateReply = [remaining: number, resetMs: number];
 /** A job as `Views.job` answers it; empty if its tenant has no such job. */
 export type JobReply = [] | [record: string[], reason: string, position: number, result: string];
 
-type SubmitReply =
-  | ['mismatch' | 'too_many_queued' | 'refused' | 'behind' | 'body_lost', RateReply]
+/** What speaks against a job before anything of it is stored. */
+export type IntakeRefusal =
+  | ['too_many_queued' | 'behind', RateReply]
   | ['rate_limited', RateReply, waitMs: number]
   | ['stopped', RateReply, StopReason]
+  | ['too_many_stored_bytes', RateReply, stored: number, own: number];
+
+type SubmitReply =
+  | IntakeRefusal
+  | ['mismatch' | 'refused' | 'body_lost', RateReply]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
-  | ['too_many_stored_bytes', RateReply, stored: number, own: number]
   | ['replayed', RateReply, JobId, JobReply]
   | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 
@@ -92,12 +97,16 @@ export const submitJob = command('jobs/submit', {
 export const stageBody = command('jobs/stage-body', {
   id: 'text',
   tenant: 'text',
+  platformKey: 'text',
+  class: 'text',
   bytes: 'whole',
+  needs: 'text',
   requestsPerMinute: 'whole',
+  maxQueued: 'whole',
   maxStoredBytes: 'whole',
   idempotencyEntry: 'text',
   lifeMs: 'whole',
-}).answers<['staged' | 'known', RateReply] | ['too_many_stored_bytes', RateReply, stored: number]>();
+}).answers<['staged', RateReply] | ['known', RateReply] | IntakeRefusal>();
 
 export const dropBody = command('jobs/drop-body', { id: 'text', tenant: 'text' }, 'allow-oom').answers<
   'dropped' | 'kept'

@@ -3,23 +3,20 @@
 --
 -- In:  id; tenant; lane; class; upstream; provider; model; credential; deadline_ms; timeout_ms; request: as
 --      it is stored; request_pieces: of it that were written before; request_bytes; format: of its words;
---      forwarded: headers for the provider, as JSON ('' none); sealed_key ('' none); metadata: JSON ('' none); sandbox; watcher: API process that waits (''
---      none); max_handoffs; idempotency_entry ('' none); digests: those that stand for the request, with
---      spaces between, the one to store first; idempotency_ms: life of the entry; platform_key: the one
---      that asks; fingerprint: of the user's key ('' none); webhook: as `Outbox.record_event` takes it (''
---      none); requests_per_minute; max_queued: of the class; traceparent ('' none); tokens: that one call
---      is likely to use; estimate_nano: the most that one call can cost ('' no budget); budget_nano: of the
---      month; refused: unless it was accepted before; retention_ms; max_stored_bytes: of the tenant; needs:
---      what its worker must be able to do, with spaces between ('' nothing); warnings: JSON ('' none)
+--      forwarded: headers for the provider, as JSON ('' none); sealed_key ('' none); metadata: JSON (''
+--      none); sandbox; watcher: API process that waits ('' none); max_handoffs; idempotency_entry (''
+--      none); digests: those that stand for the request, with spaces between, the one to store first;
+--      idempotency_ms: life of the entry; platform_key: the one that asks; fingerprint: of the user's key
+--      ('' none); webhook: as `Outbox.record_event` takes it ('' none); requests_per_minute; max_queued: of
+--      the class; traceparent ('' none); tokens: that one call is likely to use; estimate_nano: the most
+--      that one call can cost ('' no budget); budget_nano: of the month; refused: unless it was accepted
+--      before; retention_ms; max_stored_bytes: of the tenant; needs: what its worker must be able to do,
+--      with spaces between ('' nothing); warnings: JSON ('' none)
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `Views.job` answers} where the entry or the id
 --      is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
---      {'behind', rate} where the schema has no needs of requests,
---      {'rate_limited', rate, ms until one is accepted}, {'too_many_queued', rate},
---      {'too_many_stored_bytes', rate, bytes stored, bytes of this one},
---      {'over_budget', rate, nano-dollars used, reserved}, {'stopped', rate, why as of
---      `Stops.reason_of`}, {'unready', rate} where the job needs what not every worker here can do,
---      {'body_lost', rate} where pieces are gone; `rate` as of `Limits.rate_of`
+--      {'over_budget', rate, nano-dollars used, reserved}, {'body_lost', rate} where pieces are gone,
+--      or a refusal as of `Intake`; `rate` as of `Limits.rate_of`
 -- Only what is accepted counts toward a limit.
 -- Crash window: the API may die before it adds the hand-offs to BullMQ; `reconcile` finds them.
 
@@ -30,47 +27,38 @@ Lanes.read_scheduler()
 if input.request_pieces > 0 then
   Bodies.leave(id, tenant)
 end
-local per_minute = input.requests_per_minute
-local used = call('HMGET', TENANT .. tenant, 'requests', 'requests_at', 'waiting:' .. class, 'stored_bytes')
-local requests = Limits.leak(used[1], used[2], per_minute)
-
-local stopped = Stops.reason_of(tenant, input.platform_key, math.huge)
-if stopped then
-  return { 'stopped', Limits.rate_of(requests, per_minute), stopped }
+local use = Intake.use_of(tenant, class, {
+  per_minute = input.requests_per_minute,
+  queued = input.max_queued,
+  stored = input.max_stored_bytes,
+})
+local stop = Intake.stop_of(use, tenant, input.platform_key)
+if stop then
+  return stop
 end
 local first = input.idempotency_entry ~= '' and call('GET', IDEMPOTENCY .. input.idempotency_entry)
 if first then
   local digest, first_id = first:match('^(%S+) (%S+)$')
   if not (' ' .. input.digests .. ' '):find(' ' .. digest .. ' ', 1, true) then
-    return { 'mismatch', Limits.rate_of(requests, per_minute) }
+    return { 'mismatch', use.rate }
   end
-  return { 'replayed', Limits.rate_of(requests, per_minute), first_id, Views.job(first_id, tenant, input.watcher, true) }
+  return { 'replayed', use.rate, first_id, Views.job(first_id, tenant, input.watcher, true) }
 end
 if call('EXISTS', JOB .. id) == 1 then
-  return { 'replayed', Limits.rate_of(requests, per_minute), id, Views.job(id, tenant, input.watcher, true) }
+  return { 'replayed', use.rate, id, Views.job(id, tenant, input.watcher, true) }
 end
 
 if input.refused then
-  return { 'refused', Limits.rate_of(requests, per_minute) }
+  return { 'refused', use.rate }
 end
-if input.needs ~= '' and not Schema.is_at_least(Schema.NEEDS_OF_REQUESTS) then
-  return { 'behind', Limits.rate_of(requests, per_minute) }
+local texts = #input.metadata + #input.webhook + #input.warnings
+local bytes = Bytes.RECORD_BYTES + input.request_bytes + texts
+local refusal = Intake.refusal_of(use, input.needs, bytes)
+if refusal then
+  return refusal
 end
-local excess = requests + Limits.UNIT - per_minute * Limits.UNIT
-if excess > 0 then
-  return { 'rate_limited', Limits.rate_of(requests, per_minute), math.ceil(excess / per_minute) }
-end
-local waiting = number(used[3], 0)
-if waiting >= input.max_queued then
-  return { 'too_many_queued', Limits.rate_of(requests, per_minute) }
-end
-local stored, bytes =
-  number(used[4], 0), Bytes.RECORD_BYTES + input.request_bytes + #input.metadata + #input.webhook + #input.warnings
-if stored + bytes > input.max_stored_bytes then
-  return { 'too_many_stored_bytes', Limits.rate_of(requests, per_minute), stored, bytes }
-end
-if not Bodies.keep_request(id, input.request_pieces, deadline) then
-  return { 'body_lost', Limits.rate_of(requests, per_minute) }
+if not Bodies.has_request(id, input.request_pieces) then
+  return { 'body_lost', use.rate }
 end
 local reservation = ''
 if input.estimate_nano ~= '' then
@@ -82,16 +70,16 @@ if input.estimate_nano ~= '' then
     tonumber(input.budget_nano)
   )
   if not made then
-    return { 'over_budget', Limits.rate_of(requests, per_minute), spent, reserved }
+    return { 'over_budget', use.rate, spent, reserved }
   end
   reservation = made
 end
-requests = requests + Limits.UNIT
+local requests = use.requests + Limits.UNIT
 Records.write(TENANT .. tenant, {
   requests = requests,
   requests_at = now,
-  ['waiting:' .. class] = waiting + 1,
-  stored_bytes = stored + bytes,
+  ['waiting:' .. class] = use.waiting + 1,
+  stored_bytes = use.stored + bytes,
 })
 call('HINCRBY', SCHEDULER, 'waiting:' .. class, 1)
 
@@ -125,6 +113,7 @@ Records.write(JOB .. id, {
   warnings = input.warnings,
 })
 call('SET', REQUEST .. id, input.request)
+Bodies.keep_request(id, input.request_pieces, deadline)
 if input.sealed_key ~= '' then
   call('SET', SEALED .. id, input.sealed_key, 'PXAT', deadline + 60000)
 end
@@ -147,4 +136,4 @@ News.watch(id, input.watcher)
 
 local handoffs = Feed.serve(input.max_handoffs)
 local reason, position = Views.place_of(id, tenant, lane, ticket, false)
-return { 'accepted', Limits.rate_of(requests, per_minute), id, now, reason, position, handoffs }
+return { 'accepted', Limits.rate_of(requests, input.requests_per_minute), id, now, reason, position, handoffs }

@@ -21,16 +21,16 @@ function Bodies.leave(id, tenant)
   end
 end
 
--- Whether all pieces of an accepted request are there; from here on they stay.
+-- Whether all pieces of a request are there.
+function Bodies.has_request(id, pieces)
+  return pieces == 0 or call('HLEN', REQUEST_BODY .. id) == pieces
+end
+
+-- From here on they stay, because the request is accepted.
 function Bodies.keep_request(id, pieces, deadline)
-  if pieces == 0 then
-    return true
+  if pieces > 0 then
+    call('PEXPIREAT', REQUEST_BODY .. id, deadline + PAST_DEADLINE_MS)
   end
-  if call('HLEN', REQUEST_BODY .. id) ~= pieces then
-    return false
-  end
-  call('PEXPIREAT', REQUEST_BODY .. id, deadline + PAST_DEADLINE_MS)
-  return true
 end
 
 -- The same for the pieces of an answer that an attempt wrote.
