@@ -57,7 +57,7 @@ export const REQUEST_HEADERS = {
   'If-None-Match': { description: 'The ETag of an earlier answer.', schema: text },
 } as const satisfies Record<string, HeaderRow>;
 
-export const RESPONSE_HEADERS = {
+const RESPONSE_HEADERS = {
   'X-Request-Id': { description: 'The id of the request.', schema: text, required: true },
   Location: { description: 'Where the thing can be read.', schema: text },
   ETag: { description: 'Of a job or batch: weak, of id, status and progress.', schema: text },
@@ -88,3 +88,7 @@ export const RATE_HEADERS = ['RateLimit-Policy', 'RateLimit'] as const;
 
 export type RequestHeader = keyof typeof REQUEST_HEADERS;
 export type ResponseHeader = keyof typeof RESPONSE_HEADERS;
+
+/** As a document describes them. */
+export const responseHeaders = (names: readonly ResponseHeader[]): Record<string, Record<string, unknown>> =>
+  Object.fromEntries(names.map((name) => [name, RESPONSE_HEADERS[name]]));

@@ -7,7 +7,7 @@ import type { ApiMetrics } from '../../shared/process/metrics/api-metrics.ts';
 import { METRICS_TYPE } from '../../shared/process/metrics/serve-metrics.ts';
 import { operation } from '../access/operation.ts';
 import { CONTENT_SECURITY_POLICY, renderPage } from './docs/page.ts';
-import type { Document } from './openapi/document.ts';
+import type { Document } from './openapi/form.ts';
 import { storedAnswer } from './stored-answer.ts';
 
 const health = z.object({ status: z.enum(['ok', 'ready']), sandbox: z.boolean() }).register(NAMED, { id: 'Health' });

@@ -1,6 +1,6 @@
 /** Requests to the calls of the OpenAPI document, as it says or nearly; in many of them a secret stands where it belongs, or where it does not. */
 import fc from 'fast-check';
-import type { Document, DocumentOperation } from '../../api/operations/openapi/document.ts';
+import type { Document, DocumentOperation } from '../../api/operations/openapi/form.ts';
 import { USER_PROVIDERS, userManifestOf } from '../../providers/catalogue.ts';
 import { ADMIN_TOKEN } from '../support/clients/operator.ts';
 import { KEYS } from '../support/processes/gateway.ts';

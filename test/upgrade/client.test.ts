@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Document } from '../../api/operations/openapi/document.ts';
+import type { Document } from '../../api/operations/openapi/form.ts';
 import { type AnswerToCheck, createAnswerCheck } from '../support/clients/openapi.ts';
 import { KEYS, startGateway } from '../support/processes/gateway.ts';
 

@@ -1,7 +1,7 @@
 /** The API's document as one page for people. It carries its own style and script, and may load nothing else. */
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Document, DocumentOperation } from '../openapi/document.ts';
+import type { Document, DocumentOperation } from '../openapi/form.ts';
 import { typeText } from './type-text.ts';
 
 const own = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 /** Real answers against the OpenAPI document: what is not described there is a fault. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import type { Document, DocumentOperation } from '../../../api/operations/openapi/document.ts';
+import type { Document, DocumentOperation } from '../../../api/operations/openapi/form.ts';
 
 export type AnswerToCheck = { status: number; headers: Headers; body: unknown };
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Document } from '../../../api/operations/openapi/document.ts';
+import type { Document } from '../../../api/operations/openapi/form.ts';
 import { createAnswerCheck } from '../../support/clients/openapi.ts';
 import { type Bound, type Exchange, fill, losses, type RecordedAnswer } from './exchange.ts';
 import { openStage, type Stage, send } from './stage.ts';

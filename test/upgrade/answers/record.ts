@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import type { Document } from '../../../api/operations/openapi/document.ts';
+import type { Document } from '../../../api/operations/openapi/form.ts';
 import { unpackRelease } from '../release.ts';
 import { agreed, createNames, cursorsIn, type Exchange, type RecordedAnswer, withoutChance } from './exchange.ts';
 import { openStage, type SentRequest, send } from './stage.ts';
