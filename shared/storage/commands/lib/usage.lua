@@ -6,11 +6,9 @@ local Usage = {}
 local ROWS_A_DAY = 200
 local USAGE_LIFE_MS = 400 * 24 * 3600 * 1000
 
--- A ledger's row: whole numbers by name, `requests=3 cost_nano=1500`; one that is not there is 0,
--- and one that this
--- release does not know stays. Before schema 2: these in this order, with spaces between. All are
--- exact below 2^53,
--- which is 9 million dollars.
+-- A ledger's row: whole numbers by name, `requests=3 cost_nano=1500`; one that is not there is 0, and
+-- one that this release does not know stays. Before schema 2: these in this order, with spaces between.
+-- All are exact below 2^53, which is 9 million dollars.
 local COUNTERS = {
   'requests',
   'completed',
