@@ -28,6 +28,7 @@ import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
 import { createAcceptJob } from '../shared/storage/jobs/accept-job.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
+import { createWaitStore } from '../shared/storage/jobs/wait-store.ts';
 import { createQueues } from '../shared/storage/queue/queues.ts';
 import { connectForNews, connectForRequests } from '../shared/storage/redis/client.ts';
 import { createRedisClock } from '../shared/storage/redis/clock.ts';
@@ -67,6 +68,7 @@ import { createSubmitJob } from './intake/submit-job.ts';
 import { createAcceptBatch } from './intake/uploads/accept-batch.ts';
 import { createUploadSlots } from './intake/uploads/upload-slots.ts';
 import { createWaitingRoom } from './intake/waiting-room.ts';
+import { createAwaitJob } from './surfaces/foreign/await-job.ts';
 import { createTakeRequest } from './surfaces/native/take-request.ts';
 import { createTakeTurns } from './surfaces/native/take-turns.ts';
 
@@ -146,6 +148,7 @@ export const startApi = async (
     heaviest: Math.max(heaviestBody(maxBodyBytes), heaviestAnswer(LONGEST_ANSWER_BYTES)),
   });
   const readBody = createReadBody({ maxBodyBytes, room });
+  const holdAnswer = createHoldAnswer(room);
   const submitJob = createSubmitJob({
     ...accepting,
     acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
@@ -217,7 +220,14 @@ export const startApi = async (
     estimateJob: createEstimateJob(judgeModel),
     judgeForeign: createJudgeForeign(judgeModel),
     readBody,
-    holdAnswer: createHoldAnswer(room),
+    holdAnswer,
+    awaitJob: createAwaitJob({
+      waits: createWaitStore({ run, bodies, shards }),
+      waitingRoom,
+      holdAnswer,
+      config,
+      now: clock.now,
+    }),
     readJson: createReadJson(readBody),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),
     takeTurns: createTakeTurns(),

@@ -49,6 +49,11 @@ export const REQUEST_HEADERS = {
     description: 'For which outcomes, with commas between; all if it is left out.',
     schema: { type: 'string', examples: ['job.completed,job.failed'] },
   },
+  'X-Gateway-On-Disconnect': {
+    description:
+      'What becomes of the job if nobody waits for it any more: `keep`, or `cancel` also if it runs. Without it, it ends unless it runs.',
+    schema: { enum: ['keep', 'cancel'] },
+  },
   'anthropic-version': { description: 'Goes to the provider as it is.', schema: text },
   'anthropic-beta': { description: 'Goes to the provider as it is.', schema: text },
   'openai-beta': { description: 'Goes to the provider as it is.', schema: text },
@@ -73,6 +78,12 @@ const RESPONSE_HEADERS = {
   },
   'x-should-retry': { description: 'Whether the provider’s SDK is to try again by itself.', schema: text },
   'request-id': { description: 'The same as `X-Request-Id`, under the name that Anthropic’s SDK reads.', schema: text },
+  'X-Gateway-Job-Id': { description: 'The job that answers this call.', schema: text },
+  'X-Gateway-Joined': {
+    description: '`true` if the request was sent again, and waits for the job that it made before.',
+    schema: text,
+  },
+  'openai-processing-ms': { description: 'From the job’s acceptance to its end.', schema: text },
   'Idempotency-Replayed': { description: '`true` where the job is that of an earlier request.', schema: text },
   'RateLimit-Policy': {
     description: 'The requests that may be accepted in a minute: `"requests";q=600;w=60`.',

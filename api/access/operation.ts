@@ -43,6 +43,8 @@ type Description = {
   answers: Answers;
   /** Beside those that follow from access, path, query and body. */
   errors?: readonly RequestErrorCode[];
+  /** Whether it is also refused with what a job ended with. */
+  awaitsJob?: true;
   /** How it is refused; left out for the gateway's own form. */
   refusals?: RefusalWords;
   /** On answers and refusals alike, if it came to the limit of requests. */

@@ -1,7 +1,7 @@
 /** What the middleware hands to the routes. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
-import type { RequestErrorCode } from '../../shared/domain/errors.ts';
+import type { JobErrorCode, RequestErrorCode } from '../../shared/domain/errors.ts';
 import type { TenantId } from '../../shared/domain/ids.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
@@ -20,7 +20,13 @@ export type ApiEnv = {
     /** How many bytes of the request are stored nowhere; set behind `meterCalls` to `all`, and by whoever stores some. */
     unkept: number | 'all';
     /** What the access log adds to its line. */
-    logged: { tenant?: TenantId; platform_key?: string; code?: RequestErrorCode; job_id?: string; batch_id?: string };
+    logged: {
+      tenant?: TenantId;
+      platform_key?: string;
+      code?: RequestErrorCode | JobErrorCode;
+      job_id?: string;
+      batch_id?: string;
+    };
   };
 };
 

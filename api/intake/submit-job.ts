@@ -10,7 +10,7 @@ import type { Webhook } from '../../shared/domain/webhooks/webhook.ts';
 import type { JobIds } from '../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../shared/keys/digests/request-digest.ts';
 import type { Config } from '../../shared/process/config/config.ts';
-import type { AcceptJob, NewJob, RateState } from '../../shared/storage/jobs/accept-job.ts';
+import type { AcceptJob, NewJob, RateState, WaitingCall } from '../../shared/storage/jobs/accept-job.ts';
 import type { JobStore } from '../../shared/storage/jobs/job-store.ts';
 import type { Queues } from '../../shared/storage/queue/queues.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
@@ -56,6 +56,8 @@ export type Submission = {
   idempotencyKey: string | null;
   /** Waits so long for the job to be final; null answers when it is accepted. */
   wait: { ms: number; gone: AbortSignal } | null;
+  /** The call that goes on waiting by itself; null if none does. */
+  waiting: Omit<WaitingCall, 'requests'> | null;
 };
 
 /** What makes two requests with one `Idempotency-Key` the same. `mark` stands for the user's key, under one of the peppers; null on the platform's account. */
@@ -66,8 +68,11 @@ export type Sameness = {
   former: ((mark: string | null, times: { timeoutMs: number; durationMs: number }) => string) | null;
 };
 
-/** `waitedMs`: the longest that it would have waited; 0 when it did not wait. */
-export type Submitted = { view: JobView; replayed: boolean; waitedMs: number };
+/**
+ * `replayed`: its Idempotency-Key was used before; `joined`: it was sent before, and takes that job over.
+ * `waitedMs`: the longest that it would have waited; 0 when it did not wait.
+ */
+export type Submitted = { view: JobView; replayed: boolean; joined: boolean; waitedMs: number };
 
 /** Nobody knows when a job of the queue will run: soon enough to be of use, and not so soon that asking is the work. */
 const QUEUE_FULL_SECONDS = 5;
@@ -105,11 +110,17 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
       case 'over_budget':
         throw new RequestError('budget_exceeded', { message: budgetMessage(job, answer) });
       case 'replayed':
+      case 'joined':
         if (answer.view === null) throw new RequestError('result_expired');
-        return { view: answer.view, replayed: true, waitedMs: 0 };
+        return {
+          view: answer.view,
+          replayed: answer.kind === 'replayed',
+          joined: answer.kind === 'joined',
+          waitedMs: 0,
+        };
       case 'accepted':
         queues.handOff(answer.shard, answer.handoffs);
-        return { view: answer.view, replayed: false, waitedMs: 0 };
+        return { view: answer.view, replayed: false, joined: false, waitedMs: 0 };
     }
   };
 
@@ -119,7 +130,7 @@ export const createSubmitJob = (needs: Needs): ((submission: Submission) => Prom
     const job = await newJob(needs, submission).finally(submission.account.forgetKey);
     // Without a key there is nothing that it could repeat.
     if (job.refusal !== null && idempotencyKey === null) throw job.refusal;
-    if (wait === null) return accept(submission, job, null);
+    if (wait === null) return accept(submission, job, submission.waiting === null ? null : waitingRoom.id);
 
     const first = await accept(submission, job, waitingRoom.id);
     const { id } = first.view;
@@ -147,6 +158,10 @@ const newJob = async (
   const durationMs = submission.deadlineMs ?? config.jobs.defaultDeadlineMs;
   const deadlineMs = now() + durationMs;
   const { provider, credential, fingerprint, fingerprints } = account;
+  const digests =
+    idempotencyKey === null && submission.waiting === null
+      ? []
+      : requestDigests((pepper) => sameness.parts(fingerprints[pepper] ?? null));
   return {
     id,
     tenant,
@@ -173,10 +188,15 @@ const newJob = async (
             key: idempotencyKey,
             route: sameness.route,
             requests: [
-              ...requestDigests((pepper) => sameness.parts(fingerprints[pepper] ?? null)),
+              ...digests,
               ...fingerprints.flatMap((mark) => sameness.former?.(mark, { timeoutMs, durationMs }) ?? []),
             ],
           },
+    // With a key of its own, that alone says which requests are the same.
+    waiting: submission.waiting && {
+      ...submission.waiting,
+      ...(idempotencyKey === null ? { requests: digests } : { requests: [], repeats: false }),
+    },
   };
 };
 

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { USER_PROVIDERS } from '../../providers/catalogue.ts';
+import type { JobId } from './ids.ts';
 import { namesOf } from './wire.ts';
 import { anyOf } from './wording/any-of.ts';
 
@@ -13,6 +14,11 @@ export const REQUEST_ERRORS = {
   invalid_body: { status: 400, type: 'invalid_request_error', message: 'The body does not have the documented form.' },
   invalid_query: { status: 400, type: 'invalid_request_error', message: 'A query parameter is not valid.' },
   invalid_header: { status: 400, type: 'invalid_request_error', message: 'A header is not valid.' },
+  job_cancelled: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This job was cancelled, so that there is no answer to this request.',
+  },
   invalid_path: {
     status: 400,
     type: 'invalid_request_error',
@@ -153,6 +159,12 @@ export const REQUEST_ERRORS = {
     type: 'server_error',
     message: 'Something went wrong on our side; the request id finds the cause in our log.',
   },
+  still_running: {
+    status: 504,
+    type: 'server_error',
+    message:
+      'The job goes on, and this request has waited as long as it may: send the same request again to wait for the same job, or ask for job_id.',
+  },
   upgrade_unfinished: {
     status: 503,
     type: 'server_error',
@@ -191,7 +203,7 @@ type RequestErrorDetails = {
   /** Whole seconds, at least 1. */
   retryAfterSeconds?: number;
   /** The job or batch whose acceptance is uncertain. */
-  jobId?: string;
+  jobId?: JobId;
   batchId?: string;
   /** Of a batch that is refused: the first of the lines that are wrong. */
   lines?: readonly LineError[];
@@ -211,7 +223,7 @@ export class RequestError extends Error {
   readonly code: RequestErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
-  readonly jobId: string | null;
+  readonly jobId: JobId | null;
   readonly batchId: string | null;
   readonly lines: readonly LineError[] | null;
 
@@ -230,50 +242,97 @@ export class RequestError extends Error {
   }
 }
 
-type JobErrorRow = { retryable: boolean; message: string };
+/** What is wrong, from the caller's point of view. */
+export type ErrorType = (typeof REQUEST_ERRORS)[RequestErrorCode]['type'];
 
-/** Every code that a job can end with. `retryable` says whether submitting the same job again may succeed. */
+type JobErrorRow = { retryable: boolean; status: number; type: ErrorType; message: string };
+
+/**
+ * Every code that a job can end with. `retryable` says whether submitting the same job again may succeed; `status` and `type` are for
+ * a call that waited for the job in a provider's own words.
+ */
 export const JOB_ERRORS = {
-  user_key_rejected: { retryable: false, message: 'The provider refused the user’s key, or the account behind it.' },
+  user_key_rejected: {
+    retryable: false,
+    status: 401,
+    type: 'authentication_error',
+    message: 'The provider refused the user’s key, or the account behind it.',
+  },
   user_key_quota_exhausted: {
     retryable: false,
+    status: 402,
+    type: 'budget_error',
     message: 'The user’s account at the provider has no quota or credit left.',
   },
   user_key_expired: {
     retryable: false,
+    status: 502,
+    type: 'server_error',
     message: 'The user’s key was no longer readable when the job was to run; submit it again with the key.',
   },
   provider_rate_limited: {
     retryable: true,
+    status: 429,
+    type: 'rate_limit_error',
     message:
       'The provider limits this account’s rate past the job’s deadline, or past as many calls as a job may make.',
   },
   provider_unavailable: {
     retryable: true,
+    status: 502,
+    type: 'server_error',
     message: 'The provider could not be reached or answered with a server error.',
   },
-  provider_timeout: { retryable: true, message: 'The provider did not answer within the time allowed.' },
-  provider_rejected_request: { retryable: false, message: 'The provider refused the request.' },
+  provider_timeout: {
+    retryable: true,
+    status: 504,
+    type: 'server_error',
+    message: 'The provider did not answer within the time allowed.',
+  },
+  provider_rejected_request: {
+    retryable: false,
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The provider refused the request.',
+  },
   provider_bad_response: {
     retryable: true,
+    status: 502,
+    type: 'server_error',
     message: 'The provider’s answer could not be understood, or held no completion.',
   },
   platform_provider_error: {
     retryable: true,
+    status: 502,
+    type: 'server_error',
     message:
       'The provider did not serve the platform: its own account there, or the network that the gateway calls from.',
   },
   budget_exceeded: {
     retryable: false,
+    status: 402,
+    type: 'budget_error',
     message: 'What was left of the month’s budget did not cover the call.',
   },
   stopped_by_operator: {
     retryable: false,
+    status: 403,
+    type: 'permission_error',
     message:
       'Whoever runs the gateway stopped this work: its platform key was revoked, its tenant was disabled or deleted, or all of the tenant’s work was cancelled.',
   },
-  deadline_exceeded: { retryable: true, message: 'The job’s deadline passed before it was done.' },
-  internal_error: { retryable: true, message: 'The job could not be run because of an error on our side.' },
+  deadline_exceeded: {
+    retryable: true,
+    status: 504,
+    type: 'server_error',
+    message: 'The job’s deadline passed before it was done.',
+  },
+  internal_error: {
+    retryable: true,
+    status: 500,
+    type: 'server_error',
+    message: 'The job could not be run because of an error on our side.',
+  },
 } as const satisfies Record<string, JobErrorRow>;
 
 export type JobErrorCode = keyof typeof JOB_ERRORS;

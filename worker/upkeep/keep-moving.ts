@@ -67,6 +67,14 @@ export const keepMoving = ({
           await queues.add(shard, swept.handoffs);
         }
       },
+      end_left: async () => {
+        for (let count = 0; count < PIECES_A_TURN; count++) {
+          const { looked, cancelled, handoffs } = await scheduler.endLeft(shard);
+          if (looked === 0) return;
+          metrics.jobsFinished('cancelled', null, cancelled);
+          await queues.add(shard, handoffs);
+        }
+      },
       trim_indexes: async () => {
         const untilMs = performance.now() + INDEXES_MS;
         while (performance.now() < untilMs) {

@@ -6,10 +6,12 @@ import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { BodyLocked, BodyLost } from '../../../shared/storage/bodies/body-store.ts';
 import { RedisUnavailable } from '../../../shared/storage/redis/unavailable.ts';
 import type { ApiContext } from '../context.ts';
-import type { ErrorForm } from '../error-form.ts';
+import { type ErrorForm, type Failure, failureOf } from '../error-form.ts';
+import { JobFailed } from '../job-failed.ts';
 
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
   stopping: 1,
+  still_running: 1,
   queue_unavailable: 1,
   key_service_unavailable: 5,
   overloaded: 10,
@@ -19,24 +21,26 @@ const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
 export const respondWithError =
   (log: Log, formOf: (path: string) => ErrorForm) =>
   (thrown: Error, c: ApiContext): Response => {
-    const error = toRequestError(thrown);
-    if (error.code === 'internal_error') {
-      log.error('request_broke', { request_id: c.get('requestId'), ...describeError(thrown) });
+    const { failure, retryAfterSeconds } = toFailure(thrown);
+    const requestId = c.get('requestId');
+    if (failure.of === 'request' && failure.code === 'internal_error') {
+      log.error('request_broke', { request_id: requestId, ...describeError(thrown) });
     }
-    c.get('logged').code = error.code;
-    const retryAfterSeconds = error.retryAfterSeconds ?? RETRY_AFTER_SECONDS[error.code] ?? null;
+    c.get('logged').code = failure.code;
     if (retryAfterSeconds !== null) c.header('Retry-After', String(retryAfterSeconds));
-    const {
-      status,
-      body,
-      headers = {},
-    } = formOf(c.req.path)(error, {
-      requestId: c.get('requestId'),
-      retryAfterSeconds,
-    });
+    const { status, body, headers = {} } = formOf(c.req.path)(failure, { requestId, retryAfterSeconds });
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
     return c.json(body, status);
   };
+
+const toFailure = (thrown: Error): { failure: Failure; retryAfterSeconds: number | null } => {
+  if (thrown instanceof JobFailed) return { failure: thrown.failure, retryAfterSeconds: null };
+  const error = toRequestError(thrown);
+  return {
+    failure: failureOf(error),
+    retryAfterSeconds: error.retryAfterSeconds ?? RETRY_AFTER_SECONDS[error.code] ?? null,
+  };
+};
 
 const toRequestError = (thrown: Error): RequestError => {
   if (thrown instanceof RequestError) return thrown;

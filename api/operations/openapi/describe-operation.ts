@@ -61,7 +61,7 @@ export const describeOperation = (operation: AnyOperation): DocumentOperation =>
           },
         ]),
       ),
-      ...errorResponses(errorsOf(operation), refusals, [...always, ...refusals.headers]),
+      ...errorResponses(errorsOf(operation), operation.awaitsJob === true, refusals, [...always, ...refusals.headers]),
     },
   };
 };

@@ -1,6 +1,6 @@
 /** What a call can be refused with, status by status. */
 import type { z } from 'zod';
-import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { JOB_ERRORS, type JobErrorCode, REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
 import { isOfTenant } from '../../access/demand-access.ts';
 import { type ResponseHeader, responseHeaders } from '../../access/headers.ts';
 import type { AnyOperation } from '../../access/operation.ts';
@@ -29,35 +29,54 @@ export const errorsOf = ({ path, access, body, errors = [] }: AnyOperation): Req
 /** What is answered before anybody looks at the path, so in the gateway's own form. */
 const BEFORE_ROUTING: readonly RequestErrorCode[] = ['invalid_header', 'request_timeout', 'headers_too_large'];
 
-const refusalOf = (form: z.ZodType, codes: readonly RequestErrorCode[]): Json => {
-  const ofForm = (schema: z.ZodType, named: readonly RequestErrorCode[]): Json => ({
+type Code = RequestErrorCode | JobErrorCode;
+type Told = { code: Code; status: number; message: string };
+
+/** Each code once, in the order of the tables. */
+const toldOf = (codes: readonly RequestErrorCode[], ofJob: boolean): Told[] => {
+  const told = new Map<string, Told>();
+  const add = (rows: Readonly<Record<string, Omit<Told, 'code'>>>, isListed: (code: string) => boolean): void => {
+    for (const [code, { status, message }] of Object.entries(rows)) {
+      // A cast because Object.entries forgets which keys an object has.
+      if (isListed(code) && !told.has(code)) told.set(code, { code: code as Code, status, message });
+    }
+  };
+  add(REQUEST_ERRORS, (code) => codes.some((each) => each === code));
+  add(JOB_ERRORS, () => ofJob);
+  return [...told.values()];
+};
+
+const refusalOf = (form: z.ZodType, codes: readonly Code[]): Json => {
+  const ofForm = (schema: z.ZodType, named: readonly Code[]): Json => ({
     allOf: [ref(schema), { properties: { error: { properties: { code: { enum: named } } } } }],
   });
-  const early = codes.filter((code) => BEFORE_ROUTING.includes(code));
+  const early = codes.filter((code) => BEFORE_ROUTING.some((each) => each === code));
   if (form === OWN_WORDS.schema || early.length === 0) return ofForm(form, codes);
   return { anyOf: [ofForm(form, codes), ofForm(OWN_WORDS.schema, early)] };
 };
 
+/** `ofJob`: whether the call also tells how a job failed. */
 export const errorResponses = (
   codes: readonly RequestErrorCode[],
+  ofJob: boolean,
   { schema: form, statusOf }: RefusalWords,
   always: readonly ResponseHeader[],
 ): DocumentOperation['responses'] => {
-  const listed = Object.keys(REQUEST_ERRORS).filter((code) =>
-    codes.some((each) => each === code),
-  ) as RequestErrorCode[];
-  const byStatus = Map.groupBy(listed, statusOf);
+  const byStatus = Map.groupBy(toldOf(codes, ofJob), statusOf);
   return Object.fromEntries(
     [...byStatus].map(([status, ofStatus]) => [
       status,
       {
-        description: ofStatus.map((code) => `\`${code}\`: ${REQUEST_ERRORS[code].message}`).join('\n\n'),
+        description: ofStatus.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
         headers: responseHeaders(
           status === 429 || status === 503 || status === 529 ? [...always, 'Retry-After'] : always,
         ),
         content: {
           'application/json': {
-            schema: refusalOf(form, ofStatus),
+            schema: refusalOf(
+              form,
+              ofStatus.map(({ code }) => code),
+            ),
           },
         },
       },

@@ -1,9 +1,9 @@
 /** Errors as Anthropic tells them. https://platform.claude.com/docs/en/api/errors */
 import { z } from 'zod';
-import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { type ErrorType, JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
 import { refusal } from '../../../shared/domain/refusal.ts';
-import { NAMED } from '../../../shared/domain/wire.ts';
-import { type ErrorForm, moreOf, type RefusalWords } from '../../http/error-form.ts';
+import { NAMED, namesOf } from '../../../shared/domain/wire.ts';
+import type { ErrorForm, Failure, RefusalWords } from '../../http/error-form.ts';
 import { shouldRetry, statusFor } from '../foreign/error-status.ts';
 
 const TYPES = {
@@ -15,22 +15,23 @@ const TYPES = {
   conflict_error: 'invalid_request_error',
   rate_limit_error: 'rate_limit_error',
   server_error: 'api_error',
-} as const satisfies Record<(typeof REQUEST_ERRORS)[RequestErrorCode]['type'], string>;
+} as const satisfies Record<ErrorType, string>;
 
 /** A status of Anthropic's own, which no registry has. */
 const OVERLOADED = 529;
 
-const statusOf = (code: RequestErrorCode) =>
+const statusOf = (failure: Pick<Failure, 'code' | 'status'>) =>
   // A cast because the type lists registered statuses only.
-  REQUEST_ERRORS[code].status === 503 ? (OVERLOADED as 503) : statusFor(code);
+  failure.status === 503 ? (OVERLOADED as 503) : statusFor(failure);
 
-const typeOf = (code: RequestErrorCode): string => {
-  const { status, type } = REQUEST_ERRORS[code];
-  if (status === 413) return 'request_too_large';
-  return status === 503 ? 'overloaded_error' : TYPES[type];
+const BY_STATUS: Readonly<Record<number, string>> = {
+  413: 'request_too_large',
+  503: 'overloaded_error',
+  504: 'timeout_error',
 };
 
-const { message, param, code, request_id, job_id } = refusal.shape.error.shape;
+const { message, param, request_id, job_id } = refusal.shape.error.shape;
+const code = namesOf({ ...REQUEST_ERRORS, ...JOB_ERRORS });
 const schema = z
   .object({
     type: z.literal('error'),
@@ -39,26 +40,24 @@ const schema = z
   })
   .register(NAMED, { id: 'AnthropicError' });
 
-const form: ErrorForm = (error, about) => {
-  return {
-    status: statusOf(error.code),
-    headers: {
-      'request-id': about.requestId,
-      'x-should-retry': String(shouldRetry(error.code, about.retryAfterSeconds)),
+const form: ErrorForm = (failure, { requestId, retryAfterSeconds }) => ({
+  status: statusOf(failure),
+  headers: {
+    'request-id': requestId,
+    'x-should-retry': String(shouldRetry(failure, retryAfterSeconds)),
+  },
+  body: {
+    type: 'error',
+    error: {
+      type: BY_STATUS[failure.status] ?? TYPES[failure.type],
+      message: failure.message,
+      code: failure.code,
+      param: failure.param,
+      ...failure.more,
     },
-    body: {
-      type: 'error',
-      error: {
-        type: typeOf(error.code),
-        message: error.message,
-        code: error.code,
-        param: error.param,
-        ...moreOf(error),
-      },
-      request_id: about.requestId,
-    },
-  };
-};
+    request_id: requestId,
+  },
+});
 
 export const ANTHROPIC_WORDS: RefusalWords = {
   schema,

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { operation } from '../../access/operation.ts';
 import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '../foreign/foreign-operation.ts';
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
-import { ANTHROPIC_WORDS } from './error-form.ts';
+import { waitOperation } from '../foreign/wait-operation.ts';
+import { ANTHROPIC } from './dialect.ts';
 
 const FORWARDED = ['anthropic-version', 'anthropic-beta'] as const;
 
@@ -12,7 +13,7 @@ export const ANTHROPIC_OPERATIONS = [
     method: 'POST',
     path: '/anthropic/v1/messages',
     access: 'jobs:write',
-    summary: 'Submits an Anthropic message as a job',
+    summary: 'Runs an Anthropic message through the queue',
     // The SDK's own beta calls send it; which betas they are of, a header says.
     query: z.strictObject({ beta: z.literal('true').optional() }),
     body: {
@@ -21,13 +22,17 @@ export const ANTHROPIC_OPERATIONS = [
     headers: [...FOREIGN_HEADERS, ...FORWARDED],
     answers: FOREIGN_ANSWERS,
     errors: FOREIGN_ERRORS,
-    refusals: ANTHROPIC_WORDS,
+    awaitsJob: true,
+    refusals: ANTHROPIC.words,
     rateLimited: true,
     handle: createSubmitForeign({
+      dialect: ANTHROPIC,
       route: 'POST /anthropic/v1/messages',
       format: 'anthropic.messages',
       provider: 'anthropic',
       forwarded: FORWARDED,
     }),
   }),
+
+  waitOperation(ANTHROPIC),
 ];

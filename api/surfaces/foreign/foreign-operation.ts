@@ -21,12 +21,37 @@ export const FOREIGN_HEADERS = [
   ...GATEWAY_HEADERS,
 ] as const;
 
-const answer = {
-  description: 'The job; that of a repeated Idempotency-Key may have ended.',
-  schema: job,
-  headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
+export const PROVIDERS_ANSWER = {
+  description: 'What the provider answered, in its own bytes and of the type that it gave them.',
+  type: '*/*',
+  headers: ['X-Gateway-Job-Id'],
 } as const;
-export const FOREIGN_ANSWERS = { 200: answer, 202: answer } as const satisfies Answers;
+
+export const HOP = {
+  description: 'The job goes on: its answer is waited for there, with the same keys.',
+  headers: ['Location', 'X-Gateway-Job-Id'],
+} as const;
+
+const JOB_HEADERS = ['Location', 'Preference-Applied', 'Idempotency-Replayed'] as const;
+export const FOREIGN_ANSWERS = {
+  200: {
+    ...PROVIDERS_ANSWER,
+    description: `${PROVIDERS_ANSWER.description} With respond-async, the job of a repeated Idempotency-Key that has ended.`,
+    schema: job,
+    headers: [...PROVIDERS_ANSWER.headers, 'X-Gateway-Joined', ...JOB_HEADERS],
+  },
+  202: { description: 'With respond-async: the job.', schema: job, headers: [...JOB_HEADERS, 'Retry-After'] },
+  303: { ...HOP, headers: [...HOP.headers, 'X-Gateway-Joined', 'Idempotency-Replayed'] },
+} as const satisfies Answers;
+
+/** What a call can be refused with that waits for its job, beside what that ended with. */
+export const AWAIT_ERRORS = [
+  'job_cancelled',
+  'result_expired',
+  'still_running',
+  'overloaded',
+  'key_service_unavailable',
+] as const;
 
 export const FOREIGN_ERRORS = [
   ...BROUGHT_KEY_ERRORS,
@@ -37,11 +62,9 @@ export const FOREIGN_ERRORS = [
   'unknown_previous_response',
   'budget_unbounded',
   'budget_exceeded',
-  'result_expired',
   'idempotency_mismatch',
   'too_many_queued',
   'too_many_stored_bytes',
-  'overloaded',
-  'key_service_unavailable',
   'upgrade_unfinished',
+  ...AWAIT_ERRORS,
 ] as const;

@@ -4,6 +4,7 @@ import { RequestError } from '../../../shared/domain/errors.ts';
 import { JOB_EVENTS } from '../../../shared/domain/webhooks/event-types.ts';
 import type { Webhook } from '../../../shared/domain/webhooks/webhook.ts';
 import type { Config } from '../../../shared/process/config/config.ts';
+import type { WaitingCall } from '../../../shared/storage/jobs/accept-job.ts';
 import { parseJson } from '../../http/body/parse-json.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { partsOf } from '../../http/headers/header-list.ts';
@@ -15,6 +16,8 @@ export type GatewayOptions = {
   webhook: Webhook | null;
   timeoutMs: number | null;
   deadlineMs: number | null;
+  /** What becomes of the job if the call that waits for it goes; null ends it unless it runs. */
+  ifLeft: WaitingCall['ifLeft'];
 };
 
 /** By its name, and what it takes in words. */
@@ -24,6 +27,7 @@ const HEADERS = {
   metadata: 'X-Gateway-Metadata',
   url: 'X-Gateway-Webhook-Url',
   events: 'X-Gateway-Webhook-Events',
+  onDisconnect: 'X-Gateway-On-Disconnect',
 } as const;
 export const GATEWAY_HEADERS = Object.values(HEADERS);
 
@@ -63,6 +67,15 @@ const eventsIn = (c: ApiContext): Webhook['events'] => {
   throw refuse(HEADERS.events, `${HEADERS.events} takes one or more of ${JOB_EVENTS.join(', ')}, with commas between.`);
 };
 
+const onDisconnectIn = (c: ApiContext): GatewayOptions['ifLeft'] => {
+  const text = c.req.header(HEADERS.onDisconnect);
+  if (text === undefined || text === 'keep' || text === 'cancel') return text ?? null;
+  throw refuse(
+    HEADERS.onDisconnect,
+    `${HEADERS.onDisconnect} takes keep or cancel; without it a job that nobody waits for any more ends unless it runs.`,
+  );
+};
+
 /** Throws RequestError 400 for the first header that says nothing we know. */
 export const gatewayOptions = (c: ApiContext, config: Pick<Config, 'production' | 'webhooks'>): GatewayOptions => {
   const url = c.req.header(HEADERS.url);
@@ -72,5 +85,6 @@ export const gatewayOptions = (c: ApiContext, config: Pick<Config, 'production' 
     webhook: url === undefined ? null : { url: takenWebhookUrl(url, HEADERS.url, config), events },
     timeoutMs: secondsIn(c, HEADERS.timeout, timeoutSeconds, 600),
     deadlineMs: secondsIn(c, HEADERS.deadline, deadlineSeconds, 86_400),
+    ifLeft: onDisconnectIn(c),
   };
 };

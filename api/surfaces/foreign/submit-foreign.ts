@@ -15,6 +15,8 @@ import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
 import type { ResolveAccount } from '../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
+import type { AwaitJob } from './await-job.ts';
+import type { Dialect } from './dialect.ts';
 import { gatewayOptions } from './gateway-options.ts';
 
 type Needs = {
@@ -22,10 +24,12 @@ type Needs = {
   judgeForeign: JudgeForeign;
   resolveAccount: ResolveAccount;
   readBody: ReadBody;
+  awaitJob: AwaitJob;
   config: Pick<Config, 'production' | 'sandbox' | 'webhooks'>;
 };
 
 type ForeignCall = {
+  dialect: Dialect;
   route: `POST /${string}`;
   format: ForeignFormat;
   /** Whose interface the path is: a key that comes without a provider is one of its. */
@@ -52,9 +56,12 @@ const forwardedHeaders = (c: ApiContext, names: readonly string[]): ForwardedHea
     }),
   );
 
+/** The SDKs say so in a header, and send no Idempotency-Key by themselves. */
+const isSentAgain = (c: ApiContext): boolean => /^[1-9]\d{0,3}$/.test(c.req.header('x-stainless-retry-count') ?? '');
+
 export const createSubmitForeign =
-  ({ route, format, provider: ofPath, forwarded }: ForeignCall) =>
-  ({ submitJob, judgeForeign, resolveAccount, readBody, config }: Needs) =>
+  ({ dialect, route, format, provider: ofPath, forwarded }: ForeignCall) =>
+  ({ submitJob, judgeForeign, resolveAccount, readBody, awaitJob, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
     const caller = c.get('caller');
     const bytes = await readBody(c, caller.tenant, 'bytes');
@@ -74,15 +81,10 @@ export const createSubmitForeign =
     }
     const account = resolveAccount(caller.tenant, user);
     const headers = forwardedHeaders(c, forwarded);
-    const { respondAsync } = preferencesOf(c);
-    if (!respondAsync) {
-      throw new RequestError('invalid_header', {
-        param: 'Prefer',
-        message: 'Send Prefer: respond-async; the answer is then at GET /v1/jobs/{id}/answer.',
-      });
-    }
-    const options = gatewayOptions(c, config);
+    const { respondAsync, waitMs } = preferencesOf(c);
+    const { ifLeft, ...options } = gatewayOptions(c, config);
     const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
+    const hop = respondAsync ? null : awaitJob.hop({ waitMs });
     const submitted = await submitJob({
       caller,
       tellRate: (rate) => {
@@ -100,7 +102,18 @@ export const createSubmitForeign =
       traceparent: c.get('traceparent'),
       idempotencyKey: idempotencyKey(c),
       wait: null,
+      waiting: hop && { waiter: hop.waiter, leaseMs: hop.leaseMs, ifLeft, repeats: isSentAgain(c) },
+    }).catch((error: unknown) => {
+      if (hop !== null && error instanceof RequestError && error.jobId !== null) awaitJob.giveUp(c, error.jobId, hop);
+      throw error;
     });
-    c.header('Preference-Applied', 'respond-async');
-    return answerSubmitted(c, submitted);
+    if (hop === null) {
+      c.header('Preference-Applied', 'respond-async');
+      return answerSubmitted(c, submitted);
+    }
+    const { view, replayed, joined } = submitted;
+    if (!replayed && !joined) c.set('unkept', 0);
+    if (replayed) c.header('Idempotency-Replayed', 'true');
+    if (joined) c.header('X-Gateway-Joined', 'true');
+    return awaitJob.wait(c, dialect, { id: view.id, hop, isAccepted: true });
   };

@@ -1,9 +1,9 @@
 /** Errors as OpenAI tells them. https://developers.openai.com/api/docs/guides/error-codes */
 import { z } from 'zod';
-import { REQUEST_ERRORS, type RequestErrorCode } from '../../../shared/domain/errors.ts';
+import { type ErrorType, JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
 import { refusal } from '../../../shared/domain/refusal.ts';
-import { NAMED } from '../../../shared/domain/wire.ts';
-import { type ErrorForm, moreOf, type RefusalWords } from '../../http/error-form.ts';
+import { NAMED, namesOf } from '../../../shared/domain/wire.ts';
+import type { ErrorForm, RefusalWords } from '../../http/error-form.ts';
 import { shouldRetry, statusFor } from '../foreign/error-status.ts';
 
 const TYPES = {
@@ -15,24 +15,25 @@ const TYPES = {
   conflict_error: 'invalid_request_error',
   rate_limit_error: 'rate_limit_error',
   server_error: 'server_error',
-} as const satisfies Record<(typeof REQUEST_ERRORS)[RequestErrorCode]['type'], string>;
+} as const satisfies Record<ErrorType, string>;
 
-const { message, param, code, request_id, job_id } = refusal.shape.error.shape;
+const { message, param, request_id, job_id } = refusal.shape.error.shape;
+const code = namesOf({ ...REQUEST_ERRORS, ...JOB_ERRORS });
 const schema = z
   .object({ error: z.object({ message, type: z.string(), param, code, request_id, job_id }) })
   .register(NAMED, { id: 'OpenAiError' });
 
-const form: ErrorForm = (error, about) => ({
-  status: statusFor(error.code),
-  headers: { 'x-should-retry': String(shouldRetry(error.code, about.retryAfterSeconds)) },
+const form: ErrorForm = (failure, { requestId, retryAfterSeconds }) => ({
+  status: statusFor(failure),
+  headers: { 'x-should-retry': String(shouldRetry(failure, retryAfterSeconds)) },
   body: {
     error: {
-      message: error.message,
-      type: TYPES[REQUEST_ERRORS[error.code].type],
-      param: error.param,
-      code: error.code,
-      request_id: about.requestId,
-      ...moreOf(error),
+      message: failure.message,
+      type: TYPES[failure.type],
+      param: failure.param,
+      code: failure.code,
+      request_id: requestId,
+      ...failure.more,
     },
   },
 });

@@ -2,7 +2,8 @@
 import { operation } from '../../access/operation.ts';
 import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '../foreign/foreign-operation.ts';
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
-import { OPENAI_WORDS } from './error-form.ts';
+import { waitOperation } from '../foreign/wait-operation.ts';
+import { OPENAI } from './dialect.ts';
 
 const FORWARDED = ['openai-beta', 'openai-organization', 'openai-project'] as const;
 
@@ -12,7 +13,8 @@ const COMMON = {
   headers: [...FOREIGN_HEADERS, ...FORWARDED],
   answers: FOREIGN_ANSWERS,
   errors: FOREIGN_ERRORS,
-  refusals: OPENAI_WORDS,
+  awaitsJob: true,
+  refusals: OPENAI.words,
   rateLimited: true,
 } as const;
 
@@ -20,7 +22,7 @@ export const OPENAI_OPERATIONS = [
   operation({
     ...COMMON,
     path: '/openai/v1/chat/completions',
-    summary: 'Submits an OpenAI chat completion as a job',
+    summary: 'Runs an OpenAI chat completion through the queue',
     body: {
       schema: foreignBody(
         'OpenAiChatCompletion',
@@ -28,6 +30,7 @@ export const OPENAI_OPERATIONS = [
       ),
     },
     handle: createSubmitForeign({
+      dialect: OPENAI,
       route: 'POST /openai/v1/chat/completions',
       format: 'openai.chat',
       provider: 'openai',
@@ -37,7 +40,7 @@ export const OPENAI_OPERATIONS = [
   operation({
     ...COMMON,
     path: '/openai/v1/responses',
-    summary: 'Submits an OpenAI response as a job',
+    summary: 'Runs an OpenAI response through the queue',
     body: {
       schema: foreignBody(
         'OpenAiResponse',
@@ -45,10 +48,13 @@ export const OPENAI_OPERATIONS = [
       ),
     },
     handle: createSubmitForeign({
+      dialect: OPENAI,
       route: 'POST /openai/v1/responses',
       format: 'openai.responses',
       provider: 'openai',
       forwarded: FORWARDED,
     }),
   }),
+
+  waitOperation(OPENAI),
 ];

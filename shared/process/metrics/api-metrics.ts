@@ -1,12 +1,17 @@
 /** What an API process counts, and the state of the queue, which it reads at each scrape. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { RequestErrorCode } from '../../domain/errors.ts';
+import type { JobErrorCode, RequestErrorCode } from '../../domain/errors.ts';
 import { describeError, type Log } from '../../domain/log.ts';
 import type { QueueMeasures } from '../../storage/jobs/scheduler-store.ts';
 
 export type ApiMetrics = {
   /** `route` is a pattern of ours; '' where none was met. */
-  requestAnswered: (request: { method: string; route: string; code: RequestErrorCode | 'ok'; ms: number }) => void;
+  requestAnswered: (request: {
+    method: string;
+    route: string;
+    code: RequestErrorCode | JobErrorCode | 'ok';
+    ms: number;
+  }) => void;
   /** A request that no route saw. */
   requestRefused: (code: RequestErrorCode) => void;
   waitingJobsCancelled: (count: number) => void;

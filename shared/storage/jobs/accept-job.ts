@@ -17,7 +17,7 @@ import { LONGEST_INLINE_BYTES, piecesOf, piecesText } from '../bodies/stored-bod
 import type { RunCommand } from '../commands/command.ts';
 import { dropBody, type IntakeRefusal, type RateReply, stageBody, submitJob } from '../commands/jobs/commands.ts';
 import type { Handoff } from '../queue/queues.ts';
-import { digest, IDEMPOTENCY_MS, idempotencyEntry, upstreamOf } from '../records/names.ts';
+import { digest, IDEMPOTENCY_MS, idempotencyEntry, upstreamOf, waitedEntry } from '../records/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { RedisUnavailable } from '../redis/unavailable.ts';
 import { openView, parseView } from './job-view.ts';
@@ -65,6 +65,22 @@ export type NewJob = {
   /** Why it is not accepted now; only a request that was accepted before is answered. Null where nothing speaks against it. */
   refusal: RequestError | null;
   idempotency: Idempotency | null;
+  /** The call that waits for it; null if none does. */
+  waiting: WaitingCall | null;
+};
+
+/** A call that stays open until its job ends, in hops. A job for which no such call comes back any more may be taken over, and is ended. */
+export type WaitingCall = {
+  /** `<API process>.<number>`. */
+  waiter: string;
+  /** How long it stays at least, until it says more. */
+  leaseMs: number;
+  /** What becomes of the job if it goes; null ends the job unless it runs. */
+  ifLeft: 'keep' | 'cancel' | null;
+  /** What stands for the request, once for each pepper; none if its idempotency key does. */
+  requests: readonly string[];
+  /** Whether the same request was sent before: then it takes over a job of it that was left. */
+  repeats: boolean;
 };
 
 /** A client's wish that the same request is accepted once, however often it is sent. */
@@ -83,6 +99,8 @@ export type SubmitAnswer = { rate: RateState } & (
   | { kind: 'accepted'; view: JobView; handoffs: Handoff[]; shard: number }
   /** The same request was accepted before; `view` is null where that job is no longer stored. */
   | { kind: 'replayed'; view: JobView | null }
+  /** Its job was left by the call that waited for it, and this call waits from now on. */
+  | { kind: 'joined'; view: JobView | null }
   /** The idempotency key was used for another request. */
   | { kind: 'mismatch' }
   /** For the job's own reason. */
@@ -111,6 +129,10 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
   const tagOf = (tenant: TenantId): string => tenantTag(tenant, shards);
   const entryOf = ({ tenant, idempotency }: NewJob): string =>
     idempotency ? idempotencyEntry(tenant, idempotency) : '';
+  const waitOf = ({ tenant, platformKey, waiting }: NewJob) => ({
+    awaited: (waiting?.requests ?? []).map((each) => waitedEntry(tenant, platformKey, each)).join(' '),
+    repeats: waiting?.repeats ?? false,
+  });
 
   const submit = async (job: NewJob, request: string, watcher: string | null): Promise<SubmitAnswer> => {
     const { tenant, idempotency, asked } = job;
@@ -154,6 +176,10 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       maxStoredBytes: job.limits.max_stored_bytes,
       needs: needsOf(job, request).join(' '),
       warnings: job.warnings ? JSON.stringify(job.warnings) : '',
+      waiter: job.waiting?.waiter ?? null,
+      leaseMs: job.waiting?.leaseMs ?? 0,
+      ifLeft: job.waiting?.ifLeft ?? null,
+      ...waitOf(job),
     });
     const rate = rateOf(answer[1]);
     switch (answer[0]) {
@@ -166,7 +192,8 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       case 'over_budget':
         return { kind: 'over_budget', rate, usedNano: answer[2], reservedNano: answer[3] };
       case 'replayed':
-        return { kind: 'replayed', rate, view: await openView(bodies, tenant, parseView(answer[2], answer[3])) };
+      case 'joined':
+        return { kind: answer[0], rate, view: await openView(bodies, tenant, parseView(answer[2], answer[3])) };
       case 'accepted': {
         const [kind, , , acceptedMs, reason, position, handoffs] = answer;
         const view = { id: job.id, record: newRecord(job, acceptedMs), queue: { reason, position }, result: null };
@@ -194,6 +221,7 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       requestsPerMinute: limits.requests_per_minute,
       maxStoredBytes: limits.max_stored_bytes,
       idempotencyEntry: entryOf(job),
+      ...waitOf(job),
       lifeMs: UNNAMED_PIECES_MS,
     });
     if (staged[0] === 'known') return submit(job, unwritten, watcher);

@@ -4,13 +4,12 @@ import type { ForeignAnswer } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { BodyStore } from '../bodies/body-store.ts';
-import { piecesOf } from '../bodies/stored-body.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { cancelJob, eraseJob, viewJobs } from '../commands/jobs/commands.ts';
 import { key, shardTag } from '../redis/names.ts';
 import { shardOf, tenantTag } from '../redis/shards.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
-import { openView, parseView } from './job-view.ts';
+import { type HoldBytes, openAnswer, openView, parseView } from './job-view.ts';
 import { readTogether } from './read-together.ts';
 
 /** Most ids that one script call handles, so that it never blocks Redis for more than a few milliseconds. */
@@ -72,14 +71,11 @@ export const createJobStore = ({
     read: (tenant: TenantId, id: JobId, { watcher }: { watcher: string | null }): Promise<JobView | null> =>
       readOne({ tenant, id, watcher: watcher ?? '' }),
 
-    /** What the provider answered to a job in foreign words; null if there is no such answer. `hold` is told how long it is before it is read, and may throw. Rejects as `BodyStore.read` does. */
-    readAnswer: async (tenant: TenantId, id: JobId, hold: (bytes: number) => void): Promise<ForeignAnswer | null> => {
+    /** What the provider answered to a job in foreign words; null if there is no such answer. Rejects as `BodyStore.read` does. */
+    readAnswer: async (tenant: TenantId, id: JobId, hold: HoldBytes): Promise<ForeignAnswer | null> => {
       const [reply] = await run(viewJobs, tagOf(tenant), { tenant, watcher: '', withResult: true, ids: [id] });
       const view = parseView(id, reply ?? []);
-      if (bodies === null || view === null || view.stored === '' || view.record.format === undefined) return null;
-      hold(piecesOf(view.stored).bytes);
-      const bytes = await bodies.read({ tenant, id, part: 'answer', attempt: null }, view.stored);
-      return { bytes, mediaType: view.record.media_type ?? 'application/json' };
+      return bodies === null || view === null ? null : openAnswer(bodies, tenant, view, hold);
     },
 
     /** What counts toward a tenant's limit of stored bytes. */

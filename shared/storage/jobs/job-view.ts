@@ -1,9 +1,11 @@
 /** A job as scripts answer it, made into what the rest of the gateway reads. */
 import type { CompletionResult } from '../../domain/conversation/result.ts';
+import type { ForeignAnswer } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { WaitReason } from '../../domain/jobs/states.ts';
 import type { BodyStore } from '../bodies/body-store.ts';
+import { piecesOf } from '../bodies/stored-body.ts';
 import type { JobReply } from '../commands/jobs/commands.ts';
 import { fieldsOf } from '../records/fields.ts';
 
@@ -37,4 +39,20 @@ export const openView = async (
   if (stored.startsWith('{')) return { ...rest, result: parse(stored) };
   const body = await bodies.read({ tenant, id: rest.id, part: 'answer', attempt: null }, stored);
   return { ...rest, result: parse(body.toString('utf8')) };
+};
+
+/** Is told how long an answer is before it is read, and may throw. */
+export type HoldBytes = (bytes: number) => void;
+
+/** What the provider answered to a job in foreign words; null if there is no such answer. Rejects as `BodyStore.read` does. */
+export const openAnswer = async (
+  bodies: Pick<BodyStore, 'read'>,
+  tenant: TenantId,
+  { id, record, stored }: StoredView,
+  hold: HoldBytes,
+): Promise<ForeignAnswer | null> => {
+  if (stored === '' || record.format === undefined) return null;
+  hold(piecesOf(stored).bytes);
+  const bytes = await bodies.read({ tenant, id, part: 'answer', attempt: null }, stored);
+  return { bytes, mediaType: record.media_type ?? 'application/json' };
 };

@@ -4,7 +4,7 @@ import type { CredentialKind } from '../../domain/completion.ts';
 import { budgetNano, type TenantLimits } from '../../domain/tenants/limits.ts';
 import { sweepBatch } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
-import { sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
+import { endLeft, sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
 import { heartbeat, measure, reconcile, tick } from '../commands/scheduler/commands.ts';
 import { type KeyName, key, shardTag } from '../redis/names.ts';
 import { answerOf, answersOf } from '../redis/unavailable.ts';
@@ -18,6 +18,8 @@ const LEASE_MS = 3_000;
 const HANDOFF_LATE_MS = 2_000;
 /** A running job's worker ends it at its deadline; past this much more, the worker is lost. */
 const DEADLINE_GRACE_MS = 2_000;
+/** Whoever waited for a job and lost its connection comes back within this, or does not. */
+const LEFT_MS = 30_000;
 
 type ClassMeasures = { waiting: number; oldestMs: number; handedOff: number };
 export type QueueMeasures = {
@@ -82,6 +84,12 @@ export const createSchedulerStore = ({
   sweep: async (shard: number) => {
     const [expired, handoffs] = await run(sweepJobs, shardTag(shard), { graceMs: DEADLINE_GRACE_MS, retentionMs });
     return { expired, handoffs };
+  },
+
+  /** Ends jobs for which nobody waits any more; looks at 64 of them at most. */
+  endLeft: async (shard: number) => {
+    const [looked, cancelled, handoffs] = await run(endLeft, shardTag(shard), { leftMs: LEFT_MS, retentionMs });
+    return { looked, cancelled, handoffs };
   },
 
   /** The next step of one batch that is due: past its deadline, draining, or at the end of its life. `null`: none is. */

@@ -15,4 +15,8 @@ export const upstreamOf = (
 export const idempotencyEntry = (tenant: TenantId, { route, key }: { route: string; key: string }): string =>
   `${tenant}:${digest([route, key])}`;
 
+/** The entry of a request whose submitter waits; another platform key's is another. `requestDigest`: what stands for the request. */
+export const waitedEntry = (tenant: TenantId, platformKey: string, requestDigest: string): string =>
+  `${tenant}:${digest([platformKey, requestDigest])}`;
+
 export const IDEMPOTENCY_MS = 24 * 60 * 60_000;

@@ -22,6 +22,10 @@ const NAMES = {
   IDEMPOTENCY: 'idempotency:',
   /** set of API process ids that wait for news of the job; until it is final, at most 90 s. */
   WATCHERS: 'watchers:',
+  /** sorted set: `<tenant>:<digest of a request and its platform key>`; jobs of it whose submitter waits, or left → until when its lease is, ms; 20 min from the last. */
+  WAITED: 'waited:',
+  /** sorted set: jobs whose submitter waits and that end if it does not come back → likewise; until they are looked at, or answered. */
+  LEASES: 'leases',
   /** channel: `<job id> <status>` of jobs whose status changed, for one API process. */
   NEWS: 'news:',
   /** channel: the ids of running jobs that are to be aborted, or what the ids of a batch's lines begin with. */

@@ -49,7 +49,6 @@ describe.each<[string, number, string, Headers, object, string?]>([
   ['a wrong platform key', 401, 'invalid_api_key', {}, {}, 'wrong-platform-key-0001'],
   ['no key of the user', 400, 'user_key_required', { 'X-User-API-Key': null }, {}],
   ['a key of no form', 400, 'user_key_malformed', { 'X-User-API-Key': 'short' }, {}],
-  ['no preference', 400, 'invalid_header', { Prefer: null }, {}],
   ['a stream', 400, 'invalid_header', {}, { stream: true }],
   ['a deadline of no number', 400, 'invalid_header', { 'X-Gateway-Deadline-Seconds': '1e3' }, {}],
   ['metadata that are no object', 400, 'invalid_header', { 'X-Gateway-Metadata': '[1]' }, {}],

@@ -138,6 +138,8 @@ describe('room for a long request', () => {
         requestsPerMinute: 100,
         maxStoredBytes: 400_000,
         idempotencyEntry: '',
+        awaited: '',
+        repeats: false,
         lifeMs: 60_000,
       });
     expect((await staged())[0]).toBe('staged');
@@ -161,6 +163,8 @@ describe('room for a long request', () => {
       requestsPerMinute: 100,
       maxStoredBytes: 400_000,
       idempotencyEntry: '',
+      awaited: '',
+      repeats: false,
       lifeMs: 1,
     });
     await expect.poll(() => engine.redis.exists(key(TAG, 'REQUEST_BODY', 'job_x'))).toBe(0);

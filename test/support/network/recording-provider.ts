@@ -9,7 +9,7 @@ export type RecordingProvider = {
   urls: Record<'openai' | 'anthropic', string>;
   calls: RecordedCall[];
   /** What calls are answered from now on. */
-  answerWith: (answer: (call: RecordedCall) => PlannedAnswer) => void;
+  answerWith: (answer: (call: RecordedCall) => PlannedAnswer | Promise<PlannedAnswer>) => void;
   close: () => Promise<void>;
 };
 
@@ -47,13 +47,13 @@ const isKnown = (path: string): path is keyof typeof WHOLE_ANSWERS => Object.has
 
 export const startRecordingProvider = async (): Promise<RecordingProvider> => {
   const calls: RecordedCall[] = [];
-  let plan = ({ path }: RecordedCall): PlannedAnswer =>
+  let plan: (call: RecordedCall) => PlannedAnswer | Promise<PlannedAnswer> = ({ path }) =>
     isKnown(path) ? { body: WHOLE_ANSWERS[path] } : { status: 404, body: '{}' };
   const server = createServer((request, response) => {
-    void buffer(request).then((body) => {
+    void buffer(request).then(async (body) => {
       const call = { path: request.url ?? '', headers: request.headers, body };
       calls.push(call);
-      const { status = 200, headers = {}, body: answer } = plan(call);
+      const { status = 200, headers = {}, body: answer } = await plan(call);
       response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req_1', ...headers });
       response.end(answer);
     });

@@ -189,6 +189,7 @@ export const createEngine = (
           cost: null,
           limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000 },
           idempotency: null,
+          waiting: null,
           refusal: null,
           ...job,
         },

@@ -130,6 +130,7 @@ export const complete = operation({
         traceparent: c.get('traceparent'),
         idempotencyKey: idempotencyKey(c),
         wait: waitMs > 0 ? { ms: waitMs, gone: clientGone(c) } : null,
+        waiting: null,
       });
       const { waitedMs } = submitted;
       if (waitedMs > 0) c.header('Preference-Applied', `wait=${waitedMs / 1_000}`);

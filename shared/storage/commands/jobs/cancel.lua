@@ -26,10 +26,5 @@ if FINAL[job.status] then
   return { 'final', {} }
 end
 Lanes.read_scheduler()
-if job.status == 'in_progress' then
-  call('SADD', CANCELLING, id)
-  call('PUBLISH', ABORTS, id)
-  return { 'requested', {} }
-end
-Jobs.finish_cancelled(id, job, input.retention_ms)
-return { 'cancelled', Feed.serve(4) }
+local became = Jobs.cancel(id, job, input.retention_ms)
+return { became, became == 'cancelled' and Feed.serve(4) or {} }

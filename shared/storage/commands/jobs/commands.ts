@@ -26,7 +26,7 @@ type SubmitReply =
   | IntakeRefusal
   | ['mismatch' | 'refused' | 'body_lost', RateReply]
   | ['over_budget', RateReply, usedNano: number, reservedNano: number]
-  | ['replayed', RateReply, JobId, JobReply]
+  | ['replayed' | 'joined', RateReply, JobId, JobReply]
   | ['accepted', RateReply, JobId, acceptedMs: number, WaitReason, position: number, Handoff[]];
 
 export type ClaimedReply = [
@@ -91,6 +91,11 @@ export const submitJob = command('jobs/submit', {
   maxStoredBytes: 'whole',
   needs: 'text',
   warnings: 'text',
+  waiter: 'text',
+  leaseMs: 'whole',
+  ifLeft: 'text',
+  awaited: 'text',
+  repeats: 'flag',
 }).answers<SubmitReply>();
 
 /** Before the pieces of a long request are written. */
@@ -105,6 +110,8 @@ export const stageBody = command('jobs/stage-body', {
   maxQueued: 'whole',
   maxStoredBytes: 'whole',
   idempotencyEntry: 'text',
+  awaited: 'text',
+  repeats: 'flag',
   lifeMs: 'whole',
 }).answers<['staged', RateReply] | ['known', RateReply] | IntakeRefusal>();
 
@@ -165,6 +172,19 @@ export const viewJobs = command(
   { tenant: 'text', watcher: 'text', withResult: 'flag', ids: 'list' },
   'allow-oom',
 ).answers<JobReply[]>();
+
+/** By the call that waits for the job. */
+export const attendJob = command(
+  'jobs/attend',
+  { id: 'text', tenant: 'text', platformKey: 'text', watcher: 'text', waiter: 'text', leaseMs: 'whole' },
+  'allow-oom',
+).answers<JobReply>();
+
+export const leaveJob = command('jobs/leave', { id: 'text', waiter: 'text' }, 'allow-oom').answers<'left'>();
+
+export const endLeft = command('jobs/end-left', { leftMs: 'whole', retentionMs: 'whole' }, 'allow-oom').answers<
+  [looked: number, cancelled: number, Handoff[]]
+>();
 
 export const sweepJobs = command('jobs/sweep', { graceMs: 'whole', retentionMs: 'whole' }, 'allow-oom').answers<
   [expired: number, Handoff[]]

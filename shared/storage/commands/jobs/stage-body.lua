@@ -2,10 +2,10 @@
 -- count as stored from here on; the command that accepts the request takes them over.
 --
 -- In:  id; tenant; platform_key; class; bytes; needs: of a worker, with spaces between; requests_per_minute;
---      max_queued; max_stored_bytes: of the tenant; idempotency_entry ('' none); life_ms: how long pieces
---      live that nothing names
--- Out: {'staged', rate}; {'known', rate} where the entry is: nothing is to be written, because `submit`
---      answers what it was used for; or a refusal as of `Intake`; `rate` as of `Limits.rate_of`
+--      max_queued; max_stored_bytes: of the tenant; idempotency_entry ('' none); awaited; repeats:
+--      as `submit` takes them; life_ms: how long pieces live that nothing names
+-- Out: {'staged', rate}; {'known', rate} if the entry is, or a job is to be taken over: nothing is to be
+--      written, because `submit` answers that; or a refusal as of `Intake`; `rate` as of `Limits.rate_of`
 -- Crash window: of an API that dies after this the pieces go by themselves, and their bytes are given
 -- back by `tick`.
 
@@ -19,7 +19,8 @@ local stop = Intake.stop_of(use, tenant, input.platform_key)
 if stop then
   return stop
 end
-if input.idempotency_entry ~= '' and call('EXISTS', IDEMPOTENCY .. input.idempotency_entry) == 1 then
+local replays = input.idempotency_entry ~= '' and call('EXISTS', IDEMPOTENCY .. input.idempotency_entry) == 1
+if replays or input.repeats and Waits.find_left(input.awaited) then
   return { 'known', use.rate }
 end
 local refusal = Intake.refusal_of(use, input.needs, bytes)

@@ -11,10 +11,13 @@
 --      the class; traceparent ('' none); tokens: that one call is likely to use; estimate_nano: the most
 --      that one call can cost ('' no budget); budget_nano: of the month; refused: unless it was accepted
 --      before; retention_ms; max_stored_bytes: of the tenant; needs: what its worker must be able to do,
---      with spaces between ('' nothing); warnings: JSON ('' none)
+--      with spaces between ('' nothing); warnings: JSON ('' none); waiter: the call that waits for the job,
+--      as of `Waits` ('' none); lease_ms: how long it waits at least; if_left: as of `Waits` ('' neither);
+--      awaited: entries in WAITED that stand for its request, with spaces between, the one to keep first;
+--      repeats: whether it is sent again, and takes over a job of the same request that was left
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
 --      {'replayed', rate, id of the first job, what `Views.job` answers} where the entry or the id
---      is known, {'mismatch', rate} where the entry's request was another, {'refused', rate},
+--      is known, {'joined', …} likewise of a job that it takes over, {'mismatch', rate} where the entry's request was another, {'refused', rate},
 --      {'over_budget', rate, nano-dollars used, reserved}, {'body_lost', rate} where pieces are gone,
 --      or a refusal as of `Intake`; `rate` as of `Limits.rate_of`
 -- Only what is accepted counts toward a limit.
@@ -42,7 +45,15 @@ if first then
   if not (' ' .. input.digests .. ' '):find(' ' .. digest .. ' ', 1, true) then
     return { 'mismatch', use.rate }
   end
+  if input.waiter ~= '' then
+    Waits.wait_on(first_id, input.waiter, input.lease_ms)
+  end
   return { 'replayed', use.rate, first_id, Views.job(first_id, tenant, input.watcher, true) }
+end
+local left = input.repeats and Waits.find_left(input.awaited)
+if left then
+  Waits.wait_on(left, input.waiter, input.lease_ms)
+  return { 'joined', use.rate, left, Views.job(left, tenant, input.watcher, true) }
 end
 if call('EXISTS', JOB .. id) == 1 then
   return { 'replayed', use.rate, id, Views.job(id, tenant, input.watcher, true) }
@@ -111,6 +122,8 @@ Records.write(JOB .. id, {
   format = input.format ~= 'neutral' and input.format,
   forwarded = input.forwarded,
   warnings = input.warnings,
+  awaited = input.waiter ~= '' and (input.awaited:match('^%S+') or '-'),
+  if_left = input.if_left,
 })
 call('SET', REQUEST .. id, input.request)
 Bodies.keep_request(id, input.request_pieces, deadline)
@@ -133,6 +146,9 @@ call('RPUSH', LANE_NEW .. lane, id)
 Lanes.enter_lane(lane)
 
 News.watch(id, input.watcher)
+if input.waiter ~= '' then
+  Waits.wait_on(id, input.waiter, input.lease_ms)
+end
 
 local handoffs = Feed.serve(input.max_handoffs)
 local reason, position = Views.place_of(id, tenant, lane, ticket, false)

@@ -166,6 +166,18 @@ function Jobs.finish_cancelled(id, job, retention_ms)
   Jobs.finish(id, job, 'cancelled', retention_ms, { error = Jobs.is_stopped(id, job) and Stops.STOPPED })
 end
 
+-- A waiting job is final at once ('cancelled'); a running one is flagged, and its worker aborts the
+-- call ('requested').
+function Jobs.cancel(id, job, retention_ms)
+  if job.status == 'in_progress' then
+    call('SADD', CANCELLING, id)
+    call('PUBLISH', ABORTS, id)
+    return 'requested'
+  end
+  Jobs.finish_cancelled(id, job, retention_ms)
+  return 'cancelled'
+end
+
 -- An attempt's row: `started|finished|outcome|provider request id|claim`, and what later releases
 -- add behind that;
 -- finished and outcome are empty while it is open.

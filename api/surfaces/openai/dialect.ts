@@ -1,0 +1,8 @@
+import type { Dialect } from '../foreign/dialect.ts';
+import { OPENAI_WORDS } from './error-form.ts';
+
+export const OPENAI: Dialect = {
+  base: '/openai/v1',
+  words: OPENAI_WORDS,
+  tell: (c, { created, finished }) => c.header('openai-processing-ms', String(Number(finished) - Number(created))),
+};
