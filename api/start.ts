@@ -25,6 +25,7 @@ import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
 import { createBodyStore } from '../shared/storage/bodies/body-store.ts';
 import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
+import { createEventReaders } from '../shared/storage/events/event-reader.ts';
 import { createAcceptJob } from '../shared/storage/jobs/accept-job.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
@@ -68,7 +69,9 @@ import { createSubmitJob } from './intake/submit-job.ts';
 import { createAcceptBatch } from './intake/uploads/accept-batch.ts';
 import { createUploadSlots } from './intake/uploads/upload-slots.ts';
 import { createWaitingRoom } from './intake/waiting-room.ts';
+import { createAttending } from './surfaces/foreign/attendance.ts';
 import { createAwaitJob } from './surfaces/foreign/await-job.ts';
+import { createStreamAnswer } from './surfaces/foreign/stream-answer.ts';
 import { createTakeRequest } from './surfaces/native/take-request.ts';
 import { createTakeTurns } from './surfaces/native/take-turns.ts';
 
@@ -92,7 +95,8 @@ export const startApi = async (
   const shredding = await openShredding(config.shredding, { lifecycle, log });
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const { retentionMs } = config.jobs;
-  const bodies = createBodyStore({ redis, sealer: createBodySealer(dataKeys), shards });
+  const bodySealer = createBodySealer(dataKeys);
+  const bodies = createBodyStore({ redis, sealer: bodySealer, shards });
   const jobs = createJobStore({ redis, run, shards, retentionMs, bodies });
   const secrets = createPlatformKeySecrets(config.peppers);
   const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
@@ -149,6 +153,8 @@ export const startApi = async (
   });
   const readBody = createReadBody({ maxBodyBytes, room });
   const holdAnswer = createHoldAnswer(room);
+  const waits = createWaitStore({ run, bodies, shards });
+  const attending = createAttending({ waits, waitingRoom, config, now: clock.now });
   const submitJob = createSubmitJob({
     ...accepting,
     acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
@@ -221,12 +227,13 @@ export const startApi = async (
     judgeForeign: createJudgeForeign(judgeModel),
     readBody,
     holdAnswer,
-    awaitJob: createAwaitJob({
-      waits: createWaitStore({ run, bodies, shards }),
-      waitingRoom,
+    attending,
+    awaitJob: createAwaitJob({ attending, waits, holdAnswer, now: clock.now }),
+    streamAnswer: createStreamAnswer({
+      attending,
+      followEvents: createEventReaders({ redis, news, sealer: bodySealer, shards }),
+      waits,
       holdAnswer,
-      config,
-      now: clock.now,
     }),
     readJson: createReadJson(readBody),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),

@@ -18,8 +18,14 @@ export type BoundedCall = {
 };
 
 export type ProviderCall = BoundedCall & { request: CompletionRequest };
+/** Takes an answer's server-sent events as they come, in their own bytes, blank line included. */
+export type EventSink = { event: (bytes: Buffer, kind: 'prelude' | 'content') => void };
 /** Of one of the formats that the provider's manifest names. */
-export type ForeignCall = BoundedCall & { request: ForeignRequest };
+export type ForeignCall = BoundedCall & {
+  request: ForeignRequest;
+  /** Null answers at once with the whole. */
+  events: EventSink | null;
+};
 
 export type ProviderAdapter = {
   /** Makes exactly one call and never throws: whatever happens, an outcome is returned that holds nothing of the provider's raw error. */

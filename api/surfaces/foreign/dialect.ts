@@ -7,6 +7,6 @@ export type Dialect = {
   /** Where its paths begin. */
   base: '/openai/v1' | '/anthropic/v1';
   words: RefusalWords;
-  /** Headers of an answer that its SDK reads. */
-  tell: (c: ApiContext, ended: JobRecord) => void;
+  /** Headers of an answer that its SDK reads; `ended` is null if the job goes on. */
+  tell: (c: ApiContext, ended: JobRecord | null) => void;
 };

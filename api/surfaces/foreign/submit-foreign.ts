@@ -15,16 +15,20 @@ import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
 import type { ResolveAccount } from '../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
+import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
 import { gatewayOptions } from './gateway-options.ts';
+import type { StreamAnswer } from './stream-answer.ts';
 
 type Needs = {
   submitJob: (submission: Submission) => Promise<Submitted>;
   judgeForeign: JudgeForeign;
   resolveAccount: ResolveAccount;
   readBody: ReadBody;
+  attending: Attending;
   awaitJob: AwaitJob;
+  streamAnswer: StreamAnswer;
   config: Pick<Config, 'production' | 'sandbox' | 'webhooks'>;
 };
 
@@ -61,7 +65,7 @@ const isSentAgain = (c: ApiContext): boolean => /^[1-9]\d{0,3}$/.test(c.req.head
 
 export const createSubmitForeign =
   ({ dialect, route, format, provider: ofPath, forwarded }: ForeignCall) =>
-  ({ submitJob, judgeForeign, resolveAccount, readBody, awaitJob, config }: Needs) =>
+  ({ submitJob, judgeForeign, resolveAccount, readBody, attending, awaitJob, streamAnswer, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
     const caller = c.get('caller');
     const bytes = await readBody(c, caller.tenant, 'bytes');
@@ -84,7 +88,14 @@ export const createSubmitForeign =
     const { respondAsync, waitMs } = preferencesOf(c);
     const { ifLeft, ...options } = gatewayOptions(c, config);
     const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
-    const hop = respondAsync ? null : awaitJob.hop({ waitMs });
+    if (respondAsync && judged.streamed) {
+      throw new RequestError('invalid_header', {
+        param: 'Prefer',
+        message:
+          'An answer cannot be streamed to a client that asked for respond-async; leave out stream, or the preference.',
+      });
+    }
+    const hop = respondAsync ? null : attending.hop({ waitMs });
     const submitted = await submitJob({
       caller,
       tellRate: (rate) => {
@@ -104,7 +115,7 @@ export const createSubmitForeign =
       wait: null,
       waiting: hop && { waiter: hop.waiter, leaseMs: hop.leaseMs, ifLeft, repeats: isSentAgain(c) },
     }).catch((error: unknown) => {
-      if (hop !== null && error instanceof RequestError && error.jobId !== null) awaitJob.giveUp(c, error.jobId, hop);
+      if (hop !== null && error instanceof RequestError && error.jobId !== null) attending.giveUp(c, error.jobId, hop);
       throw error;
     });
     if (hop === null) {
@@ -115,5 +126,7 @@ export const createSubmitForeign =
     if (!replayed && !joined) c.set('unkept', 0);
     if (replayed) c.header('Idempotency-Replayed', 'true');
     if (joined) c.header('X-Gateway-Joined', 'true');
-    return awaitJob.wait(c, dialect, { id: view.id, hop, isAccepted: true });
+    return judged.streamed
+      ? streamAnswer(c, dialect, { view, format, hop })
+      : awaitJob(c, dialect, { id: view.id, hop, isAccepted: true });
   };

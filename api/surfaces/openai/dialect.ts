@@ -4,5 +4,7 @@ import { OPENAI_WORDS } from './error-form.ts';
 export const OPENAI: Dialect = {
   base: '/openai/v1',
   words: OPENAI_WORDS,
-  tell: (c, { created, finished }) => c.header('openai-processing-ms', String(Number(finished) - Number(created))),
+  tell: (c, ended) => {
+    if (ended !== null) c.header('openai-processing-ms', String(Number(ended.finished) - Number(ended.created)));
+  },
 };

@@ -115,6 +115,7 @@ export const complete = operation({
           ...estimated,
           needs: needsOf(asked),
           model: request.model,
+          streamed: false,
           asked: { format: 'neutral', request: asked },
         },
         sameness: {
