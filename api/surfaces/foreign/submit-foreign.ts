@@ -14,6 +14,7 @@ import { preferencesOf } from '../../http/headers/preferences.ts';
 import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
 import type { ResolveAccount } from '../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
+import { BODY_NAMES } from '../../intake/support/names.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
 import { gatewayOptions } from './gateway-options.ts';
 
@@ -82,7 +83,7 @@ export const createSubmitForeign =
       });
     }
     const options = gatewayOptions(c, config);
-    const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
+    const judged = judgeForeign({ format, bytes, headers }, { account, caller, names: BODY_NAMES });
     const submitted = await submitJob({
       caller,
       tellRate: (rate) => {
