@@ -89,6 +89,9 @@ export const fromMessages = (body: Sent): object => {
   if (limit.value === undefined) limit.refuse('is required');
   const stream = body.get('stream', false);
   if (stream.value !== undefined) stream.lackForGood(keyOnly('stream'));
+  // Without it there is another conversation, or none.
+  const thread = body.get('thread');
+  if (thread.value !== undefined) thread.lackForGood(keyOnly('thread'));
   body.only('speed', 'standard');
 
   const [thinking, output, metadata, chosen] = [

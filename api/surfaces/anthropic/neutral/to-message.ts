@@ -17,7 +17,8 @@ import type { ToolCall } from '../../../../shared/domain/conversation/tools.ts';
 import { deliveredUsage, type JobView } from '../../../../shared/domain/jobs/job.ts';
 import { objectAsWritten } from '../../../../shared/domain/json/as-written.ts';
 
-const textBlock = (text: string): TextBlock => ({ type: 'text', text, citations: null });
+/** No list of citations is null: Vercel’s client takes none. */
+const textBlock = (text: string): TextBlock => ({ type: 'text', text, citations: [] });
 
 const thinkingBlock = (detail: ReasoningDetail): ThinkingBlock | RedactedThinkingBlock =>
   detail.type === 'reasoning.text'

@@ -68,7 +68,7 @@ test('a message has the job’s id and model, and input that a cache gave apart'
     type: 'message',
     role: 'assistant',
     model: 'm',
-    content: [{ type: 'text', text: 'Yes.', citations: null }],
+    content: [{ type: 'text', text: 'Yes.', citations: [] }],
     stop_reason: 'end_turn',
     stop_sequence: null,
     stop_details: null,
@@ -151,7 +151,7 @@ test('a message has the input of a call as the model wrote it, and a refusal as 
   const text = '{"2":1.0,"1":9007199254740993, "a":"\\u00e9"}';
   expect(toMessage(view(), answer({ tool_calls: [call('a', text)] }))).toContain(`"input":${text}}`);
   const refused = message(answer({ content: 'No.', refusal: 'No.', finish_reason: 'content_filter' }));
-  expect(refused.content).toEqual([{ type: 'text', text: 'No.', citations: null }]);
+  expect(refused.content).toEqual([{ type: 'text', text: 'No.', citations: [] }]);
   expect(refused.stop_details).toEqual({ type: 'refusal', category: null, explanation: 'No.' });
 });
 
