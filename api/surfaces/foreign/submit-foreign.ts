@@ -14,6 +14,7 @@ import { preferencesOf } from '../../http/headers/preferences.ts';
 import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
 import type { ResolveAccount } from '../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
+import { BODY_NAMES } from '../../intake/support/names.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
 import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
@@ -87,7 +88,7 @@ export const createSubmitForeign =
     const headers = forwardedHeaders(c, forwarded);
     const { respondAsync, waitMs } = preferencesOf(c);
     const { ifLeft, ...options } = gatewayOptions(c, config);
-    const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
+    const judged = judgeForeign({ format, bytes, headers }, { account, caller, names: BODY_NAMES });
     if (respondAsync && judged.streamed) {
       throw new RequestError('invalid_header', {
         param: 'Prefer',
