@@ -66,11 +66,13 @@ import { createResolveAccount } from './intake/resolve-account.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
 import { createSubmitJob } from './intake/submit-job.ts';
+import { createJudgeTranslated } from './intake/translation/judge-translated.ts';
 import { createAcceptBatch } from './intake/uploads/accept-batch.ts';
 import { createUploadSlots } from './intake/uploads/upload-slots.ts';
 import { createWaitingRoom } from './intake/waiting-room.ts';
 import { createAttending } from './surfaces/foreign/attendance.ts';
 import { createAwaitJob } from './surfaces/foreign/await-job.ts';
+import { createJudgeCall } from './surfaces/foreign/judge-call.ts';
 import { createStreamAnswer } from './surfaces/foreign/stream-answer.ts';
 import { createTakeRequest } from './surfaces/native/take-request.ts';
 import { createTakeTurns } from './surfaces/native/take-turns.ts';
@@ -146,6 +148,7 @@ export const startApi = async (
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
   });
   const judgeModel = createJudgeModel(createPrices(config.priceFile), config.platformModels);
+  const estimateJob = createEstimateJob(judgeModel);
   const { maxBodyBytes, bodyMemoryBytes } = config.http;
   const room = createBodyRoom({
     memoryBytes: bodyMemoryBytes,
@@ -223,8 +226,12 @@ export const startApi = async (
     submitJob,
     acceptBatch,
     resolveAccount,
-    estimateJob: createEstimateJob(judgeModel),
-    judgeForeign: createJudgeForeign(judgeModel),
+    estimateJob,
+    judgeCall: createJudgeCall({
+      judgeForeign: createJudgeForeign(judgeModel),
+      judgeTranslated: createJudgeTranslated({ estimateJob, platformModel: config.platformModel }),
+      resolveAccount,
+    }),
     readBody,
     holdAnswer,
     attending,

@@ -15,7 +15,7 @@ import { jobFailure } from './job-failure.ts';
 
 type Needs = {
   attending: Attending;
-  waits: Pick<WaitStore, 'answerOf'>;
+  waits: Pick<WaitStore, 'answerOf' | 'open'>;
   holdAnswer: HoldAnswer;
   /** Unix milliseconds. */
   now: () => number;
@@ -29,11 +29,16 @@ export type AwaitJob = (
 ) => Promise<Response>;
 
 export const createAwaitJob = ({ attending, waits, holdAnswer, now }: Needs): AwaitJob => {
-  const answer = async (c: ApiContext, { tell }: Dialect, view: StoredView): Promise<Response> => {
+  const answer = async (c: ApiContext, { tell, answerOf }: Dialect, view: StoredView): Promise<Response> => {
     const { id, record } = view;
     const tenant = c.get('tenant');
     tell(c, record);
     if (record.status !== 'completed') throw jobFailure(id, record);
+    if (record.format === undefined) {
+      const opened = await waits.open(tenant, view);
+      if (opened.result === null) throw new RequestError('result_expired');
+      return c.body(answerOf(opened, opened.result), 200, { 'Content-Type': 'application/json' });
+    }
     const given = await waits.answerOf(tenant, view, (bytes) => holdAnswer(c, tenant, bytes));
     if (given === null) throw new RequestError('result_expired');
     return c.body(new Uint8Array(given.bytes), 200, { 'Content-Type': given.mediaType });

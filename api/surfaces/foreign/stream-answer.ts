@@ -14,6 +14,7 @@ import { type Attendance, type Attending, type Hop, isOver } from './attendance.
 import { createBell } from './bell.ts';
 import type { Dialect } from './dialect.ts';
 import { jobFailure } from './job-failure.ts';
+import type { Streamed } from './judge-call.ts';
 import { COMMENT, STREAM_WORDS } from './stream-words.ts';
 
 /** A job that fails so soon is told with its status. */
@@ -24,17 +25,19 @@ const BEAT_MS = 60_000;
 /** News can be lost. */
 const LOOK_MS = 1_000;
 
+const EXPIRED = failureOf(new RequestError('result_expired'));
+
 type Needs = {
   attending: Attending;
   followEvents: FollowEvents;
-  waits: Pick<WaitStore, 'answerOf'>;
+  waits: Pick<WaitStore, 'answerOf' | 'open'>;
   holdAnswer: HoldAnswer;
 };
 
 export type StreamAnswer = (
   c: ApiContext,
   dialect: Dialect,
-  call: { view: JobView; format: ForeignFormat; hop: Hop },
+  call: { view: JobView; format: ForeignFormat; hop: Hop; stream: Streamed },
 ) => Promise<Response>;
 
 /** Watches for the job's end, and holds its lease until then. */
@@ -56,22 +59,26 @@ const watchEnd = (attendance: Attendance, { holdMs, leaseMs }: Hop, ring: () => 
 
 export const createStreamAnswer =
   ({ attending, followEvents, waits, holdAnswer }: Needs): StreamAnswer =>
-  async (c, dialect, { view: { id, record }, format, hop }) => {
+  async (c, dialect, { view: { id, record }, format, hop, stream: { wholeAs } }) => {
     const tenant = c.get('tenant');
     const words = STREAM_WORDS[format];
     if (words === undefined)
       throw new RequestError('invalid_body', { param: 'stream', message: 'This call has no streams.' });
     const bell = createBell();
     const attendance = attending.attend(c, { id, hop, isAccepted: true });
-    const reader = await followEvents({ tenant, id }, bell.ring);
-    if (attendance.gone.aborted) reader.leave();
-    else attendance.gone.addEventListener('abort', () => [reader.leave(), bell.ring()], { once: true });
+    const reader = wholeAs === null ? await followEvents({ tenant, id }, bell.ring) : null;
+    const whenGone = (): void => {
+      reader?.leave();
+      bell.ring();
+    };
+    if (attendance.gone.aborted) whenGone();
+    else attendance.gone.addEventListener('abort', whenGone, { once: true });
     const end = watchEnd(attendance, hop, bell.ring);
 
     let sentBytes = 0;
     let isLost = false;
     const read = async (attempts: number): Promise<Buffer> => {
-      if (isLost) return Buffer.alloc(0);
+      if (reader === null || isLost) return Buffer.alloc(0);
       try {
         return await reader.read(attempts);
       } catch (error) {
@@ -105,11 +112,15 @@ export const createStreamAnswer =
     /** What comes behind the last event that was read. */
     const rest = async (): Promise<Buffer> => {
       const ended = end.ended();
-      if (ended === null || ended === 'absent') return told(failureOf(new RequestError('result_expired')));
+      if (ended === null || ended === 'absent') return told(EXPIRED);
       if (ended.record.status !== 'completed') return told(jobFailure(id, ended.record).failure);
-      if (reader.entries() === Number(ended.record.events ?? -1)) return Buffer.alloc(0);
+      if (wholeAs !== null) {
+        const { result, ...view } = await waits.open(tenant, ended);
+        return result === null ? told(EXPIRED) : Buffer.from(wholeAs({ ...view, result }, result));
+      }
+      if (reader?.entries() === Number(ended.record.events ?? -1)) return Buffer.alloc(0);
       const answer = await waits.answerOf(tenant, ended, (bytes) => holdAnswer(c, tenant, bytes));
-      return answer === null ? told(failureOf(new RequestError('result_expired'))) : answer.bytes.subarray(sentBytes);
+      return answer === null ? told(EXPIRED) : answer.bytes.subarray(sentBytes);
     };
 
     c.get('logged').job_id = id;

@@ -1,5 +1,6 @@
 import type { Dialect } from '../foreign/dialect.ts';
 import { OPENAI_WORDS } from './error-form.ts';
+import { toChatCompletion } from './neutral/to-chat.ts';
 
 export const OPENAI: Dialect = {
   base: '/openai/v1',
@@ -7,4 +8,5 @@ export const OPENAI: Dialect = {
   tell: (c, ended) => {
     if (ended !== null) c.header('openai-processing-ms', String(Number(ended.finished) - Number(ended.created)));
   },
+  answerOf: toChatCompletion,
 };

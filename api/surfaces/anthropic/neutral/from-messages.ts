@@ -87,8 +87,8 @@ const tierOf = (sent: Sent): Sent => {
 export const fromMessages = (body: Sent): object => {
   const limit = body.get('max_tokens');
   if (limit.value === undefined) limit.refuse('is required');
-  const stream = body.get('stream', false);
-  if (stream.value !== undefined) stream.lackForGood(keyOnly('stream'));
+  // How the answer is given out says nothing of it.
+  body.skip('stream');
   // Without it there is another conversation, or none.
   const thread = body.get('thread');
   if (thread.value !== undefined) thread.lackForGood(keyOnly('thread'));

@@ -18,9 +18,9 @@ import { deliveredUsage, type JobView } from '../../../../shared/domain/jobs/job
 import { objectAsWritten } from '../../../../shared/domain/json/as-written.ts';
 
 /** No list of citations is null: Vercel’s client takes none. */
-const textBlock = (text: string): TextBlock => ({ type: 'text', text, citations: [] });
+export const textBlock = (text: string): TextBlock => ({ type: 'text', text, citations: [] });
 
-const thinkingBlock = (detail: ReasoningDetail): ThinkingBlock | RedactedThinkingBlock =>
+export const thinkingBlock = (detail: ReasoningDetail): ThinkingBlock | RedactedThinkingBlock =>
   detail.type === 'reasoning.text'
     ? { type: 'thinking', thinking: detail.text, signature: detail.signature ?? '' }
     : { type: 'redacted_thinking', data: detail.data };
@@ -29,11 +29,18 @@ const thinkingBlock = (detail: ReasoningDetail): ThinkingBlock | RedactedThinkin
 const withMember = (object: object, name: string, json: string): string =>
   `${JSON.stringify(object).slice(0, -1)},${JSON.stringify(name)}:${json}}`;
 
+export const callFrame = ({ id, function: { name } }: ToolCall): Omit<ToolUseBlock, 'input'> => ({
+  type: 'tool_use',
+  id,
+  name,
+  caller: { type: 'direct' },
+});
+
 /** The input stands there as the model wrote it: parsed it would have other numbers, and names in another order. */
-const callText = ({ id, function: { name, arguments: text } }: ToolCall): string => {
-  const frame: Omit<ToolUseBlock, 'input'> = { type: 'tool_use', id, name, caller: { type: 'direct' } };
-  return withMember(frame, 'input', objectAsWritten(text) === null ? JSON.stringify(text) : text);
-};
+export const inputText = ({ function: { arguments: text } }: ToolCall): string =>
+  objectAsWritten(text) === null ? JSON.stringify(text) : text;
+
+const callText = (call: ToolCall): string => withMember(callFrame(call), 'input', inputText(call));
 
 const blockText = (block: SentBlock): string => {
   if (block.type === 'tool_call') return callText(block.call);
@@ -63,19 +70,19 @@ const usageOf = ({ record }: JobView): Usage => {
 const refusalOf = ({ refusal }: CompletionResult): RefusalStopDetails | null =>
   refusal === undefined ? null : { type: 'refusal', category: null, explanation: refusal };
 
+export const messageFrame = (view: JobView, result: CompletionResult): Omit<Message, 'content'> => ({
+  id: view.id.replace(/^job_/, 'msg_'),
+  type: 'message',
+  role: 'assistant',
+  model: view.record.model ?? '',
+  stop_reason: wordFor(result, FINISH_REASONS) ?? 'end_turn',
+  stop_sequence: null,
+  stop_details: refusalOf(result),
+  container: null,
+  diagnostics: null,
+  usage: usageOf(view),
+});
+
 /** As JSON. Which stop sequence ended an answer is not known here. */
-export const toMessage = (view: JobView, result: CompletionResult): string => {
-  const frame: Omit<Message, 'content'> = {
-    id: view.id.replace(/^job_/, 'msg_'),
-    type: 'message',
-    role: 'assistant',
-    model: view.record.model ?? '',
-    stop_reason: wordFor(result, FINISH_REASONS) ?? 'end_turn',
-    stop_sequence: null,
-    stop_details: refusalOf(result),
-    container: null,
-    diagnostics: null,
-    usage: usageOf(view),
-  };
-  return withMember(frame, 'content', `[${blocksOf(result).map(blockText).join(',')}]`);
-};
+export const toMessage = (view: JobView, result: CompletionResult): string =>
+  withMember(messageFrame(view, result), 'content', `[${blocksOf(result).map(blockText).join(',')}]`);

@@ -91,10 +91,8 @@ const SAME = {
 } as const satisfies Record<string, unknown>;
 
 export const fromChat = (body: Sent): object => {
-  const stream = body.get('stream', false);
-  if (stream.value !== undefined) stream.lackForGood(keyOnly('stream'));
-  // Without a stream they say nothing.
-  body.skip('stream_options');
+  // How the answer is given out says nothing of it.
+  body.skip('stream', 'stream_options');
   body.only('store', false);
   body.only('modalities', ['text']);
   const tools = body.get('tools', []);

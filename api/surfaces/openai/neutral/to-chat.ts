@@ -68,10 +68,9 @@ const usageOf = ({ record }: JobView): Pick<ChatCompletion, 'usage'> => {
   };
 };
 
-/** As JSON. */
-export const toChatCompletion = (view: JobView, result: CompletionResult): string => {
+export const chatCompletion = (view: JobView, result: CompletionResult): ChatCompletion => {
   const { choices = [], ...first } = result;
-  const completion: ChatCompletion = {
+  return {
     id: view.id.replace(/^job_/, 'chatcmpl-'),
     object: 'chat.completion',
     created: Math.floor(Number(view.record.created) / 1_000),
@@ -79,5 +78,8 @@ export const toChatCompletion = (view: JobView, result: CompletionResult): strin
     choices: [first, ...choices].map(choiceOf),
     ...usageOf(view),
   };
-  return JSON.stringify(completion);
 };
+
+/** As JSON. */
+export const toChatCompletion = (view: JobView, result: CompletionResult): string =>
+  JSON.stringify(chatCompletion(view, result));
