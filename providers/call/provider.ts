@@ -4,6 +4,9 @@ import type { ForeignRequest } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
+import type { EventSink } from './events/read-events.ts';
+
+export type { EventSink };
 
 /** What is the same for every call. */
 export type BoundedCall = {
@@ -19,7 +22,14 @@ export type BoundedCall = {
 
 export type ProviderCall = BoundedCall & { request: CompletionRequest };
 /** Of one of the formats that the provider's manifest names. */
-export type ForeignCall = BoundedCall & { request: ForeignRequest };
+export type ForeignCall = BoundedCall & {
+  request: ForeignRequest;
+  /**
+   * For a request that asks for a stream; null takes the answer in one piece. A completed outcome has all that the sink was
+   * given. It was given nothing if the provider answered in another form: then the outcome's media type is that form's.
+   */
+  events: EventSink | null;
+};
 
 export type ProviderAdapter = {
   /** Makes exactly one call and never throws: whatever happens, an outcome is returned that holds nothing of the provider's raw error. */

@@ -44,6 +44,7 @@ const pass = (provider: Provider, format: ForeignFormat, body: string, answer?: 
     traceparent: null,
     timeoutMs: 5_000,
     signal: new AbortController().signal,
+    events: null,
   });
 };
 

@@ -178,7 +178,7 @@ const callProvider = async (
   const call = { userKey, traceparent: span.traceparent, timeoutMs, signal: abort };
   const outcome = await (asked.format === 'neutral'
     ? provider.complete({ ...call, request: asked.request })
-    : provider.pass({ ...call, request: asked }));
+    : provider.pass({ ...call, request: asked, events: null }));
   needs.metrics.callEnded(claim.provider, performance.now() - startedMs);
   span.end(
     `call ${claim.provider}`,
