@@ -5,6 +5,9 @@ import type { ImageTokens, Takes } from './takes.ts';
 export const FOREIGN_FORMATS = ['openai.chat', 'openai.responses', 'anthropic.messages'] as const;
 export type ForeignFormat = (typeof FOREIGN_FORMATS)[number];
 
+/** How a streamed Chat Completion tells what it used. */
+export type StreamedUsage = 'always' | 'if_asked';
+
 /** How keys of users look. They are letters, digits, "-" and "_" behind one of the beginnings. */
 export type KeyForm =
   | { begins: readonly [string, ...string[]] }

@@ -5,6 +5,7 @@ import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { secretsIn } from '../call/body-secrets.ts';
+import type { EventReading } from '../call/events/read-events.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import type { BoundedCall, ProviderAdapter } from '../call/provider.ts';
@@ -12,6 +13,7 @@ import { type ProviderError, refuseCall } from '../call/verdict.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
 import { read, readPassed } from './from-wire.ts';
 import { ANTHROPIC } from './manifest.ts';
+import { messageEvents } from './message-events.ts';
 import { toBody } from './to-wire.ts';
 
 const said = z.string().nullish().catch(null);
@@ -56,13 +58,20 @@ const readErrorInside: Dialect['readErrorInside'] = (answer) => {
   return error && { ...error, status: ANTHROPIC_STATUSES.get(error.type ?? '') ?? 500 };
 };
 
-type Sent = Pick<Dialect, 'read' | 'secrets'> & { body: unknown; headers: ForwardedHeaders };
+type Sent = Pick<Dialect, 'read' | 'secrets'> & {
+  body: unknown;
+  headers: ForwardedHeaders;
+  events: EventReading | null;
+};
 
 /** `baseUrl` has no path; null is the vendor's own. */
 export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
   const dispatcher = createProviderAgent();
 
-  const send = (call: BoundedCall, { read: readAnswer, body, headers, secrets }: Sent): Promise<Outcome> | Outcome => {
+  const send = (
+    call: BoundedCall,
+    { read: readAnswer, body, headers, secrets, events }: Sent,
+  ): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
     return makeCall(call, {
@@ -84,7 +93,14 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
           openTelemetry: false,
           maxRetries: 0,
           timeout: SDK_TIMEOUT_MS,
-          fetch: createKeyedFetch({ dispatcher, key, headersWith: headersWith(headers), traceparent, exchange }),
+          fetch: createKeyedFetch({
+            dispatcher,
+            key,
+            headersWith: headersWith(headers),
+            traceparent,
+            exchange,
+            events,
+          }),
         });
         // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
         return client.post('/v1/messages', { body, signal });
@@ -100,13 +116,14 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
         body: toBody(request),
         headers: { 'anthropic-version': versionFor(request) },
         secrets: () => [],
+        events: null,
       });
     },
     pass: async (call) => {
       const { format, body, headers } = call.request;
-      return format === 'anthropic.messages'
-        ? send(call, { read: readPassed, body, headers, secrets: () => secretsIn(body) })
-        : refuseCall('user');
+      if (format !== 'anthropic.messages') return refuseCall('user');
+      const events = call.events && { reader: messageEvents(), sink: call.events };
+      return send(call, { read: readPassed, body, headers, secrets: () => secretsIn(body), events });
     },
     close: () => dispatcher.destroy(),
   };

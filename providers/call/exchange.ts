@@ -12,9 +12,17 @@ export type Exchange = {
   response: { status: number; header: (name: string) => string | null } | null;
   /** The response's body, decoded, when all of it is here; null if nobody needs it as bytes. */
   received: Buffer | null;
+  /** Whether content of an answer in events was handed on. */
+  hasContent: boolean;
 };
 
-export const newExchange = (): Exchange => ({ sent: false, unreachable: false, response: null, received: null });
+export const newExchange = (): Exchange => ({
+  sent: false,
+  unreachable: false,
+  response: null,
+  received: null,
+  hasContent: false,
+});
 
 export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 

@@ -4,7 +4,8 @@ import { Agent, buildConnector, type Dispatcher, request } from 'undici';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import { answerBody, READ_AS_IT_IS } from './answer-body.ts';
-import { type Exchange, noteConnectFailure, overNetwork } from './exchange.ts';
+import { type EventReading, isEventStream, readEvents } from './events/read-events.ts';
+import { type Exchange, isSuccess, noteConnectFailure, overNetwork } from './exchange.ts';
 
 /** What an SDK is given for a key: it prints its own in many places, and falls back to the environment's where it has none. */
 export const DUMMY_KEY = 'sk-set-by-keyed-fetch';
@@ -36,6 +37,8 @@ type KeyedFetchNeeds = {
   traceparent: Traceparent | null;
   /** Written as the exchange goes on. */
   exchange: Exchange;
+  /** What is done with an answer that comes as events; null if it is not to come so. */
+  events: EventReading | null;
 };
 
 /** Statuses whose answers have no body (https://fetch.spec.whatwg.org/#null-body-status). */
@@ -45,9 +48,10 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
  * A `fetch` for one SDK call, which puts the key into the request as it leaves.
  * The headers are made here from nothing: those that an SDK adds may come from the environment (`OPENAI_CUSTOM_HEADERS`).
  * Unlike a real `fetch` it makes one exchange whatever the answer is: no redirect is followed, no 407 hidden, no 421 sent again.
+ * Of an answer in events the SDK gets what it came to, in one piece.
  */
 export const createKeyedFetch =
-  ({ dispatcher, key, headersWith, traceparent, exchange }: KeyedFetchNeeds): typeof fetch =>
+  ({ dispatcher, key, headersWith, traceparent, exchange, events }: KeyedFetchNeeds): typeof fetch =>
   async (input, init) => {
     const { body, signal } = init ?? {};
     if (typeof input !== 'string' || (typeof body !== 'string' && !Buffer.isBuffer(body)))
@@ -70,7 +74,13 @@ export const createKeyedFetch =
       ),
     );
     exchange.response = { status, header: (name) => received.get(name) };
-    const content = await buffer(answerBody(answer.body, received.get('content-encoding')));
+    const answered = answerBody(answer.body, received.get('content-encoding'));
+    if (events !== null && isSuccess(status) && isEventStream(received.get('content-type'))) {
+      const { whole, given, hasContent } = await readEvents(answered, events, signal ?? null);
+      Object.assign(exchange, { received: given, hasContent });
+      return Response.json(whole);
+    }
+    const content = await buffer(answered);
     exchange.received = content;
     return new Response(WITHOUT_BODY.has(status) ? null : content, { status, headers: received });
   };

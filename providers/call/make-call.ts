@@ -145,7 +145,8 @@ export const makeCall = async (call: BoundedCall, dialect: Dialect): Promise<Out
       const error = dialect.readErrorInside(body);
       if (error !== null && usedNothing(usage)) {
         const verdict = judgeError(dialect.errors, { status: error.status, error, ...wishesOf(exchange) });
-        return conclude(verdict, error.text, { usage, billable: false });
+        // What was written before it may be billed.
+        return conclude(verdict, error.text, { usage, billable: exchange.hasContent });
       }
       const explanation = errorInside.safeParse(body).data?.error.message ?? null;
       // What reports usage is whole and paid for; another try would be paid for again.

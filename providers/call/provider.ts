@@ -4,6 +4,9 @@ import type { ForeignRequest } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
+import type { EventSink } from './events/read-events.ts';
+
+export type { EventSink };
 
 /** What is the same for every call. */
 export type BoundedCall = {
@@ -18,12 +21,13 @@ export type BoundedCall = {
 };
 
 export type ProviderCall = BoundedCall & { request: CompletionRequest };
-/** Takes an answer's server-sent events as they come, in their own bytes, blank line included. */
-export type EventSink = { event: (bytes: Buffer, kind: 'prelude' | 'content') => void };
 /** Of one of the formats that the provider's manifest names. */
 export type ForeignCall = BoundedCall & {
   request: ForeignRequest;
-  /** Null answers at once with the whole. */
+  /**
+   * For a request that asks for a stream; null takes the answer in one piece. A completed outcome has all that the sink was
+   * given. It was given nothing if the provider answered in another form: then the outcome's media type is that form's.
+   */
   events: EventSink | null;
 };
 

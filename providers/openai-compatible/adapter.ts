@@ -15,7 +15,7 @@ const outputTokens = (completion: number | null, prompt: number | null, total: n
   completion === null || prompt === null || total == null ? completion : Math.max(completion, total - prompt);
 
 const dialectOf = (vendor: Vendor): ChatDialect => {
-  const { formats, seed, serviceTiers, errors, listedTiers } = vendorOf(vendor);
+  const { formats, seed, serviceTiers, errors, listedTiers, streamedUsage } = vendorOf(vendor);
   return {
     toBody: (request) =>
       chatBody(request, {
@@ -40,6 +40,7 @@ const dialectOf = (vendor: Vendor): ChatDialect => {
     finishReasons: FINISH_REASONS,
     readError: ERROR_READERS[errors],
     errors: VENDOR_ERRORS[vendor] ?? [],
+    streamedUsage,
   };
 };
 

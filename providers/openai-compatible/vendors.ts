@@ -1,5 +1,5 @@
 /** Vendors that speak OpenAI's Chat Completions, with what each does in its own way. A vendor is a row. */
-import type { UserManifest } from '../manifest.ts';
+import type { StreamedUsage, UserManifest } from '../manifest.ts';
 import type { ServiceTier } from '../takes.ts';
 
 export type VendorManifest = UserManifest & {
@@ -12,6 +12,8 @@ export type VendorManifest = UserManifest & {
   errors: 'openai' | 'google' | 'mistral';
   /** The `service_tier` of answers at the prices of its list; all others have no price. */
   listedTiers: readonly string[];
+  /** Whether the last chunk of a stream tells what was used unasked, or `stream_options.include_usage` must ask for it. */
+  streamedUsage: StreamedUsage;
 };
 
 export const VENDORS = {
@@ -64,6 +66,8 @@ export const VENDORS = {
     // A list with one error in it: https://github.com/n4ze3m/page-assist/issues/406
     errors: 'google',
     listedTiers: ['standard', 'default'],
+    // https://discuss.ai.google.dev/t/gemini-openai-compatibility-does-it-support-the-stream-options-parameter/92785
+    streamedUsage: 'always',
     // Google refuses the older keys, which begin with AIza, since September 2026, and may not yet do so for all:
     // https://ai.google.dev/gemini-api/docs/api-key, https://github.com/gethouston/houston/pull/1333
     keys: {
@@ -121,6 +125,8 @@ export const VENDORS = {
     serviceTiers: {},
     errors: 'mistral', // https://github.com/raycast/extensions/issues/31107
     listedTiers: [],
+    // It refuses the question: https://github.com/avante-corp/avante.nvim/issues/2347, https://github.com/TabbyML/tabby/pull/4082
+    streamedUsage: 'always',
     // https://pypi.org/project/detect-llm-api-keys (api_key_regexes.py)
     keys: {
       form: { begins: [], whole: /^[A-Za-z0-9]{32}$/, inWords: '32 letters and digits' },
@@ -177,6 +183,8 @@ export const VENDORS = {
     errors: 'openai', // https://console.groq.com/docs/errors
     // Flex costs the same: https://console.groq.com/docs/flex-processing
     listedTiers: ['on_demand', 'flex'],
+    // https://github.com/withceleste/celeste-python/pull/351, https://github.com/Portkey-AI/gateway/issues/1338
+    streamedUsage: 'if_asked',
     // https://github.com/jam06452/openradar/blob/main/internal/scanner/detectors/groq.go
     keys: {
       form: { begins: ['gsk_'] },

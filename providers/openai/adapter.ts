@@ -37,6 +37,8 @@ const dialect: ChatDialect = {
   finishReasons: new Map(),
   readError: (body) => readChatError(body, OPENAI_STATUSES),
   errors: OPENAI_ERRORS,
+  // https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create (stream_options)
+  streamedUsage: 'if_asked',
 };
 
 /** `baseUrl` ends in `/v1`; null is the vendor's own. */

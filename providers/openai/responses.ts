@@ -4,6 +4,7 @@ import type { TokenUsage } from '../../shared/domain/completion.ts';
 import type { PassedFormat } from '../call/chat/chat-completions.ts';
 import { AS_IT_CAME } from '../call/make-call.ts';
 import { isListed, partCounts, reportedUsage, term, tokenCount } from '../call/reported-usage.ts';
+import { responseEvents } from './response-events.ts';
 
 /** One that failed has its error at the place where every error of OpenAI's stands. */
 const answerForm = z.object({ object: z.literal('response'), error: z.null().optional() });
@@ -48,4 +49,5 @@ export const RESPONSES: PassedFormat = {
     result: answerForm.safeParse(answer).success ? AS_IT_CAME : null,
     usage: readUsage(answer),
   }),
+  streamed: (body) => ({ body, reader: responseEvents() }),
 };

@@ -40,11 +40,11 @@ const pass = (provider: Provider, format: ForeignFormat, body: string, answer?: 
   server.answerWith(({ path }) => answer ?? { body: WHOLE_ANSWERS[path as keyof typeof WHOLE_ANSWERS] });
   return providers[provider].pass({
     request: { format, body: Buffer.from(body), headers: {} },
-    events: null,
     userKey: new Secret(KEY),
     traceparent: null,
     timeoutMs: 5_000,
     signal: new AbortController().signal,
+    events: null,
   });
 };
 

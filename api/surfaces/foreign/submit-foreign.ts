@@ -101,7 +101,17 @@ export const createSubmitForeign =
       judged,
       sameness: {
         route,
-        parts: (mark) => [JSON.stringify([format, headers, options, account.provider, mark]), bytes],
+        parts: (mark) => [
+          JSON.stringify([
+            format,
+            headers,
+            options,
+            account.provider,
+            mark,
+            ...(onUnsupported === 'warn' ? ['warn'] : []),
+          ]),
+          bytes,
+        ],
         former: null,
       },
       ...options,

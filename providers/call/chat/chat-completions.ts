@@ -4,13 +4,16 @@ import { z } from 'zod';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
 import type { Outcome } from '../../../shared/domain/outcome.ts';
-import type { ForeignFormat } from '../../manifest.ts';
+import type { ForeignFormat, StreamedUsage } from '../../manifest.ts';
 import type { FinishReasons } from '../answer.ts';
 import { secretsIn } from '../body-secrets.ts';
+import type { EventReader, EventReading } from '../events/read-events.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../keyed-fetch.ts';
 import { AS_IT_CAME, type Dialect, makeCall, SDK_TIMEOUT_MS } from '../make-call.ts';
 import type { BoundedCall, ProviderAdapter } from '../provider.ts';
 import { type ErrorRow, type ProviderError, refuseCall } from '../verdict.ts';
+import { askForUsage } from './ask-for-usage.ts';
+import { chatEvents } from './chat-events.ts';
 import { chatReader, type ReadUsage, readChatUsage } from './from-wire.ts';
 import type { ChatBody } from './to-wire.ts';
 
@@ -25,6 +28,7 @@ export type ChatDialect = {
   /** Null if a body is no error in the provider's own form. */
   readError: (body: unknown) => ChatError | null;
   errors: readonly ErrorRow[];
+  streamedUsage: StreamedUsage;
 };
 
 /** OpenAI's own errors have a type or a code, if only null. A number alone is a status, by which somebody on the way speaks. */
@@ -70,8 +74,14 @@ const watchRefusals = (send: typeof fetch) => {
 };
 
 /** How a body of a format is sent as it came: the path of the call, and what is read of its answer. */
-export type PassedFormat = { path: string; read: Dialect['read'] };
-type Sent = PassedFormat & Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders };
+export type PassedFormat = {
+  path: string;
+  read: Dialect['read'];
+  /** For a body that asks for a stream: what is sent, and who reads the events of its answer. */
+  streamed: (body: Buffer) => { body: Buffer; reader: EventReader };
+};
+type Sent = Pick<PassedFormat, 'path' | 'read'> &
+  Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders; events: EventReading | null };
 type PassedFormats = Readonly<Partial<Record<ForeignFormat, PassedFormat>>>;
 
 const anAnswer = z.object({ choices: z.array(z.unknown()).min(1) });
@@ -83,6 +93,11 @@ const passedChat = (dialect: ChatDialect): PassedFormat => ({
     result: anAnswer.safeParse(answer).success ? AS_IT_CAME : null,
     usage: readChatUsage(dialect, answer),
   }),
+  streamed: (body) => {
+    const asking = dialect.streamedUsage === 'if_asked' ? askForUsage(body) : { body, added: false };
+    const isError = (said: unknown): boolean => dialect.readError(said) !== null;
+    return { body: asking.body, reader: chatEvents({ hidesUsage: asking.added, isError }) };
+  },
 });
 
 /** `baseUrl` is all of the URL before `/chat/completions`; `others`: what this speaker takes besides. */
@@ -97,7 +112,7 @@ export const createChatCompletionsAdapter = (
 
   const send = (
     call: BoundedCall,
-    { path, read: readAnswer, body, headers, secrets }: Sent,
+    { path, read: readAnswer, body, headers, secrets, events }: Sent,
   ): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
@@ -118,6 +133,7 @@ export const createChatCompletionsAdapter = (
             headersWith: (clear) => ({ ...headers, authorization: `Bearer ${clear}` }),
             traceparent,
             exchange,
+            events,
           }),
         );
         refusalBody = watched.body;
@@ -147,11 +163,17 @@ export const createChatCompletionsAdapter = (
         body: dialect.toBody(call.request),
         headers: {},
         secrets: () => [],
+        events: null,
       }),
     pass: async (call) => {
       const { format, body, headers } = call.request;
       const known = passed[format];
-      return known ? send(call, { ...known, body, headers, secrets: () => secretsIn(body) }) : refuseCall('user');
+      if (known === undefined) return refuseCall('user');
+      const { path, read: readPassed } = known;
+      const common = { path, read: readPassed, headers, secrets: () => secretsIn(body) };
+      if (call.events === null) return send(call, { ...common, body, events: null });
+      const { body: sent, reader } = known.streamed(body);
+      return send(call, { ...common, body: sent, events: { reader, sink: call.events } });
     },
     close: () => dispatcher.destroy(),
   };
