@@ -27,7 +27,7 @@ const callOf = (block: Sent): object => {
 };
 
 const blockOf = (sent: Sent): Block | null => {
-  const type = sent.get('type');
+  const type = sent.demandObject().get('type');
   const as = (kind: Block['kind'], build: (block: Sent) => Made): Block | null => {
     const made = sent.read(build);
     return made && { kind, made, sent };
