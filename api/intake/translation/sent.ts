@@ -65,6 +65,11 @@ export class Sent extends Place {
     return member.value === undefined ? member : member.demandObject();
   }
 
+  /** Itself, if something stands there; else throws RequestError 400. */
+  demand(): this {
+    return this.value === undefined ? this.refuse('is required') : this;
+  }
+
   /** Itself, if it is an object; throws RequestError 400 for anything else. */
   demandObject(): this {
     return isObject(this.value) ? this : this.refuse('must be an object');
