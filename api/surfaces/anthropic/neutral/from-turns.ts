@@ -34,7 +34,7 @@ const blockOf = (sent: Sent): Block | null => {
   };
   switch (type.value) {
     case 'thinking':
-      // What stands for no signature.
+      // An empty signature is none: `toMessage` gives it where the form wants one.
       return as('reasoning', (block) =>
         block.make({ type: 'reasoning.text', text: block.get('thinking'), signature: block.get('signature', '') }),
       );
