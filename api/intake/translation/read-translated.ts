@@ -39,7 +39,7 @@ const tooMany = (lacks: readonly Lack[]): Lack | undefined => {
 export const readTranslated = (json: unknown, translate: Translate, onUnsupported: OnUnsupported): ReadTranslated => {
   const reading: Reading = { lacks: [], origins: createOrigins() };
   const { lacks, origins } = reading;
-  const body = new Sent(json, [], reading);
+  const body = new Sent(json, null, reading);
   const made = body.read(translate);
   const names: Names = {
     // A cast because the paths of JSON hold no symbols.

@@ -5,8 +5,7 @@
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { pathText, shownName } from '../../../shared/domain/wording/explain-issue.ts';
 import type { Lack } from '../support/lacks.ts';
-import type { Path } from '../support/without.ts';
-import { type Origins, Place } from './origins.ts';
+import { type Origins, type Part, Place } from './origins.ts';
 
 /** A thing of the neutral form: as it was sent, or made of what was; null is left out. */
 export type Made = object | null;
@@ -24,40 +23,61 @@ const isSame = (value: unknown, other: unknown): boolean => {
   return value === other || (isObject(value) && isObject(other) && Object.keys(value).length === 0);
 };
 
+/** All the lacks of a hostile megabyte would fill memory; a request with so many is refused. */
+const MAX_LACKS = 10_000;
+
 /** Of what runs on the platform's account through the neutral form, `what` is not. */
 export const keyOnly = (what: string): string => `This path takes ${what} with a user’s own key only`;
 
 /** What stands at one place of the body; its value is undefined if nothing does. */
 export class Sent extends Place {
   private readonly reading: Reading;
-  private readonly asked = new Set<string>();
+  private asked: Set<string> | null = null;
 
-  constructor(value: unknown, path: Path, reading: Reading) {
-    super(value, path);
+  constructor(value: unknown, within: Place['within'], reading: Reading) {
+    super(value, within);
     this.reading = reading;
   }
 
-  /** Whether a member stands there, be it null. */
-  has(name: string): boolean {
-    return isObject(this.value) && Object.hasOwn(this.value, name);
+  private ask(name: string): void {
+    this.asked ??= new Set();
+    this.asked.add(name);
+  }
+
+  private note(lack: Lack): void {
+    const { lacks } = this.reading;
+    if (lacks.length === MAX_LACKS) return;
+    lacks.push(lacks.length + 1 === MAX_LACKS ? { ...lack, fixed: true } : lack);
   }
 
   /** A member. One that is null says nothing, nor does one that says what is so by itself. */
   get(name: string, byItself?: unknown): Sent {
-    this.asked.add(name);
-    const value = isObject(this.value) && this.has(name) ? (this.value[name] ?? undefined) : undefined;
-    return new Sent(isSame(value, byItself) ? undefined : value, [...this.path, name], this.reading);
+    const within = { outer: this, name };
+    if (!isObject(this.value)) return new Sent(undefined, within, this.reading);
+    this.ask(name);
+    const value = Object.hasOwn(this.value, name) ? (this.value[name] ?? undefined) : undefined;
+    return new Sent(isSame(value, byItself) ? undefined : value, within, this.reading);
   }
 
   /** A member that is an object, if it is there; throws RequestError 400 for anything else. */
   open(name: string): Sent {
     const member = this.get(name);
-    return member.value === undefined || isObject(member.value) ? member : member.refuse('must be an object');
+    return member.value === undefined ? member : member.demandObject();
+  }
+
+  /** Itself, if something stands there; else throws RequestError 400. */
+  demand(): this {
+    return this.value === undefined ? this.refuse('is required') : this;
+  }
+
+  /** Itself, if it is an object; throws RequestError 400 for anything else. */
+  demandObject(): this {
+    return isObject(this.value) ? this : this.refuse('must be an object');
   }
 
   /** Members that say nothing of their own. */
   skip(...names: readonly string[]): void {
-    for (const name of names) this.asked.add(name);
+    for (const name of names) this.ask(name);
   }
 
   /** A member that may say nothing but what is so by itself. */
@@ -78,7 +98,7 @@ export class Sent extends Place {
 
   /** The same place with a value that means the same. */
   as(value: unknown): Sent {
-    return new Sent(value, this.path, this.reading);
+    return new Sent(value, this.within, this.reading);
   }
 
   /** What `build` makes of an object; anything else is left to the neutral form, which says what is wrong. */
@@ -96,11 +116,14 @@ export class Sent extends Place {
     const before = lacks.length;
     const lastIndex = this.value.length - 1;
     const made = this.value.flatMap(
-      (entry, index) => build(new Sent(entry, [...this.path, index], this.reading), index === lastIndex) ?? [],
+      (entry, index) => build(new Sent(entry, { outer: this, name: index }, this.reading), index === lastIndex) ?? [],
     );
-    const last = lacks.at(-1);
+    if (made.length > 0 || lacks.length === before) return made;
     // A list of which nothing is left says another thing, or is none.
-    if (made.length === 0 && lacks.length > before && last) lacks[lacks.length - 1] = { ...last, fixed: true };
+    const depth = this.path.length + 1;
+    const leftOut = lacks.findIndex(({ path }, index) => index >= before && path.length === depth);
+    const lack = lacks[leftOut];
+    if (lack) lacks[leftOut] = { ...lack, fixed: true };
     return made;
   }
 
@@ -112,33 +135,33 @@ export class Sent extends Place {
 
   /** A list that stands for what stands here. */
   list(entries: readonly object[]): object {
-    return this.reading.origins.list(this.path, entries);
+    return this.reading.origins.list(this, entries);
   }
 
   /** An object that stands for what stands here. Members that are undefined are left out. */
-  make(members: Record<string, Made | string | number | boolean | undefined>): object {
-    return this.reading.origins.object(this.path, members);
+  make(members: Readonly<Record<string, Part>>): object {
+    return this.reading.origins.object(this, members);
   }
 
   /** Nobody asks for more: each other member has no place. Safe to call twice. */
   close(): void {
     if (!isObject(this.value)) return;
-    for (const [name, value] of Object.entries(this.value)) {
-      if (value === null || this.asked.has(name)) continue;
-      this.asked.add(name);
-      this.reading.lacks.push({ path: [...this.path, name], says: keyOnly(shownName(name)) });
+    for (const name of Object.keys(this.value)) {
+      if (this.value[name] === null || this.asked?.has(name)) continue;
+      this.ask(name);
+      this.note({ path: [...this.path, name], says: keyOnly(shownName(name)) });
     }
   }
 
   /** It is left out, if the client wishes so; else the request is refused. */
   lack(says: string): null {
-    this.reading.lacks.push({ path: this.path, says });
+    this.note({ path: this.path, says });
     return null;
   }
 
   /** The request is refused, whatever the client wishes. */
   lackForGood(says: string): null {
-    this.reading.lacks.push({ path: this.path, says, fixed: true });
+    this.note({ path: this.path, says, fixed: true });
     return null;
   }
 

@@ -30,7 +30,7 @@ const asItIs = (data: string): string => data;
 const asBase64 = (data: string): string => Buffer.from(data).toString('base64');
 
 const imagePart = (block: Sent, behind: Made): Made => {
-  const source = block.open('source');
+  const source = block.get('source').demandObject();
   const type = source.get('type');
   if (typeof type.value === 'string' && type.value !== 'base64' && type.value !== 'url') {
     return block.lack(keyOnly('an image from such a source'));
@@ -41,7 +41,7 @@ const imagePart = (block: Sent, behind: Made): Made => {
 };
 
 const documentPart = (block: Sent, behind: Made): Made => {
-  const source = block.open('source');
+  const source = block.get('source').demandObject();
   const type = source.get('type');
   if (typeof type.value === 'string' && type.value !== 'base64' && type.value !== 'text') {
     return block.lack(keyOnly('a document from such a source'));

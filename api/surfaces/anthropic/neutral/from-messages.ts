@@ -14,7 +14,7 @@ const oneOf = (words: Iterable<unknown>): string => `must be one of ${[...words]
 const systemOf = (sent: Sent): object[] =>
   sent.value === undefined ? [] : [sent.make({ role: 'system', content: sent.map((block) => textPart(block)) })];
 
-/** Null if the neutral form begins where Anthropic's messages do. */
+/** The system's text is the first of the messages. */
 const messagesOf = (sent: Sent, system: Sent): object => {
   const turns = sent.each(turnsOf);
   return turns === null ? sent : sent.list([...systemOf(system), ...turns]);
@@ -55,17 +55,15 @@ const choiceOf = (sent: Sent, hasTools: boolean): Choice => {
 
 const THINKING: readonly unknown[] = ['enabled', 'disabled', 'adaptive', 'between_tools'];
 
-/** How many tokens it may think; null if it says nothing of them. Models that are not asked to think do not: `disabled` says no more. */
+/** How many tokens it may think; null if it says nothing of them. Models that are not asked to think do not, so `disabled` asks for nothing. */
 const budgetOf = (thinking: Sent): Sent | null => {
   const type = thinking.get('type');
   if (thinking.value === undefined) return null;
   if (!THINKING.includes(type.value)) type.refuse(oneOf(THINKING));
-  const isOn = type.value === 'enabled';
-  if (!isOn && type.value !== 'disabled') return thinking.lack(keyOnly('thinking of this type'));
-  const budget = thinking.get('budget_tokens');
-  if (isOn && budget.value === undefined) budget.refuse('is required');
+  if (type.value !== 'enabled' && type.value !== 'disabled') return thinking.lack(keyOnly('thinking of this type'));
+  const budget = type.value === 'enabled' ? thinking.get('budget_tokens').demand() : null;
   thinking.close();
-  return isOn ? budget : null;
+  return budget;
 };
 
 /** The form has no name there, and needs one elsewhere. */
@@ -85,8 +83,7 @@ const tierOf = (sent: Sent): Sent => {
 };
 
 export const fromMessages = (body: Sent): object => {
-  const limit = body.get('max_tokens');
-  if (limit.value === undefined) limit.refuse('is required');
+  const limit = body.get('max_tokens').demand();
   // How the answer is given out says nothing of it.
   body.skip('stream');
   // Without it there is another conversation, or none.

@@ -27,14 +27,14 @@ const callOf = (block: Sent): object => {
 };
 
 const blockOf = (sent: Sent): Block | null => {
-  const type = sent.get('type');
+  const type = sent.demandObject().get('type');
   const as = (kind: Block['kind'], build: (block: Sent) => Made): Block | null => {
     const made = sent.read(build);
     return made && { kind, made, sent };
   };
   switch (type.value) {
     case 'thinking':
-      // What stands for no signature.
+      // An empty signature is none: `toMessage` gives it where the form wants one.
       return as('reasoning', (block) =>
         block.make({ type: 'reasoning.text', text: block.get('thinking'), signature: block.get('signature', '') }),
       );

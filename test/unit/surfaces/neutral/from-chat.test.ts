@@ -287,6 +287,15 @@ test('what is unknown in more ways than warnings are kept of is refused', () => 
   expect(warnings).toEqual([]);
 });
 
+test('what stands in more places than are kept in mind is refused, though one warning would tell it', () => {
+  const content = Array.from({ length: 100 }, () => ({ type: 'text', text: 'a', foo: 1 }));
+  const messages = (count: number) =>
+    body({ messages: Array.from({ length: count }, () => ({ role: 'user', content })) });
+  const { refusal, warnings } = translated(fromChat, messages(90), 'warn');
+  expect([refusal, warnings.length]).toEqual([null, 1]);
+  expect(translated(fromChat, messages(110), 'warn').refusal).toMatchObject({ param: 'messages[99].content[99].foo' });
+});
+
 test.each<[string, unknown, string | null]>([
   ['no object', [], null],
   ['no messages', { model: 'm' }, 'messages'],
