@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isTenantId } from '../../../../shared/domain/ids.ts';
 import type { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
+import { LIMITS, type LimitName, type LimitsInForce, perLimit } from '../../../../shared/domain/tenants/limits.ts';
 import { count, credential, NAMED, provider } from '../../../../shared/domain/wire.ts';
 
 type Counter = Exclude<(typeof COUNTERS)[number], 'cost_nano'> | 'cost_usd';
@@ -27,22 +28,24 @@ const threshold = z.literal([80, 100]).nullable().meta({
   description: '80: so many percent of the budget are used; 100: all of it, or a call did not fit into it any more.',
 });
 
+/** Each limit in force; null where there is none. */
+const limits = perLimit((name) => {
+  const { unit, otherwise } = LIMITS[name];
+  const limit = unit === 'usd' ? dollars : count;
+  return otherwise === null ? limit.nullable() : limit;
+  // A cast because what the rows say is lost to the types.
+}) as { [Name in LimitName]: z.ZodType<LimitsInForce[Name]> };
+
 const limitsReport = z.object({
-  requests_per_minute: count,
-  tokens_per_minute: count.nullable(),
-  max_in_flight: count.nullable(),
-  max_queued: count,
-  max_stored_bytes: count,
+  ...limits,
   stored_bytes: count.meta({
     description:
       'Bytes of requests, results and metadata that are stored now, and 1,024 for each job, line, batch and delivery.',
   }),
-  monthly_budget_usd: dollars.nullable(),
   budget_used_usd: dollars,
   budget_reserved_usd: dollars,
   budget_missed_usd: dollars.meta({ description: 'By how much calls cost more than their price and size allow.' }),
   budget_threshold_percent: threshold,
-  monthly_user_budget_usd: dollars.nullable(),
   user_budget_used_usd: dollars,
   user_budget_reserved_usd: dollars,
   user_budget_missed_usd: dollars,
