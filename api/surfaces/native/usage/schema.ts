@@ -1,18 +1,16 @@
 /** What a tenant used, as it sees it. */
 import { z } from 'zod';
 import { isTenantId } from '../../../../shared/domain/ids.ts';
-import type { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
+import { perFinalStatus } from '../../../../shared/domain/jobs/states.ts';
+import type { Counter } from '../../../../shared/domain/records/usage-counters.ts';
 import { LIMITS, type LimitName, type LimitsInForce, perLimit } from '../../../../shared/domain/tenants/limits.ts';
 import { count, credential, NAMED, provider } from '../../../../shared/domain/wire.ts';
 
-type Counter = Exclude<(typeof COUNTERS)[number], 'cost_nano'> | 'cost_usd';
+type Column = Exclude<Counter, 'cost_nano'> | 'cost_usd';
 
 const counters = z.object({
   requests: count.meta({ description: 'Jobs that became final.' }),
-  completed: count,
-  failed: count,
-  cancelled: count,
-  expired: count,
+  ...perFinalStatus(() => count),
   input_tokens: count,
   output_tokens: count,
   cached_input_tokens: count,
@@ -20,7 +18,7 @@ const counters = z.object({
   unpriced_requests: count.meta({
     description: 'Jobs with a call of unknown cost: no price is known for it, or its usage was not reported.',
   }),
-} satisfies Record<Counter, z.ZodType>);
+} satisfies Record<Column, z.ZodType>);
 export type Counters = z.infer<typeof counters>;
 
 const dollars = z.number();
