@@ -6,6 +6,8 @@ import {
   FILE_MEDIA_TYPES,
   type FileMediaType,
   IMAGE_SOURCES,
+  PLAIN_FIELDS,
+  type PlainField,
   SERVICE_TIERS,
   type ServiceTier,
   STRUCTURED_FORMATS,
@@ -16,15 +18,9 @@ import {
 type Listed<Field extends string, Value extends string> = `${Field}: ${Value}`;
 
 export type Feature =
-  | 'top_k'
-  | 'seed'
+  | PlainField
   | 'n'
   | 'logprobs'
-  | 'logit_bias'
-  | 'frequency_penalty'
-  | 'presence_penalty'
-  | 'prediction'
-  | 'verbosity'
   | 'user'
   | Listed<'service_tier', ServiceTier>
   | Listed<'response_format', (typeof STRUCTURED_FORMATS)[number]>
@@ -55,6 +51,10 @@ const listed = <Field extends string, Value extends string>(
     boolean
   >;
 
+const plain = (takes: Takes): Record<PlainField, boolean> =>
+  // A cast, likewise.
+  Object.fromEntries(PLAIN_FIELDS.map((name) => [name, takes[name] ?? false])) as Record<PlainField, boolean>;
+
 /** Whether a provider takes each; in the order of the reference. */
 export const featuresOf = (takes: Takes): Readonly<Record<Feature, boolean>> => ({
   ...listed('image_url', IMAGE_SOURCES, takes.image),
@@ -74,14 +74,8 @@ export const featuresOf = (takes: Takes): Readonly<Record<Feature, boolean>> => 
   reasoning_details: takes.reasoning_details,
   ...listed('cache_control', CACHE_MARKS, takes.cache_control),
   n: takes.n,
-  seed: takes.seed,
   logprobs: takes.logprobs,
-  logit_bias: takes.logit_bias,
-  frequency_penalty: takes.frequency_penalty,
-  presence_penalty: takes.presence_penalty,
-  prediction: takes.prediction,
-  verbosity: takes.verbosity,
+  ...plain(takes),
   ...listed('service_tier', SERVICE_TIERS, takes.service_tier),
   user: takes.user !== null,
-  top_k: takes.top_k,
 });

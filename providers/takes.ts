@@ -25,22 +25,27 @@ export const IMAGE_SOURCES = ['data', 'https'] as const;
 export const CACHE_MARKS = ['parts', 'tools', 'ttl'] as const;
 export const STRUCTURED_FORMATS = ['json_object', 'json_schema'] as const;
 
-/** A missing row does not compile. What no public source says of a provider is not taken. */
-export type Takes = {
+/** Fields of a request that go to a provider whole, or not at all. */
+export const PLAIN_FIELDS = [
+  'seed',
+  'logit_bias',
+  'frequency_penalty',
+  'presence_penalty',
+  'prediction',
+  'verbosity',
+  'top_k',
+] as const;
+export type PlainField = (typeof PLAIN_FIELDS)[number];
+
+/** A missing row does not compile, but for a plain field, which is not taken without one. What no public source says of a provider is not taken. */
+export type Takes = Partial<Record<PlainField, boolean>> & {
   temperature: readonly [min: number, max: number];
   /** The role of the last message: an assistant's begins the answer, or is read as any other. */
   lastMessage: 'user' | 'any';
-  top_k: boolean;
-  seed: boolean;
   /** More than one answer. */
   n: boolean;
   /** `top_logprobs` too. */
   logprobs: boolean;
-  logit_bias: boolean;
-  frequency_penalty: boolean;
-  presence_penalty: boolean;
-  prediction: boolean;
-  verbosity: boolean;
   /** What a name of a user must match; null if there is no place for one. */
   user: RegExp | null;
   service_tier: readonly ServiceTier[];

@@ -26,14 +26,10 @@ const GOOGLE_STATUSES: Readonly<Record<number, string>> = {
 const FORMS = {
   openai: {
     badKey: status(401, 'Invalid API Key'),
-    quota: status(400, 'API access is blocked: the organization has used its quota.'),
+    quota: status(402, 'This account has no credit.'),
     body: ({ status: number, message, cause }) => {
-      const codes: Partial<Record<Trouble['kind'], string>> = {
-        bad_key: 'invalid_api_key',
-        quota: 'blocked_api_access',
-      };
       const type = number < 500 ? 'invalid_request_error' : 'internal_server_error';
-      return { error: { message, type, ...(codes[cause] && { code: codes[cause] }) } };
+      return { error: { message, type, ...(cause === 'bad_key' && { code: 'invalid_api_key' }) } };
     },
   },
   google: {

@@ -26,7 +26,7 @@ export const completionRequest = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe(
-      'Of the answer. OpenAI and Groq get it as `max_completion_tokens`; left out, Anthropic gets 4096, and so do all where a budget applies.',
+      'Of the answer. Goes to the provider under the name that it knows; left out, Anthropic gets 4096, and so do all where a budget applies.',
     ),
   temperature: z.number().min(0).max(2).optional().describe('Goes to the provider as it is.'),
   top_p: z.number().min(0).max(1).optional().describe('Goes to the provider as it is.'),

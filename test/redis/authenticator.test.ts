@@ -14,6 +14,7 @@ import { connectForRequests } from '../../shared/storage/redis/client.ts';
 import { RedisUnavailable } from '../../shared/storage/redis/unavailable.ts';
 import { createPlatformKeyStore } from '../../shared/storage/tenants/platform-key-store.ts';
 import { createTenantStore } from '../../shared/storage/tenants/tenant-store.ts';
+import { AMPLE_LIMITS } from '../support/redis/no-limits.ts';
 import { startOwnRedis, type TestRedis } from '../support/redis/redis.ts';
 import { until } from '../support/until.ts';
 import { peppersOf, ringText } from '../unit/keys/rings.ts';
@@ -43,15 +44,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const LIMITS = {
-  requests_per_minute: 600,
-  tokens_per_minute: null,
-  max_in_flight: null,
-  max_queued: 10_000,
-  max_stored_bytes: 1_000_000,
-  monthly_budget_usd: null,
-  monthly_user_budget_usd: null,
-};
+const LIMITS = { ...AMPLE_LIMITS, requests_per_minute: 600 };
 
 /** For how long the process has run before a test. */
 const RUNNING_MS = 7_000_000;
@@ -165,6 +158,45 @@ test('a key ends at its expiry, also while it is remembered', async () => {
   expect(await authenticate(text)).not.toBeNull();
   clock.nowMs += 60_000;
   expect(authenticate(text)).toBeNull();
+});
+
+describe('who was let in is let in still', () => {
+  const letIn = async (fields: Partial<NewKey> = {}) => {
+    const started = start();
+    const { id, text } = await issue(fields);
+    await started.authenticate(text);
+    return { ...started, id, isStill: () => started.letsInStill({ platformKey: id }) };
+  };
+
+  test('with a key of the configuration, and with its own while nothing has changed, without asking anew', async () => {
+    const { isStill, letsInStill, asked } = await letIn();
+    expect([await isStill(), await letsInStill({ platformKey: 'config_1' })]).toEqual([true, true]);
+    expect(asked.lookUps).toBe(1);
+  });
+
+  test('but not when what is remembered is too old and its key was revoked', async () => {
+    const { id, isStill, clock } = await letIn();
+    await store.revoke(tenant.id, id);
+    expect(await isStill()).toBe(true);
+    clock.elapsedMs = REMEMBERED_MS;
+    expect(await isStill()).toBe(false);
+  });
+
+  test('but not when its tenant was disabled', async () => {
+    const { isStill, clock } = await letIn();
+    await tenants.change(tenant.id, { disabled: true });
+    clock.elapsedMs = REMEMBERED_MS;
+    expect(await isStill()).toBe(false);
+    await tenants.change(tenant.id, { disabled: false });
+  });
+
+  test('but not when its key has expired, also while that is remembered', async () => {
+    const expiresInMs = 60_000;
+    const { isStill, clock } = await letIn({ expires_at: Date.now() + expiresInMs });
+    expect(await isStill()).toBe(true);
+    clock.nowMs += expiresInMs + 1_000;
+    expect(await isStill()).toBe(false);
+  });
 });
 
 test('a flood of unknown keys does not make it forget the good ones', async () => {

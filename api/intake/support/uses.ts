@@ -1,6 +1,6 @@
 /** What a request uses of the things that not every provider takes, and where it stands in it. */
 import type { Feature } from '../../../providers/features.ts';
-import type { FileMediaType } from '../../../providers/takes.ts';
+import { type FileMediaType, PLAIN_FIELDS } from '../../../providers/takes.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { type Part, partsOf } from '../../../shared/domain/conversation/content.ts';
 import type { AssistantMessage, Message } from '../../../shared/domain/conversation/messages.ts';
@@ -9,16 +9,7 @@ import type { Path } from './without.ts';
 export type Use = { feature: Feature; path: Path };
 
 /** What each provider does by itself is no use of anything: one answer, no probabilities, calls in parallel, a plain text. */
-const PLAIN = [
-  'seed',
-  'logit_bias',
-  'frequency_penalty',
-  'presence_penalty',
-  'prediction',
-  'verbosity',
-  'user',
-  'top_k',
-] as const satisfies readonly (Feature & keyof CompletionRequest)[];
+const PLAIN = [...PLAIN_FIELDS, 'user'] as const satisfies readonly (Feature & keyof CompletionRequest)[];
 
 function* optionUses(request: CompletionRequest): Generator<Use> {
   const { n, logprobs, service_tier, response_format: format, reasoning } = request;

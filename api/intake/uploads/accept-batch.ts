@@ -4,6 +4,7 @@ import type { BatchView } from '../../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { BatchId } from '../../../shared/domain/ids.ts';
 import type { Caller } from '../../../shared/domain/tenants/caller.ts';
+import type { LimitRefusal, LimitsInForce } from '../../../shared/domain/tenants/limits.ts';
 import type { Traceparent } from '../../../shared/domain/traceparent.ts';
 import type { BatchIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import type { RequestDigests } from '../../../shared/keys/digests/request-digest.ts';
@@ -102,6 +103,12 @@ export const createAcceptBatch = ({
       message: `This tenant may have ${config.batches.maxQueued} lines of batches waiting; ${queued} do, and ${more} more are too many. Try again when some of them have run.`,
     });
 
+  const atLimit = {
+    rate_limited: tooManyRequests,
+    too_many_queued: (_, queued) => tooManyQueued(queued, 1),
+    too_many_stored_bytes: (limits, stored) => storageFull(limits, { stored, own: 0 }),
+  } satisfies Record<LimitRefusal, (limits: LimitsInForce, figure: number) => RequestError>;
+
   const accept = async (offer: BatchOffer): Promise<AcceptedBatch> => {
     admission.admit();
     const { caller, tellRate, account, traceparent, parent, idempotency, request } = offer;
@@ -133,12 +140,6 @@ export const createAcceptBatch = ({
     switch (answer.kind) {
       case 'stopped':
         throw stoppedRequest(answer.reason);
-      case 'rate_limited':
-        throw tooManyRequests(limits, answer.waitMs);
-      case 'too_many_queued':
-        throw tooManyQueued(answer.queued, 1);
-      case 'too_many_stored_bytes':
-        throw storageFull(limits, { stored: answer.stored, own: 0 });
       case 'in_progress':
         throw new RequestError('idempotency_in_progress', {
           param: 'Idempotency-Key',
@@ -161,6 +162,8 @@ export const createAcceptBatch = ({
           if (error instanceof StagingStopped) throw stoppedRequest(error.reason);
           throw error instanceof StorageFull ? storageFull(limits, error) : error;
         }
+      default:
+        throw atLimit[answer.kind](limits, answer.figure);
     }
   };
   return (offer) => accept(offer).finally(offer.account.forgetKey);

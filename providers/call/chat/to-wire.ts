@@ -12,7 +12,7 @@ import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { type Part, type TextPart, textsOf } from '../../../shared/domain/conversation/content.ts';
 import type { AssistantMessage, Message } from '../../../shared/domain/conversation/messages.ts';
 import type { Tool, ToolCall } from '../../../shared/domain/conversation/tools.ts';
-import type { ServiceTier } from '../../takes.ts';
+import { PLAIN_FIELDS, type ServiceTier } from '../../takes.ts';
 import { withoutEmptyAnswers } from '../place-messages.ts';
 
 /** What each speaker names in its own way. */
@@ -139,12 +139,9 @@ const SAME = [
   'n',
   'logprobs',
   'top_logprobs',
-  'logit_bias',
-  'frequency_penalty',
-  'presence_penalty',
-  'verbosity',
   'user',
-] as const satisfies readonly (keyof CompletionRequest & keyof ChatBody)[];
+  ...PLAIN_FIELDS.filter((name) => name !== 'seed' && name !== 'prediction'),
+] as const satisfies readonly (keyof CompletionRequest)[];
 
 export const chatBody = (request: CompletionRequest, form: ChatForm): ChatBody => {
   const { model, messages, tools, max_tokens, seed, prediction, reasoning, service_tier } = request;

@@ -6,7 +6,7 @@ import type { CompletionResult } from '../conversation/result.ts';
 import type { LineError } from '../errors.ts';
 import { type BatchId, type JobId, stemOf } from '../ids.ts';
 import { deliveredUsage, errorJson, isoTime } from '../jobs/job.ts';
-import type { FinalStatus } from '../jobs/states.ts';
+import { type FinalStatus, perFinalStatus } from '../jobs/states.ts';
 import type { BatchRecord } from '../records/batch-record.ts';
 import type { JobRecord } from '../records/job-record.ts';
 import type { UsageSums } from '../records/usage-counters.ts';
@@ -50,10 +50,7 @@ export const toBatch = (view: BatchView): Batch => {
       total: count('total'),
       queued: count('unfinished') - count('in_progress'),
       in_progress: count('in_progress'),
-      completed: count('completed'),
-      failed: count('failed'),
-      cancelled: count('cancelled'),
-      expired: count('expired'),
+      ...perFinalStatus(count),
     },
     usage: {
       input_tokens: usage.input_tokens,

@@ -4,7 +4,7 @@ import { completionResult } from '../conversation/result.ts';
 import { lineError } from '../errors.ts';
 import { isBatchId, isJobId } from '../ids.ts';
 import { jobError, jobUsage } from '../jobs/schema.ts';
-import { FINAL_STATUSES } from '../jobs/states.ts';
+import { FINAL_STATUSES, perFinalStatus } from '../jobs/states.ts';
 import { count, credential, NAMED, provider, time, usd } from '../wire.ts';
 import { BATCH_STATUSES } from './states.ts';
 
@@ -20,10 +20,7 @@ export const batch = z
         total: count,
         queued: count,
         in_progress: count,
-        completed: count,
-        failed: count,
-        cancelled: count,
-        expired: count,
+        ...perFinalStatus(() => count),
       })
       .meta({ description: 'Of its lines, as they stand now.' }),
     usage: z

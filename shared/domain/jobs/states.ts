@@ -12,6 +12,11 @@ export type FinalStatus = (typeof FINAL_STATUSES)[number];
 
 export const isFinal = (status: string): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
 
+/** A value for each final state. */
+export const perFinalStatus = <Value>(valueFor: (status: FinalStatus) => Value): Record<FinalStatus, Value> =>
+  // A cast because fromEntries forgets the names.
+  Object.fromEntries(FINAL_STATUSES.map((status) => [status, valueFor(status)])) as Record<FinalStatus, Value>;
+
 export const WAIT_REASONS = [
   'starting',
   'tenant_share',

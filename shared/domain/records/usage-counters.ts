@@ -1,6 +1,6 @@
 /** What a tenant used. */
 
-/** What a row counts. Costs are whole nano-dollars. Rows of the release before schema 2 have them in this order. */
+/** What a row counts. Costs are whole nano-dollars. Rows of the release before schema 2 have them in this order, so new ones come last. */
 export const COUNTERS = [
   'requests',
   'completed',
@@ -14,4 +14,5 @@ export const COUNTERS = [
   'unpriced_requests',
 ] as const;
 
-export type UsageSums = Record<(typeof COUNTERS)[number], number>;
+export type Counter = (typeof COUNTERS)[number];
+export type UsageSums = Record<Counter, number>;

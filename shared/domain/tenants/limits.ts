@@ -1,5 +1,6 @@
 /** The limits of a tenant. */
 import type { CredentialKind } from '../completion.ts';
+import type { RequestErrorCode } from '../errors.ts';
 
 type LimitRow = {
   /** The variable that sets it for tenants without one of their own; null: there is none. */
@@ -8,11 +9,16 @@ type LimitRow = {
   /** Of the variable; a tenant's own may be as small as 1, or one cent. */
   min: number;
   max: number;
-  /** If the variable is not set; null: no limit, or for stored bytes a share of Redis' memory. */
-  otherwise: number | null;
-  /** The field of the tenant's shard in which the scheduler finds it; null if it is judged before a job is accepted. */
-  scheduled: 'max_in_flight' | 'tokens_per_minute' | 'budget:platform' | 'budget:user' | null;
-};
+  /** If the variable is not set; null: no limit. */
+  otherwise: number | 'share of Redis’ memory' | null;
+} & (
+  | {
+      /** The field of the tenant's shard in which the scheduler finds it. */
+      scheduled: 'max_in_flight' | 'tokens_per_minute' | 'budget:platform' | 'budget:user';
+    }
+  /** Judged before a job or a batch is accepted: how it is refused. */
+  | { scheduled: null; refusal: RequestErrorCode }
+);
 
 /** In nano-dollars it is still exact as a Lua number. */
 const MAX_BUDGET_USD = 1_000_000;
@@ -26,6 +32,7 @@ export const LIMITS = {
     max: 1_000_000,
     otherwise: 600,
     scheduled: null,
+    refusal: 'rate_limited',
   },
   tokens_per_minute: {
     variable: 'RATE_LIMIT_TPM',
@@ -43,14 +50,23 @@ export const LIMITS = {
     otherwise: null,
     scheduled: 'max_in_flight',
   },
-  max_queued: { variable: 'MAX_QUEUED', unit: 'count', min: 1, max: 100_000_000, otherwise: 10_000, scheduled: null },
+  max_queued: {
+    variable: 'MAX_QUEUED',
+    unit: 'count',
+    min: 1,
+    max: 100_000_000,
+    otherwise: 10_000,
+    scheduled: null,
+    refusal: 'too_many_queued',
+  },
   max_stored_bytes: {
     variable: 'MAX_STORED_BYTES',
     unit: 'count',
     min: 1_048_576,
     max: 1_099_511_627_776,
-    otherwise: null,
+    otherwise: 'share of Redis’ memory',
     scheduled: null,
+    refusal: 'too_many_stored_bytes',
   },
   monthly_budget_usd: {
     variable: 'MONTHLY_BUDGET_USD',
@@ -82,13 +98,30 @@ export type DefaultLimits = {
   [Name in LimitName]: (typeof LIMITS)[Name]['otherwise'] extends number ? number : number | null;
 };
 
-/** What holds for a tenant; null is none. Requests, waiting jobs and stored bytes are always limited. */
-export type LimitsInForce = DefaultLimits & { max_stored_bytes: number };
+/** What holds for a tenant; null is none. */
+export type LimitsInForce = {
+  [Name in LimitName]: (typeof LIMITS)[Name]['otherwise'] extends null ? number | null : number;
+};
 
 /** A value for each limit. */
 export const perLimit = <Value>(valueFor: (name: LimitName) => Value): Record<LimitName, Value> =>
   // A cast because fromEntries forgets the names.
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, valueFor(name)])) as Record<LimitName, Value>;
+
+export type IntakeLimit = {
+  [Name in LimitName]: (typeof LIMITS)[Name]['scheduled'] extends null ? Name : never;
+}[LimitName];
+export type LimitRefusal = (typeof LIMITS)[IntakeLimit]['refusal'];
+
+const isOfIntake = (name: LimitName): name is IntakeLimit => LIMITS[name].scheduled === null;
+
+/** A value for each limit that is judged before a job or a batch is accepted. */
+export const perIntakeLimit = <Value>(valueFor: (name: IntakeLimit) => Value): Record<IntakeLimit, Value> =>
+  // A cast because fromEntries forgets the names.
+  Object.fromEntries(LIMIT_NAMES.filter(isOfIntake).map((name) => [name, valueFor(name)])) as Record<
+    IntakeLimit,
+    Value
+  >;
 
 export const limitsInForce = (own: TenantLimits, defaults: LimitsInForce): LimitsInForce =>
   // A cast because what is null in neither cannot be told by the names.

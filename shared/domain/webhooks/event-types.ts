@@ -1,12 +1,7 @@
 /** The events that webhooks tell of. */
-import type { FinalStatus } from '../jobs/states.ts';
+import { FINAL_STATUSES } from '../jobs/states.ts';
 
-export const JOB_EVENTS = [
-  'job.completed',
-  'job.failed',
-  'job.cancelled',
-  'job.expired',
-] as const satisfies readonly `job.${FinalStatus}`[];
+export const JOB_EVENTS = FINAL_STATUSES.map((status) => `job.${status}` as const);
 
 export const BATCH_EVENTS = ['batch.completed', 'batch.failed', 'batch.cancelled', 'batch.expired'] as const;
 

@@ -45,7 +45,7 @@ export const limitsIn = (set: LimitSettings): DefaultLimits =>
   // A cast because the names do not tell which have a value of their own.
   perLimit((name) => {
     const { variable, otherwise } = LIMITS[name];
-    return (variable === null ? undefined : set[variable]) ?? otherwise;
+    return (variable === null ? undefined : set[variable]) ?? (typeof otherwise === 'number' ? otherwise : null);
   }) as DefaultLimits;
 
 const oneOf = <const T extends readonly string[]>(names: T) =>

@@ -7,6 +7,7 @@ import type { LineError } from '../../domain/errors.ts';
 import { type BatchId, MAX_LINES, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { Warning } from '../../domain/jobs/schema.ts';
 import { needsOf } from '../../domain/needs.ts';
+import type { IntakeLimit, LimitsInForce } from '../../domain/tenants/limits.ts';
 import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { Traceparent } from '../../domain/traceparent.ts';
 import { type Webhook, webhookText } from '../../domain/webhooks/webhook.ts';
@@ -42,7 +43,7 @@ export type NewBatch = {
   parent: BatchId | null;
   sandbox: boolean;
   /** A batch is one request; `max_queued` counts lines. */
-  limits: { requests_per_minute: number; max_queued: number; max_stored_bytes: number };
+  limits: Pick<LimitsInForce, IntakeLimit>;
 };
 
 export type Line = {

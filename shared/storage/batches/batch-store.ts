@@ -4,6 +4,7 @@ import { type BatchView, type Outcome, type Place, START } from '../../domain/ba
 import { type BatchId, stemOf, type TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { FinalStatus } from '../../domain/jobs/states.ts';
+import { type LimitRefusal, perIntakeLimit } from '../../domain/tenants/limits.ts';
 import type { StopReason } from '../../domain/tenants/stops.ts';
 import type { BatchIds } from '../../keys/digests/genuine-ids.ts';
 import {
@@ -42,12 +43,10 @@ export type BeginAnswer = { rate: RateState } & (
   | { kind: 'in_progress' }
   /** A request with the key was accepted before. */
   | { kind: 'known'; compare: (digests: readonly string[]) => Promise<Comparison> }
-  | { kind: 'rate_limited'; waitMs: number }
   /** Its tenant or its key was stopped, which the process that asks does not know yet. */
   | { kind: 'stopped'; reason: StopReason }
-  /** So many lines of the tenant wait already. */
-  | { kind: 'too_many_queued'; queued: number }
-  | { kind: 'too_many_stored_bytes'; stored: number }
+  /** At a limit. `figure`: the lines that wait, or bytes that are stored; ms to wait if `rate_limited`. */
+  | { kind: LimitRefusal; figure: number }
 );
 
 /** `view` is null where that batch is no longer stored. */
@@ -153,21 +152,13 @@ export const createBatchStore = ({
         idempotencyMs: IDEMPOTENCY_MS,
         platformKey: batch.platformKey,
         fingerprint: batch.fingerprint ?? null,
-        requestsPerMinute: batch.limits.requests_per_minute,
-        maxQueued: batch.limits.max_queued,
         traceparent: batch.traceparent ?? null,
-        maxStoredBytes: batch.limits.max_stored_bytes,
+        ...perIntakeLimit((name) => batch.limits[name] ?? Number.MAX_SAFE_INTEGER),
       });
       const rate = { remaining, resetMs };
       switch (kind) {
         case 'in_progress':
           return { kind, rate };
-        case 'rate_limited':
-          return { kind, rate, waitMs: detail };
-        case 'too_many_queued':
-          return { kind, rate, queued: detail };
-        case 'too_many_stored_bytes':
-          return { kind, rate, stored: detail };
         case 'stopped':
           return { kind, rate, reason: detail };
         case 'known':
@@ -191,6 +182,8 @@ export const createBatchStore = ({
               },
             },
           };
+        default:
+          return { kind, rate, figure: detail };
       }
     },
 

@@ -1,7 +1,7 @@
 /** What workers do for the scheduler besides running jobs: say that they live, and keep every job moving. */
 import type { Redis } from 'ioredis';
 import type { CredentialKind } from '../../domain/completion.ts';
-import { budgetNano, type TenantLimits } from '../../domain/tenants/limits.ts';
+import { scheduledLimits, type TenantLimits } from '../../domain/tenants/limits.ts';
 import { sweepBatch } from '../commands/batches/commands.ts';
 import type { RunCommand } from '../commands/command.ts';
 import { endLeft, sweepJobs, trimJobs } from '../commands/jobs/commands.ts';
@@ -62,10 +62,8 @@ export const createSchedulerStore = ({
       worker,
       slots,
       aliveMs: ALIVE_MS,
-      maxInFlight: defaultLimits.max_in_flight ?? null,
-      tokensPerMinute: defaultLimits.tokens_per_minute ?? null,
-      budgetNano: budgetNano(defaultLimits, 'platform') ?? null,
       schema: NEWEST_SCHEMA,
+      limits: Object.entries(scheduledLimits(defaultLimits)).flat(),
     }),
 
   /** The scheduler's once-a-second work; does nothing unless this worker holds the shard's lease. */

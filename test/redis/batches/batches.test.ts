@@ -9,6 +9,7 @@ import { BatchGone } from '../../../shared/storage/batches/batch-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { createReadSubject } from '../../../worker/deliveries/read-subject.ts';
 import { askedBy, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
@@ -335,7 +336,7 @@ describe('staging', () => {
   });
 
   test('stops where more lines would wait than the tenant may have', async () => {
-    const limits = { requests_per_minute: 100, max_queued: 100, max_stored_bytes: 1_000_000 };
+    const limits = { ...AMPLE_LIMITS, max_queued: 100 };
     const { staging } = await engine.begin('acme', { limits });
     await staging.add(linesOf(101));
     await expect(engine.publish(staging)).rejects.toThrow('too_many_queued');
@@ -356,7 +357,7 @@ const NEW = {
   parent: null,
   traceparent: null,
   sandbox: false,
-  limits: { requests_per_minute: 100, max_queued: 100, max_stored_bytes: 1_000_000 },
+  limits: AMPLE_LIMITS,
 } as const;
 
 describe('a cancelled batch', () => {

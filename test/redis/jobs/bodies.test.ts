@@ -9,6 +9,7 @@ import { key } from '../../../shared/storage/redis/names.ts';
 import { NEWEST_SCHEMA } from '../../../shared/storage/schema/schema-store.ts';
 import { readRequest } from '../../../worker/attempts/read-request.ts';
 import { type Running, TAG } from '../../support/redis/engine.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
@@ -23,7 +24,7 @@ afterEach(() => {
 
 const acme = 'acme' as TenantId;
 const RECORD = 1_024;
-const limits = { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 10_000_000 };
+const limits = { ...AMPLE_LIMITS, max_stored_bytes: 10_000_000 };
 const bytesOf = (length: number): Buffer => {
   const body = Buffer.from(`{"model":"model-a","x":"${'é'.repeat(Math.floor((length - 26) / 2))}"}`);
   return Buffer.concat([body, Buffer.alloc(Math.max(0, length - body.length), 0x20)]);

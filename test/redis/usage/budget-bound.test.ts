@@ -12,7 +12,7 @@ import { key } from '../../../shared/storage/redis/names.ts';
 import { createBudgetStore } from '../../../shared/storage/usage/budget-store.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
 import { askedBy, type Running, TAG } from '../../support/redis/engine.ts';
-import { NO_LIMITS } from '../../support/redis/no-limits.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { useEngine } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
@@ -30,9 +30,9 @@ const prepare = async (budgetUsd: number): Promise<void> => {
 };
 
 const offer = async (request: CompletionRequest, budgetUsd: number) => {
-  const limits = { ...NO_LIMITS, monthly_user_budget_usd: budgetUsd };
+  const limits = { ...AMPLE_LIMITS, monthly_user_budget_usd: budgetUsd };
   const caller = {
-    limits: { ...limits, requests_per_minute: 1e6, max_queued: 1e6, max_stored_bytes: 1e9 },
+    limits,
     allowedModels: null,
   };
   const account = { provider: 'openai', credential: 'user', fingerprint: 'f' } as const;

@@ -4,12 +4,13 @@ import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
 import { type Engine, TAG } from '../../support/redis/engine.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { useEngine } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
 
 const withLimits = (limits: Partial<NewJob['limits']>): Partial<NewJob> => ({
-  limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000, ...limits },
+  limits: { ...AMPLE_LIMITS, ...limits },
 });
 /** Lets a tenant's bucket leak for so long. */
 const passed = async (ms: number): Promise<void> => {

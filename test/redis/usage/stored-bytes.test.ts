@@ -6,6 +6,7 @@ import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { findViolations } from '../../support/invariants/invariants.ts';
 import { type Engine, linesOf, type Running, TAG } from '../../support/redis/engine.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
@@ -19,7 +20,7 @@ const acme = 'acme' as TenantId;
 
 const stored = (tenant = acme): Promise<number> => engine.jobs.storedBytes(tenant);
 const atMost = (max_stored_bytes: number) => ({
-  limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes },
+  limits: { ...AMPLE_LIMITS, max_stored_bytes },
 });
 /** A request of so many bytes. */
 const sized = (bytes: number): NewJob['asked'] => {

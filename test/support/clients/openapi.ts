@@ -14,11 +14,15 @@ const closed = (schema: unknown): unknown => {
   return isForm ? { ...parts, additionalProperties: false } : parts;
 };
 
+/** A record whose names are listed may hold others too. */
+const opened = (part: unknown): unknown =>
+  JSON.parse(JSON.stringify(part), (name, value) => (name === 'propertyNames' ? undefined : value));
+
 const createValidators = (document: Document, isOpen: boolean) => {
   // What OpenAPI says beside schemas is no concern of the validator.
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   formats.default(ajv);
-  ajv.addSchema({ $id: 'openapi', components: isOpen ? document.components : closed(document.components) });
+  ajv.addSchema({ $id: 'openapi', components: (isOpen ? opened : closed)(document.components) });
   const validators = new Map<object, ValidateFunction>();
   const validatorOf = (schema: object): ValidateFunction => {
     const known =

@@ -25,7 +25,7 @@ import { createSchedulerStore, type SchedulerStore } from '../../../shared/stora
 import { type Handoff, parseHandoff } from '../../../shared/storage/queue/queues.ts';
 import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { storeAnswer } from '../../../worker/attempts/store-answer.ts';
-import { NO_LIMITS } from './no-limits.ts';
+import { AMPLE_LIMITS, NO_LIMITS } from './no-limits.ts';
 
 export const TAG = shardTag(0);
 
@@ -126,7 +126,7 @@ export const createEngine = (
         parent: null,
         traceparent: null,
         sandbox: false,
-        limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000 },
+        limits: AMPLE_LIMITS,
         ...batch,
       },
       idempotencyKey === undefined ? null : { key: idempotencyKey, route: 'POST /v1/batches' },
@@ -195,7 +195,7 @@ export const createEngine = (
           sandbox: false,
           tokens: 100,
           cost: null,
-          limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 1_000_000_000 },
+          limits: AMPLE_LIMITS,
           idempotency: null,
           waiting: null,
           refusal: null,

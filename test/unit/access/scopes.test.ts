@@ -8,7 +8,7 @@ import { OPERATIONS } from '../../../api/interface.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { Caller } from '../../../shared/domain/tenants/caller.ts';
 import { SCOPES } from '../../../shared/domain/tenants/caller.ts';
-import { NO_LIMITS } from '../../support/redis/no-limits.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 import { tenant } from '../../support/redis/tenants.ts';
 
 const app = new Hono<ApiEnv>();
@@ -28,7 +28,7 @@ beforeAll(() => {
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const ask = async (scopes: readonly (typeof SCOPES)[number][], method: string, path: string) => {
-  const limits = { ...NO_LIMITS, requests_per_minute: 1, max_queued: 1, max_stored_bytes: 1 };
+  const limits = AMPLE_LIMITS;
   caller = {
     tenant: tenant('acme'),
     platformKey: 'test',

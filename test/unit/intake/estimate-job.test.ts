@@ -5,10 +5,10 @@ import { BODY_NAMES, LINE_NAMES } from '../../../api/intake/support/names.ts';
 import { manifestOf } from '../../../providers/catalogue.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
-import { NO_LIMITS } from '../../support/redis/no-limits.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 
 const HELLO = { role: 'user' as const, content: 'Hello!' };
-const limits = { ...NO_LIMITS, requests_per_minute: 600, max_queued: 10, max_stored_bytes: 1e9 };
+const limits = AMPLE_LIMITS;
 const estimate = createEstimateJob(createJudgeModel(createPrices(null), ['model-a']));
 const refusalOf = (model: string, credential: 'platform' | 'user', allowedModels: readonly string[] | null) =>
   estimate(

@@ -8,9 +8,9 @@ import { BODY_NAMES } from '../../../api/intake/support/names.ts';
 import { FOREIGN_FORMATS, type ForeignFormat } from '../../../providers/manifest.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
-import { NO_LIMITS } from '../../support/redis/no-limits.ts';
+import { AMPLE_LIMITS } from '../../support/redis/no-limits.ts';
 
-const limits = { ...NO_LIMITS, requests_per_minute: 600, max_queued: 10, max_stored_bytes: 1e9 };
+const limits = AMPLE_LIMITS;
 const judge = createJudgeForeign(createJudgeModel(createPrices(null), null));
 const MODELS = {
   'openai.chat': { provider: 'openai', model: 'gpt-4o-mini' },

@@ -54,3 +54,12 @@ describe('a part of it', () => {
     expect(new Secret('').isPartlyIn('')).toBe(false);
   });
 });
+
+test('a forgotten one is given out no more, and stands in no text', () => {
+  const forgotten = new Secret('sk-proj-Qz7Lk2');
+  forgotten.forget();
+  forgotten.forget();
+  expect(() => forgotten.reveal()).toThrow('forgotten');
+  expect(forgotten.isPartlyIn('sk-proj-Qz7Lk2')).toBe(false);
+  expect(String(forgotten)).toBe('[secret]');
+});

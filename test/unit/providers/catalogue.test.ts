@@ -70,11 +70,11 @@ test('a manifest that lacks a field does not compile', () => {
   const two: UserManifest = keyless;
   // @ts-expect-error without links
   const three: UserManifest = unlinked;
-  const { seed, ...withoutSeed } = OPENAI.takes;
+  const { n, ...withoutN } = OPENAI.takes;
   // @ts-expect-error without a row of what it takes
-  const four: UserManifest = { ...OPENAI, takes: withoutSeed };
+  const four: UserManifest = { ...OPENAI, takes: withoutN };
   expect([one, two, three, four].map((row) => Object.keys(row).length)).toEqual([10, 10, 10, 11]);
-  expect([priceList, keys, links, seed]).not.toContain(undefined);
+  expect([priceList, keys, links, n]).not.toContain(undefined);
 });
 
 test('the documents list every provider that users bring keys for, with the form of its keys and where they are made', () => {

@@ -1,17 +1,16 @@
 /** What a tenant used, as it sees it. */
 import { z } from 'zod';
 import { isTenantId } from '../../../../shared/domain/ids.ts';
-import type { COUNTERS } from '../../../../shared/domain/records/usage-counters.ts';
+import { perFinalStatus } from '../../../../shared/domain/jobs/states.ts';
+import type { Counter } from '../../../../shared/domain/records/usage-counters.ts';
+import { LIMITS, type LimitName, type LimitsInForce, perLimit } from '../../../../shared/domain/tenants/limits.ts';
 import { count, credential, NAMED, provider } from '../../../../shared/domain/wire.ts';
 
-type Counter = Exclude<(typeof COUNTERS)[number], 'cost_nano'> | 'cost_usd';
+type Column = Exclude<Counter, 'cost_nano'> | 'cost_usd';
 
 const counters = z.object({
   requests: count.meta({ description: 'Jobs that became final.' }),
-  completed: count,
-  failed: count,
-  cancelled: count,
-  expired: count,
+  ...perFinalStatus(() => count),
   input_tokens: count,
   output_tokens: count,
   cached_input_tokens: count,
@@ -19,7 +18,7 @@ const counters = z.object({
   unpriced_requests: count.meta({
     description: 'Jobs with a call of unknown cost: no price is known for it, or its usage was not reported.',
   }),
-} satisfies Record<Counter, z.ZodType>);
+} satisfies Record<Column, z.ZodType>);
 export type Counters = z.infer<typeof counters>;
 
 const dollars = z.number();
@@ -27,22 +26,24 @@ const threshold = z.literal([80, 100]).nullable().meta({
   description: '80: so many percent of the budget are used; 100: all of it, or a call did not fit into it any more.',
 });
 
+/** Each limit in force; null where there is none. */
+const limits = perLimit((name) => {
+  const { unit, otherwise } = LIMITS[name];
+  const limit = unit === 'usd' ? dollars : count;
+  return otherwise === null ? limit.nullable() : limit;
+  // A cast because what the rows say is lost to the types.
+}) as { [Name in LimitName]: z.ZodType<LimitsInForce[Name]> };
+
 const limitsReport = z.object({
-  requests_per_minute: count,
-  tokens_per_minute: count.nullable(),
-  max_in_flight: count.nullable(),
-  max_queued: count,
-  max_stored_bytes: count,
+  ...limits,
   stored_bytes: count.meta({
     description:
       'Bytes of requests, results and metadata that are stored now, and 1,024 for each job, line, batch and delivery.',
   }),
-  monthly_budget_usd: dollars.nullable(),
   budget_used_usd: dollars,
   budget_reserved_usd: dollars,
   budget_missed_usd: dollars.meta({ description: 'By how much calls cost more than their price and size allow.' }),
   budget_threshold_percent: threshold,
-  monthly_user_budget_usd: dollars.nullable(),
   user_budget_used_usd: dollars,
   user_budget_reserved_usd: dollars,
   user_budget_missed_usd: dollars,

@@ -1,6 +1,7 @@
 /** Batches and their lines: staged, published, read, stopped, erased. */
 import type { BatchId, JobId } from '../../../domain/ids.ts';
 import type { FinalStatus } from '../../../domain/jobs/states.ts';
+import { type LimitRefusal, perIntakeLimit } from '../../../domain/tenants/limits.ts';
 import type { StopReason } from '../../../domain/tenants/stops.ts';
 import type { Handoff } from '../../queue/queues.ts';
 import { command } from '../command.ts';
@@ -12,9 +13,7 @@ export type BatchReply = [] | [record: string[], ledger: string[]];
 type BeginReply =
   | ['staging' | 'in_progress', RateReply]
   | ['known', RateReply, digest: string, BatchId]
-  | ['rate_limited', RateReply, waitMs: number]
-  | ['too_many_queued', RateReply, queued: number]
-  | ['too_many_stored_bytes', RateReply, stored: number]
+  | [LimitRefusal, RateReply, figure: number]
   | ['stopped', RateReply, StopReason];
 
 type OutcomeHead = [
@@ -45,10 +44,8 @@ export const beginBatch = command('batches/begin-batch', {
   idempotencyMs: 'whole',
   platformKey: 'text',
   fingerprint: 'text',
-  requestsPerMinute: 'whole',
-  maxQueued: 'whole',
   traceparent: 'text',
-  maxStoredBytes: 'whole',
+  ...perIntakeLimit(() => 'whole' as const),
 }).answers<BeginReply>();
 
 export const stage = command('batches/stage', {

@@ -7,10 +7,8 @@ export const heartbeat = command('scheduler/heartbeat', {
   worker: 'text',
   slots: 'whole',
   aliveMs: 'whole',
-  maxInFlight: 'text',
-  tokensPerMinute: 'text',
-  budgetNano: 'text',
   schema: 'whole',
+  limits: 'list',
 }).answers<string[]>();
 
 export const tick = command('scheduler/tick', { worker: 'text', leaseMs: 'whole' }).answers<
