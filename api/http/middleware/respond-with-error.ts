@@ -15,9 +15,9 @@ const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
   overloaded: 10,
 };
 
-/** `formOf`: in whose words a path's errors are told. */
+/** `formOf`: in whose words a request's errors are told. */
 export const respondWithError =
-  (log: Log, formOf: (path: string) => ErrorForm) =>
+  (log: Log, formOf: (c: ApiContext) => ErrorForm) =>
   (thrown: Error, c: ApiContext): Response => {
     const error = toRequestError(thrown);
     if (error.code === 'internal_error') {
@@ -30,7 +30,7 @@ export const respondWithError =
       status,
       body,
       headers = {},
-    } = formOf(c.req.path)(error, {
+    } = formOf(c)(error, {
       requestId: c.get('requestId'),
       retryAfterSeconds,
     });
