@@ -68,6 +68,9 @@ const OWN_HEADS: ReadonlySet<string> = new Set(
   ),
 );
 
+/** The last part of such a path may have slashes: `/models/:model{.+}`. */
+const NAMES_BEHIND = OPERATIONS.flatMap(({ path }) => /^(.*):\w+\{\.\+\}$/.exec(path)?.[1] ?? []);
+
 /** Before authentication: a client at a wrong base URL may well have no key of ours yet. */
 const demandRightBase = createMiddleware<ApiEnv>(async (c, next) => {
   const client = dialectOfClient((name) => c.req.header(name));
@@ -94,7 +97,7 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
     app.use(`${beginning}*`, accessLog(needs.log), traceRequest(needs.tracer));
   }
   app.use('/admin/*', accessLog(needs.log));
-  app.use(demandNormalPath);
+  app.use(demandNormalPath(NAMES_BEHIND));
   if (needs.config.production) app.use(demandHttps(needs.client));
   if (surface.tenants) {
     app.use(demandRightBase);

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../../../api/interface.ts';
-import { createDocument } from '../../../api/operations/openapi/document.ts';
+import { createDocument, documentPath } from '../../../api/operations/openapi/document.ts';
 import type { Batch } from '../../../shared/domain/batches/schema.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
@@ -34,7 +34,7 @@ if (CHROMIUM === undefined)
   process.stdout.write('Skipped: this machine has no Chromium, so no browser opens the page of the interface.\n');
 
 test('every call of the interface is in the document, and no other', () => {
-  const calls = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+  const calls = OPERATIONS.map(({ method, path }) => `${method} ${documentPath(path)}`);
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -185,6 +185,14 @@ describe('a running gateway', () => {
       expect((await gateway.finished(job.id)).status).toBe('completed');
       await call(`POST ${path}`, path, asked);
       await call('GET /v1/jobs/{id}/answer', `/v1/jobs/${job.id}/answer`);
+    }
+    for (const [list, id] of [
+      ['/openai/v1/models', 'amazon.nova-lite-v1:0'],
+      ['/anthropic/v1/models', 'amazon.nova-lite-v1:0'],
+    ] as const) {
+      await call(`GET ${list}`, list);
+      await call(`GET ${list}/{model}`, `${list}/${id}`);
+      await call(`GET ${list}/{model}`, `${list}/none`);
     }
     const failing = await gateway.submit('sandbox:status=400');
     await gateway.finished(failing.id);

@@ -27,6 +27,8 @@ const ALLOWED: Record<string, string> = {
   '/v1/batches/batch_0/cancel': 'POST',
   '/v1/batches/batch_0/retry': 'POST',
   '/v1/usage': 'GET, HEAD',
+  '/openai/v1/models': 'GET, HEAD',
+  '/openai/v1/models/a/b:c': 'GET, HEAD',
   '/v1/webhooks/deliveries': 'GET, HEAD',
   '/v1/webhooks/deliveries/redeliver': 'POST',
   '/v1/webhooks/deliveries/evt_0/redeliver': 'POST',
