@@ -9,8 +9,9 @@ import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import type { BoundedCall, ProviderAdapter } from '../call/provider.ts';
 import { type ProviderError, refuseCall } from '../call/verdict.ts';
+import type { ForeignFormat } from '../manifest.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
-import { read, readPassed } from './from-wire.ts';
+import { read, readCount, readPassed } from './from-wire.ts';
 import { ANTHROPIC } from './manifest.ts';
 import { toBody } from './to-wire.ts';
 
@@ -56,13 +57,24 @@ const readErrorInside: Dialect['readErrorInside'] = (answer) => {
   return error && { ...error, status: ANTHROPIC_STATUSES.get(error.type ?? '') ?? 500 };
 };
 
-type Sent = Pick<Dialect, 'read' | 'secrets'> & { body: unknown; headers: ForwardedHeaders };
+/** How a body of a format is sent as it came: the path of the call, and what is read of its answer. */
+type PassedFormat = { path: string; read: Dialect['read'] };
+const MESSAGES = '/v1/messages';
+const PASSED: Readonly<Partial<Record<ForeignFormat, PassedFormat>>> = {
+  'anthropic.messages': { path: MESSAGES, read: readPassed },
+  'anthropic.count_tokens': { path: '/v1/messages/count_tokens', read: readCount },
+};
+
+type Sent = PassedFormat & Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders };
 
 /** `baseUrl` has no path; null is the vendor's own. */
 export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
   const dispatcher = createProviderAgent();
 
-  const send = (call: BoundedCall, { read: readAnswer, body, headers, secrets }: Sent): Promise<Outcome> | Outcome => {
+  const send = (
+    call: BoundedCall,
+    { path, read: readAnswer, body, headers, secrets }: Sent,
+  ): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
     return makeCall(call, {
@@ -87,7 +99,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
           fetch: createKeyedFetch({ dispatcher, key, headersWith: headersWith(headers), traceparent, exchange }),
         });
         // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
-        return client.post('/v1/messages', { body, signal });
+        return client.post(path, { body, signal });
       },
     });
   };
@@ -96,6 +108,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
     complete: async (call) => {
       const { request } = call;
       return send(call, {
+        path: MESSAGES,
         read,
         body: toBody(request),
         headers: { 'anthropic-version': versionFor(request) },
@@ -104,9 +117,8 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
     },
     pass: async (call) => {
       const { format, body, headers } = call.request;
-      return format === 'anthropic.messages'
-        ? send(call, { read: readPassed, body, headers, secrets: () => secretsIn(body) })
-        : refuseCall('user');
+      const known = PASSED[format];
+      return known ? send(call, { ...known, body, headers, secrets: () => secretsIn(body) }) : refuseCall('user');
     },
     close: () => dispatcher.destroy(),
   };

@@ -7,25 +7,43 @@ import { ANTHROPIC_WORDS } from './error-form.ts';
 
 const FORWARDED = ['anthropic-version', 'anthropic-beta'] as const;
 
+const COMMON = {
+  method: 'POST',
+  access: 'jobs:write',
+  // The SDK's own beta calls send it; which betas they are of, a header says.
+  query: z.strictObject({ beta: z.literal('true').optional() }),
+  headers: [...FOREIGN_HEADERS, ...FORWARDED],
+  answers: FOREIGN_ANSWERS,
+  errors: FOREIGN_ERRORS,
+  refusals: ANTHROPIC_WORDS,
+  rateLimited: true,
+} as const;
+
 export const ANTHROPIC_OPERATIONS = [
   operation({
-    method: 'POST',
+    ...COMMON,
     path: '/anthropic/v1/messages',
-    access: 'jobs:write',
     summary: 'Submits an Anthropic message as a job',
-    // The SDK's own beta calls send it; which betas they are of, a header says.
-    query: z.strictObject({ beta: z.literal('true').optional() }),
     body: {
       schema: foreignBody('AnthropicMessage', 'https://platform.claude.com/docs/en/api/messages/create'),
     },
-    headers: [...FOREIGN_HEADERS, ...FORWARDED],
-    answers: FOREIGN_ANSWERS,
-    errors: FOREIGN_ERRORS,
-    refusals: ANTHROPIC_WORDS,
-    rateLimited: true,
     handle: createSubmitForeign({
       route: 'POST /anthropic/v1/messages',
       format: 'anthropic.messages',
+      provider: 'anthropic',
+      forwarded: FORWARDED,
+    }),
+  }),
+  operation({
+    ...COMMON,
+    path: '/anthropic/v1/messages/count_tokens',
+    summary: 'Submits a count of an Anthropic message’s tokens as a job',
+    body: {
+      schema: foreignBody('AnthropicTokenCount', 'https://platform.claude.com/docs/en/api/messages/count_tokens'),
+    },
+    handle: createSubmitForeign({
+      route: 'POST /anthropic/v1/messages/count_tokens',
+      format: 'anthropic.count_tokens',
       provider: 'anthropic',
       forwarded: FORWARDED,
     }),

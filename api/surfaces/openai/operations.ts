@@ -51,4 +51,21 @@ export const OPENAI_OPERATIONS = [
       forwarded: FORWARDED,
     }),
   }),
+  operation({
+    ...COMMON,
+    path: '/openai/v1/embeddings',
+    summary: 'Submits a request for OpenAI embeddings as a job',
+    body: {
+      schema: foreignBody(
+        'OpenAiEmbeddings',
+        'https://developers.openai.com/api/reference/resources/embeddings/methods/create',
+      ),
+    },
+    handle: createSubmitForeign({
+      route: 'POST /openai/v1/embeddings',
+      format: 'openai.embeddings',
+      provider: 'openai',
+      forwarded: FORWARDED,
+    }),
+  }),
 ];

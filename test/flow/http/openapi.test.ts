@@ -171,7 +171,9 @@ describe('a running gateway', () => {
     for (const [path, foreign, provider] of [
       ['/openai/v1/chat/completions', { model: 'gpt-4o-mini', messages: body.messages }, 'openai'],
       ['/openai/v1/responses', { model: 'gpt-4o-mini', input: 'Hello!' }, 'openai'],
+      ['/openai/v1/embeddings', { model: 'text-embedding-3-small', input: 'Hello!' }, 'openai'],
       ['/anthropic/v1/messages', { model: 'claude-opus-4-8', max_tokens: 10, messages: body.messages }, 'anthropic'],
+      ['/anthropic/v1/messages/count_tokens', { model: 'claude-opus-4-8', messages: body.messages }, 'anthropic'],
     ] as const) {
       const asked = {
         body: foreign,
@@ -341,7 +343,13 @@ describe('a running gateway', () => {
     await call('DELETE /v1/jobs/{id}', '/v1/jobs/job_0');
     await call('POST /v1/jobs/{id}/cancel', '/v1/jobs/job_0/cancel');
     await call('GET /v1/usage', '/v1/usage?from=2026-02-30');
-    for (const path of ['/openai/v1/chat/completions', '/openai/v1/responses', '/anthropic/v1/messages']) {
+    for (const path of [
+      '/openai/v1/chat/completions',
+      '/openai/v1/responses',
+      '/openai/v1/embeddings',
+      '/anthropic/v1/messages',
+      '/anthropic/v1/messages/count_tokens',
+    ]) {
       await call(`POST ${path}`, path, { key: 'wrong', body: {} });
       await call(`POST ${path}`, path, { body: {} });
       await call(`POST ${path}`, path, { body: '{', headers: userKey() });
