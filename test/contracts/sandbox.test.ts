@@ -255,6 +255,8 @@ describe('embeddings', () => {
       const input = ['Hello', 'world'];
       const decoded = await client.embeddings.create({ model, input });
       const plain = await client.embeddings.create({ model, input, encoding_format: 'float' });
+      const raw = (await (await client.embeddings.create({ model, input }).asResponse()).json()) as typeof decoded;
+      expect(raw.data[0]?.embedding).toEqual(expect.any(String));
       expect(decoded).toEqual({ ...plain, data: expect.anything() });
       for (const [index, { embedding }] of decoded.data.entries()) {
         expect(embedding).toHaveLength(1_536);
