@@ -1,8 +1,8 @@
 /** The HTTP interface, from middleware to routes. The order of the checks is part of the contract. */
 import { Hono } from 'hono';
+import { createMiddleware } from 'hono/factory';
 import { RequestError } from '../shared/domain/errors.ts';
 import type { Log } from '../shared/domain/log.ts';
-import { insteadOfPath } from '../shared/domain/wording/foreign-names.ts';
 import type { Config } from '../shared/process/config/config.ts';
 import type { ApiMetrics } from '../shared/process/metrics/api-metrics.ts';
 import type { Tracer } from '../shared/process/tracing/tracer.ts';
@@ -29,6 +29,7 @@ import { OPERATIONS } from './interface.ts';
 import { createDocument } from './operations/openapi/document.ts';
 import { PROCESS_OPERATIONS } from './operations/operations.ts';
 import { ANTHROPIC_WORDS } from './surfaces/anthropic/error-form.ts';
+import { DIALECTS, dialectAstray, dialectOfClient, headOf, messageAstray } from './surfaces/foreign/right-base.ts';
 import { OPENAI_WORDS } from './surfaces/openai/error-form.ts';
 
 export type Needs = Omit<NeedsOf<typeof OPERATIONS>, 'document'> & {
@@ -54,20 +55,39 @@ export type Surface = { tenants: boolean; operator: boolean };
 /** Where tenants' calls are, and in whose words they are refused there. */
 const TENANT_PATHS = {
   '/v1/': OWN_WORDS,
-  '/openai/v1/': OPENAI_WORDS,
-  '/anthropic/v1/': ANTHROPIC_WORDS,
+  [DIALECTS.openai.paths]: OPENAI_WORDS,
+  [DIALECTS.anthropic.paths]: ANTHROPIC_WORDS,
 } as const satisfies Record<string, RefusalWords>;
 
 const wordsOf = (path: string): RefusalWords =>
   Object.entries(TENANT_PATHS).find(([beginning]) => path.startsWith(beginning))?.[1] ?? OWN_WORDS;
 
+const OWN_HEADS: ReadonlySet<string> = new Set(
+  OPERATIONS.flatMap(({ path }) =>
+    Object.values(DIALECTS).some(({ paths }) => path.startsWith(paths)) ? [] : headOf(path),
+  ),
+);
+
+/** The last part of such a path may have slashes: `/models/:model{.+}`. */
+const NAMES_BEHIND = OPERATIONS.flatMap(({ path }) => /^(.*):\w+\{\.\+\}$/.exec(path)?.[1] ?? []);
+
+/** Before authentication: a client at a wrong base URL may well have no key of ours yet. */
+const demandRightBase = createMiddleware<ApiEnv>(async (c, next) => {
+  const client = dialectOfClient((name) => c.req.header(name));
+  const dialect = dialectAstray(c.req.path, client, OWN_HEADS);
+  if (dialect !== null) {
+    c.set('words', wordsOf(DIALECTS[dialect].paths));
+    throw new RequestError('not_found', { message: messageAstray(dialect) });
+  }
+  await next();
+});
+
 export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
   const app = new Hono<ApiEnv>();
-  app.onError(respondWithError(needs.log, (path) => wordsOf(path).form));
-  app.notFound((c) => {
-    const instead = insteadOfPath(c.req.path);
+  app.onError(respondWithError(needs.log, (c) => (c.get('words') ?? wordsOf(c.req.path)).form));
+  app.notFound(() => {
     throw new RequestError('not_found', {
-      message: `There is no such path; ${instead === null ? '' : `${instead}, and `}/docs and /openapi.json list what exists.`,
+      message: 'There is no such path; /docs and /openapi.json list what exists.',
     });
   });
 
@@ -77,9 +97,10 @@ export const createApp = (needs: Needs, surface: Surface): Hono<ApiEnv> => {
     app.use(`${beginning}*`, accessLog(needs.log), traceRequest(needs.tracer));
   }
   app.use('/admin/*', accessLog(needs.log));
-  app.use(demandNormalPath);
+  app.use(demandNormalPath(NAMES_BEHIND));
   if (needs.config.production) app.use(demandHttps(needs.client));
   if (surface.tenants) {
+    app.use(demandRightBase);
     // A caller without a key does not learn which paths exist.
     for (const beginning of Object.keys(TENANT_PATHS)) {
       app.use(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LONGEST_ANSWER_BYTES } from '../providers/call/answer-body.ts';
 import type { Log } from '../shared/domain/log.ts';
+import { pricedModels } from '../shared/domain/prices/priced-models.ts';
 import { createPrices } from '../shared/domain/prices/pricing.ts';
 import { createBatchIds, createJobIds } from '../shared/keys/digests/genuine-ids.ts';
 import { pepperMarks } from '../shared/keys/digests/pepper-marks.ts';
@@ -62,6 +63,7 @@ import { createAdmission } from './intake/admission.ts';
 import { createEstimateJob } from './intake/estimate-job.ts';
 import { createJudgeForeign } from './intake/foreign/judge-foreign.ts';
 import { createJudgeModel } from './intake/judge-model.ts';
+import { createOfferedModels } from './intake/offered-models.ts';
 import { createResolveAccount } from './intake/resolve-account.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
@@ -147,7 +149,8 @@ export const startApi = async (
     fingerprints: createFingerprints(config.peppers),
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
   });
-  const judgeModel = createJudgeModel(createPrices(config.priceFile), config.platformModels);
+  const prices = createPrices(config.priceFile);
+  const judgeModel = createJudgeModel(prices, config.platformModels);
   const estimateJob = createEstimateJob(judgeModel);
   const { maxBodyBytes, bodyMemoryBytes } = config.http;
   const room = createBodyRoom({
@@ -232,6 +235,7 @@ export const startApi = async (
       judgeTranslated: createJudgeTranslated({ estimateJob, platformModel: config.platformModel }),
       resolveAccount,
     }),
+    offeredModels: createOfferedModels({ prices, priced: pricedModels(config.priceFile), judgeModel }),
     readBody,
     holdAnswer,
     attending,

@@ -2,7 +2,13 @@
 import type { ImageTokens, Takes } from './takes.ts';
 
 /** The words of providers' own interfaces in which a request may come and its answer go. */
-export const FOREIGN_FORMATS = ['openai.chat', 'openai.responses', 'anthropic.messages'] as const;
+export const FOREIGN_FORMATS = [
+  'openai.chat',
+  'openai.responses',
+  'openai.embeddings',
+  'anthropic.messages',
+  'anthropic.count_tokens',
+] as const;
 export type ForeignFormat = (typeof FOREIGN_FORMATS)[number];
 
 /** How a streamed Chat Completion tells what it used. */
@@ -39,7 +45,14 @@ type Known = {
   /** For estimates; the last row matches every model. */
   imageTokens: readonly [ImageTokens, ...ImageTokens[]];
   /** Of which its own interface understands a body: such are sent as they came. */
-  formats: Readonly<Partial<Record<ForeignFormat, { /** Its name for the limit of an answer. */ limit: string }>>>;
+  formats: Readonly<
+    Partial<
+      Record<
+        ForeignFormat,
+        { /** Its name for the limit of an answer; null if there is nothing to limit. */ limit: string | null }
+      >
+    >
+  >;
   links: {
     /** Where its credentials are made. */
     keys: string;

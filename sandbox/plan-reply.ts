@@ -47,11 +47,18 @@ const MANNERS: Partial<Record<Failure, Manner>> = {
   'bad-json': 'half',
 };
 
-type Plan = { wire: Wire; answer: Answer; directives: Directives; headers: IncomingHttpHeaders; waitMs: number };
+type Plan = {
+  wire: Wire;
+  ask: Ask;
+  answer: Answer;
+  directives: Directives;
+  headers: IncomingHttpHeaders;
+  waitMs: number;
+};
 
-const failingReply = ({ wire, answer, directives, headers, waitMs }: Plan): Sendable => {
+const failingReply = ({ wire, ask, answer, directives, headers, waitMs }: Plan): Sendable => {
   const { status, fail } = directives;
-  const good = wire.answer(answer);
+  const good = wire.answer(answer, ask);
   const message = `The sandbox was told to answer with status ${status ?? 500}.`;
   const error = wire.error({ kind: 'status', status: status ?? 500, message }, answer.id);
   switch (fail) {
@@ -89,8 +96,8 @@ export const createReplyPlanner = ({ delayMs }: { delayMs: number }) => {
     const directives = parseDirectives(ask.prompt);
     const answer = answerTo(wire.provider, ask, directives, id);
     const waitMs = directives.delay ?? usualWaitMs(delayMs, answer.tokens.output);
-    if (!stillFails(ask.prompt, directives.times)) return sendable(wire.answer(answer), waitMs);
-    const reply = failingReply({ wire, answer, directives, headers, waitMs });
+    if (!stillFails(ask.prompt, directives.times)) return sendable(wire.answer(answer, ask), waitMs);
+    const reply = failingReply({ wire, ask, answer, directives, headers, waitMs });
     const retryAfter = directives['retry-after'];
     if (retryAfter !== undefined) reply.headers['retry-after'] = String(retryAfter);
     return reply;

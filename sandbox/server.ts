@@ -2,13 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { anthropicWire } from '../providers/anthropic/stand-in.ts';
+import { anthropicCountWire, anthropicWire } from '../providers/anthropic/stand-in.ts';
 import { bedrockWire } from '../providers/bedrock/stand-in.ts';
 import { manifestOf, type Provider, perProvider, sandboxPath } from '../providers/catalogue.ts';
 import { openaiResponsesWire } from '../providers/openai/responses-stand-in.ts';
 import { openaiWire } from '../providers/openai/stand-in.ts';
 import { compatibleWire } from '../providers/openai-compatible/stand-in.ts';
-import { VENDOR_NAMES } from '../providers/openai-compatible/vendors.ts';
+import { VENDOR_NAMES, vendorOf } from '../providers/openai-compatible/vendors.ts';
+import { embeddingsWire } from '../providers/stand-in/embeddings.ts';
 import { Refusal, type Wire } from '../providers/stand-in/wire.ts';
 import { createCallRecord, type RecordOptions, type SandboxCall } from './call-record.ts';
 import { demandWhatIsReal } from './demands.ts';
@@ -18,9 +19,14 @@ import { type Sendable, type Sent, sendReply } from './send-reply.ts';
 const WIRES: readonly Wire[] = [
   openaiWire,
   openaiResponsesWire,
+  embeddingsWire(openaiWire),
   anthropicWire,
+  anthropicCountWire,
   bedrockWire,
-  ...VENDOR_NAMES.map(compatibleWire),
+  ...VENDOR_NAMES.flatMap((vendor) => {
+    const wire = compatibleWire(vendor);
+    return vendorOf(vendor).formats['openai.embeddings'] ? [wire, embeddingsWire(wire)] : [wire];
+  }),
 ];
 
 /** The wire that answers a path, and what the path holds below its base URL. */

@@ -5,11 +5,14 @@ import type { JobErrorCode, RequestErrorCode } from '../../shared/domain/errors.
 import type { TenantId } from '../../shared/domain/ids.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import type { Traceparent } from '../../shared/domain/traceparent.ts';
+import type { RefusalWords } from './error-form.ts';
 
 export type ApiEnv = {
   Bindings: HttpBindings;
   Variables: {
     requestId: string;
+    /** In which it is refused, if not in those of its path. */
+    words: RefusalWords | undefined;
     /** Set behind `traceRequest`, so in every route under /v1; null where there is no trace. */
     traceparent: Traceparent | null;
     /** Set behind `authenticateTenant`, so in every route under /v1. */

@@ -16,6 +16,8 @@ export type JudgedFor = {
 };
 
 export type JudgeModel = {
+  /** The only models that the tenant may use; null: every model. */
+  allowedOf: (of: Pick<JudgedFor, 'account' | 'caller'>) => readonly string[] | null;
   /** Null if the tenant may use the model. */
   refusalOf: (model: string, of: JudgedFor) => RequestError | null;
   /** What its month's budget must cover; null if there is no budget. Throws RequestError if nobody knows what the model costs. */
@@ -23,19 +25,24 @@ export type JudgeModel = {
 };
 
 /** `platformModels`: see Config. */
-export const createJudgeModel = (prices: Prices, platformModels: readonly string[] | null): JudgeModel => ({
-  refusalOf: (model, { account: { credential }, caller: { allowedModels }, names }) => {
-    const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
-    return allowed === null || allowed.includes(model) ? null : notAllowed(allowed, names.of(['model']));
-  },
-  costOf: (model, max, { account: { provider, credential }, caller: { limits }, names }) => {
-    const budget = budgetNano(limits, credential);
-    if (budget === null) return null;
-    const estimateNano = prices.max(provider, model, max());
-    if (estimateNano === null) throw unpriced(model, provider, names.of(['model']));
-    return { estimateNano, budgetNano: budget };
-  },
-});
+export const createJudgeModel = (prices: Prices, platformModels: readonly string[] | null): JudgeModel => {
+  const allowedOf: JudgeModel['allowedOf'] = ({ account: { credential }, caller: { allowedModels } }) =>
+    allowedModels ?? (credential === 'platform' ? platformModels : null);
+  return {
+    allowedOf,
+    refusalOf: (model, of) => {
+      const allowed = allowedOf(of);
+      return allowed === null || allowed.includes(model) ? null : notAllowed(allowed, of.names.of(['model']));
+    },
+    costOf: (model, max, { account: { provider, credential }, caller: { limits }, names }) => {
+      const budget = budgetNano(limits, credential);
+      if (budget === null) return null;
+      const estimateNano = prices.max(provider, model, max());
+      if (estimateNano === null) throw unpriced(model, provider, names.of(['model']));
+      return { estimateNano, budgetNano: budget };
+    },
+  };
+};
 
 const notAllowed = (allowedModels: readonly string[], param: string): RequestError =>
   new RequestError('model_not_allowed', {

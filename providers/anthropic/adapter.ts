@@ -5,13 +5,14 @@ import type { CompletionRequest } from '../../shared/domain/completion.ts';
 import type { ForwardedHeaders } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { secretsIn } from '../call/body-secrets.ts';
-import type { EventReading } from '../call/events/read-events.ts';
+import type { EventReader, EventReading } from '../call/events/read-events.ts';
 import { createKeyedFetch, createProviderAgent, DUMMY_KEY } from '../call/keyed-fetch.ts';
 import { type Dialect, makeCall, SDK_TIMEOUT_MS } from '../call/make-call.ts';
 import type { BoundedCall, ProviderAdapter } from '../call/provider.ts';
 import { type ProviderError, refuseCall } from '../call/verdict.ts';
+import type { ForeignFormat } from '../manifest.ts';
 import { ANTHROPIC_ERRORS, ANTHROPIC_STATUSES } from './errors.ts';
-import { read, readPassed } from './from-wire.ts';
+import { read, readCount, readPassed } from './from-wire.ts';
 import { ANTHROPIC } from './manifest.ts';
 import { messageEvents } from './message-events.ts';
 import { toBody } from './to-wire.ts';
@@ -58,11 +59,21 @@ const readErrorInside: Dialect['readErrorInside'] = (answer) => {
   return error && { ...error, status: ANTHROPIC_STATUSES.get(error.type ?? '') ?? 500 };
 };
 
-type Sent = Pick<Dialect, 'read' | 'secrets'> & {
-  body: unknown;
-  headers: ForwardedHeaders;
-  events: EventReading | null;
+/** How a body of a format is sent as it came: the path of the call, and what is read of its answer. */
+type PassedFormat = {
+  path: string;
+  read: Dialect['read'];
+  /** Null if it has no streams. */
+  events: (() => EventReader) | null;
 };
+const MESSAGES = '/v1/messages';
+const PASSED: Readonly<Partial<Record<ForeignFormat, PassedFormat>>> = {
+  'anthropic.messages': { path: MESSAGES, read: readPassed, events: messageEvents },
+  'anthropic.count_tokens': { path: '/v1/messages/count_tokens', read: readCount, events: null },
+};
+
+type Sent = Pick<PassedFormat, 'path' | 'read'> &
+  Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders; events: EventReading | null };
 
 /** `baseUrl` has no path; null is the vendor's own. */
 export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
@@ -70,7 +81,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
 
   const send = (
     call: BoundedCall,
-    { read: readAnswer, body, headers, secrets, events }: Sent,
+    { path, read: readAnswer, body, headers, secrets, events }: Sent,
   ): Promise<Outcome> | Outcome => {
     const { userKey: key, traceparent } = call;
     if (key === null) return refuseCall('platform');
@@ -103,7 +114,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
           }),
         });
         // Not `messages.create`, which warns on the console about models that Anthropic has deprecated.
-        return client.post('/v1/messages', { body, signal });
+        return client.post(path, { body, signal });
       },
     });
   };
@@ -112,6 +123,7 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
     complete: async (call) => {
       const { request } = call;
       return send(call, {
+        path: MESSAGES,
         read,
         body: toBody(request),
         headers: { 'anthropic-version': versionFor(request) },
@@ -121,9 +133,11 @@ export const createAnthropicAdapter = ({ baseUrl }: { baseUrl: string | null }):
     },
     pass: async (call) => {
       const { format, body, headers } = call.request;
-      if (format !== 'anthropic.messages') return refuseCall('user');
-      const events = call.events && { reader: messageEvents(), sink: call.events };
-      return send(call, { read: readPassed, body, headers, secrets: () => secretsIn(body), events });
+      const known = PASSED[format];
+      if (known === undefined) return refuseCall('user');
+      const { path, read: readAnswer } = known;
+      const events = call.events && known.events && { reader: known.events(), sink: call.events };
+      return send(call, { path, read: readAnswer, body, headers, secrets: () => secretsIn(body), events });
     },
     close: () => dispatcher.destroy(),
   };

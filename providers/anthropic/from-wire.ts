@@ -1,6 +1,6 @@
 /** From an answer of Messages to a neutral result and its usage. */
 import { z } from 'zod';
-import type { TokenUsage } from '../../shared/domain/completion.ts';
+import { NOTHING_USED, type TokenUsage } from '../../shared/domain/completion.ts';
 import { answerOf, type Block, finishOf } from '../call/answer.ts';
 import { AS_IT_CAME, type Dialect } from '../call/make-call.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
@@ -84,3 +84,11 @@ export const readPassed: Dialect['read'] = (answer) => ({
   result: answerForm.safeParse(answer).success ? AS_IT_CAME : null,
   usage: readUsage(answer),
 });
+
+const countForm = z.object({ input_tokens: z.int().min(0) });
+
+/** A count of tokens, which is free: https://platform.claude.com/docs/en/build-with-claude/token-counting */
+export const readCount: Dialect['read'] = (answer) => {
+  const isCount = countForm.safeParse(answer).success;
+  return { result: isCount ? AS_IT_CAME : null, usage: isCount ? NOTHING_USED : null };
+};

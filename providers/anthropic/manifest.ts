@@ -57,7 +57,7 @@ export const ANTHROPIC = {
       { begins: 'sk-ant-sid', because: `is the token of a login to Anthropic; ${INSTEAD}` },
     ],
   },
-  formats: { 'anthropic.messages': { limit: 'max_tokens' } },
+  formats: { 'anthropic.messages': { limit: 'max_tokens' }, 'anthropic.count_tokens': { limit: null } },
   links: {
     keys: 'https://console.anthropic.com/settings/keys',
     api: 'https://platform.claude.com/docs/en/api/messages',

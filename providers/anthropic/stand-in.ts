@@ -195,3 +195,16 @@ export const anthropicWire: Wire = {
     );
   },
 };
+
+/** https://platform.claude.com/docs/en/build-with-claude/token-counting */
+export const anthropicCountWire: Wire = {
+  ...anthropicWire,
+  path: /^\/v1\/messages\/count_tokens$/,
+  // The same messages, of which no answer is asked for.
+  readAsk: (body, headers, pathModel) =>
+    anthropicWire.readAsk(typeof body === 'object' ? { ...body, max_tokens: 1 } : body, headers, pathModel),
+  answer: (answer, ask) => {
+    const { input, cached, cacheWritten } = answer.tokens;
+    return { ...anthropicWire.answer(answer, ask), body: { input_tokens: input + cached + cacheWritten } };
+  },
+};

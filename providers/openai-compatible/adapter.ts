@@ -1,6 +1,7 @@
 /** Chat Completions of the vendors in the table, each in its own way. */
 import type { FinishReasons } from '../call/answer.ts';
 import { type ChatDialect, createChatCompletionsAdapter } from '../call/chat/chat-completions.ts';
+import { EMBEDDINGS } from '../call/chat/embeddings.ts';
 import { chatBody } from '../call/chat/to-wire.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, reportedUsage } from '../call/reported-usage.ts';
@@ -45,5 +46,8 @@ const dialectOf = (vendor: Vendor): ChatDialect => {
 };
 
 /** `baseUrl` is all of the URL before `/chat/completions`; null is the vendor's own. */
-export const createCompatibleAdapter = (vendor: Vendor, { baseUrl }: { baseUrl: string | null }): ProviderAdapter =>
-  createChatCompletionsAdapter(baseUrl ?? vendorOf(vendor).baseUrl, dialectOf(vendor));
+export const createCompatibleAdapter = (vendor: Vendor, { baseUrl }: { baseUrl: string | null }): ProviderAdapter => {
+  const { baseUrl: own, formats } = vendorOf(vendor);
+  const others = formats['openai.embeddings'] ? { 'openai.embeddings': EMBEDDINGS } : {};
+  return createChatCompletionsAdapter(baseUrl ?? own, dialectOf(vendor), others);
+};

@@ -3,7 +3,10 @@ import type { StreamedUsage, UserManifest } from '../manifest.ts';
 import type { ServiceTier } from '../takes.ts';
 
 export type VendorManifest = UserManifest & {
-  formats: { 'openai.chat': { limit: 'max_tokens' | 'max_completion_tokens' } };
+  formats: {
+    'openai.chat': { limit: 'max_tokens' | 'max_completion_tokens' };
+    'openai.embeddings'?: { limit: null };
+  };
   /** Its name for the seed. */
   seed: 'seed' | 'random_seed';
   /** Its own names of tiers. */
@@ -59,8 +62,10 @@ export const VENDORS = {
     },
     // 258 for each tile, which may be as small as 256 pixels: https://ai.google.dev/gemini-api/docs/tokens
     imageTokens: [{ models: /^/, cap: 50_000, size: { pixelsAToken: 254, edge: 768 } }],
-    // https://ai.google.dev/api/compatibility
-    formats: { 'openai.chat': { limit: 'max_tokens' } },
+    formats: {
+      'openai.chat': { limit: 'max_tokens' }, // https://ai.google.dev/api/compatibility
+      'openai.embeddings': { limit: null }, // https://ai.google.dev/gemini-api/docs/openai#embeddings
+    },
     seed: 'seed',
     serviceTiers: {},
     // A list with one error in it: https://github.com/n4ze3m/page-assist/issues/406
@@ -119,8 +124,11 @@ export const VENDORS = {
       cache_control: [],
     },
     imageTokens: [{ models: /^/, cap: 5_000, size: null }], // https://docs.mistral.ai/capabilities/vision/
-    // The other is refused: https://github.com/editor-code-assistant/eca/issues/231
-    formats: { 'openai.chat': { limit: 'max_tokens' } },
+    formats: {
+      // The other is refused: https://github.com/editor-code-assistant/eca/issues/231
+      'openai.chat': { limit: 'max_tokens' },
+      'openai.embeddings': { limit: null }, // https://docs.mistral.ai/api/endpoint/embeddings
+    },
     seed: 'random_seed', // https://docs.mistral.ai/api
     serviceTiers: {},
     errors: 'mistral', // https://github.com/raycast/extensions/issues/31107
@@ -177,7 +185,8 @@ export const VENDORS = {
       cache_control: [],
     },
     imageTokens: [{ models: /^/, cap: 5_000, size: null }], // https://console.groq.com/docs/vision
-    formats: { 'openai.chat': { limit: 'max_completion_tokens' } }, // https://console.groq.com/docs/api-reference
+    // https://console.groq.com/docs/api-reference; no embeddings: https://github.com/crewAIInc/crewAI/issues/522
+    formats: { 'openai.chat': { limit: 'max_completion_tokens' } },
     seed: 'seed',
     serviceTiers: { default: 'on_demand' }, // https://console.groq.com/docs/service-tiers
     errors: 'openai', // https://console.groq.com/docs/errors

@@ -1,6 +1,7 @@
 /** OpenAI's own Chat Completions. */
 
 import { type ChatDialect, createChatCompletionsAdapter, readChatError } from '../call/chat/chat-completions.ts';
+import { EMBEDDINGS } from '../call/chat/embeddings.ts';
 import { chatBody } from '../call/chat/to-wire.ts';
 import type { ProviderAdapter } from '../call/provider.ts';
 import { isListed, reportedUsage } from '../call/reported-usage.ts';
@@ -43,4 +44,7 @@ const dialect: ChatDialect = {
 
 /** `baseUrl` ends in `/v1`; null is the vendor's own. */
 export const createOpenAIAdapter = ({ baseUrl }: { baseUrl: string | null }): ProviderAdapter =>
-  createChatCompletionsAdapter(baseUrl ?? OPENAI.baseUrl, dialect, { 'openai.responses': RESPONSES });
+  createChatCompletionsAdapter(baseUrl ?? OPENAI.baseUrl, dialect, {
+    'openai.responses': RESPONSES,
+    'openai.embeddings': EMBEDDINGS,
+  });

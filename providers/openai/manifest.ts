@@ -62,6 +62,7 @@ export const OPENAI = {
   formats: {
     'openai.chat': { limit: 'max_completion_tokens' },
     'openai.responses': { limit: 'max_output_tokens' },
+    'openai.embeddings': { limit: null },
   },
   links: {
     keys: 'https://platform.openai.com/api-keys',

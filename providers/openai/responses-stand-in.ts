@@ -68,5 +68,5 @@ export const openaiResponsesWire: Wire = {
   ...openaiWire,
   path: /^\/responses$/,
   readAsk: askOf,
-  answer: (answer) => ({ ...openaiWire.answer(answer), body: responseOf(answer) }),
+  answer: (answer, ask) => ({ ...openaiWire.answer(answer, ask), body: responseOf(answer) }),
 };

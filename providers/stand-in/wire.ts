@@ -30,6 +30,8 @@ export type Ask = {
   temperature: number | null;
   stop: string[];
   wants: Wants;
+  /** In the place of a text. */
+  vectors?: { inputs: string[]; tokens: number; dimensions: number; base64: boolean };
 };
 
 export type Answer = {
@@ -93,7 +95,7 @@ export type Wire = {
   /** The credential as sent, '' where none was sent in the right form. */
   keyOf(headers: IncomingHttpHeaders): string;
   readAsk(body: unknown, headers: IncomingHttpHeaders, pathModel: string): Ask;
-  answer(answer: Answer): Whole;
+  answer(answer: Answer, ask: Ask): Whole;
   error(trouble: Trouble, id: string): Reply;
   demands: Demands;
 };

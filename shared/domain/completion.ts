@@ -63,4 +63,14 @@ export type TokenUsage = {
   webSearches?: number;
   /** The answer was served on terms, or with extras, that no price list has: another tier, place or speed. */
   offList?: true;
+  /** Nobody bills the call, whatever its model costs. */
+  free?: true;
+};
+
+export const NOTHING_USED: TokenUsage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  free: true,
 };

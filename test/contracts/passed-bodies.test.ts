@@ -33,7 +33,17 @@ beforeEach(() => {
 const PATHS: Record<ForeignFormat, keyof typeof WHOLE_ANSWERS> = {
   'openai.chat': '/v1/chat/completions',
   'openai.responses': '/v1/responses',
+  'openai.embeddings': '/v1/embeddings',
   'anthropic.messages': '/v1/messages',
+  'anthropic.count_tokens': '/v1/messages/count_tokens',
+};
+/** What the answers above say that they used. */
+const USED: Record<ForeignFormat, object> = {
+  'openai.chat': { inputTokens: 9, outputTokens: 3 },
+  'openai.responses': { inputTokens: 9, outputTokens: 3 },
+  'openai.embeddings': { inputTokens: 9, outputTokens: 0, cachedInputTokens: 0 },
+  'anthropic.messages': { inputTokens: 9, outputTokens: 3 },
+  'anthropic.count_tokens': { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, free: true },
 };
 const KEY = 'sk-ant-api03-Zq8Wv3Xn5Lp7Rt9Yb2Mc4';
 const pass = (provider: Provider, format: ForeignFormat, body: string, answer?: PlannedAnswer): Promise<Outcome> => {
@@ -64,7 +74,7 @@ describe.each(SPOKEN)('$format at $provider', ({ provider, format }) => {
     });
     expect(server.calls).toMatchObject([{ path: PATHS[format] }]);
     expect(server.calls[0]?.body.toString()).toBe(raw);
-    expect(outcome).toMatchObject({ kind: 'completed', usage: { inputTokens: 9, outputTokens: 3 }, billable: true });
+    expect(outcome).toMatchObject({ kind: 'completed', usage: USED[format], billable: true });
     if (outcome.kind !== 'completed' || !('bytes' in outcome.result)) throw new Error('no bytes');
     expect(outcome.result.bytes.toString()).toBe(answer);
     expect(outcome.result.mediaType).toBe('application/json; x=y');
@@ -114,6 +124,24 @@ test('a response that failed at its provider is judged by its error, and costs w
   });
 });
 
+test.each([
+  ['no figure', undefined, null],
+  ['none of its own', {}, { inputTokens: null, outputTokens: 0 }],
+  ['a zero, which no text comes to', { prompt_tokens: 0 }, { inputTokens: null, outputTokens: 0 }],
+  ['no number', { prompt_tokens: 'x' }, { inputTokens: null, outputTokens: 0 }],
+])('of embeddings with %s what was read is unknown', async (_, usage, used) => {
+  const body = JSON.stringify({ object: 'list', data: [{ embedding: [1, 0] }], usage });
+  const outcome = await pass('openai', 'openai.embeddings', '{}', { body });
+  expect(outcome).toMatchObject({ kind: 'completed', usage: used });
+});
+
+test('an answer without vectors, and a count that is none, is no answer', async () => {
+  for (const body of ['{"data":[]}', '{"data":[{}]}', '{"data":[{"embedding":1}]}'])
+    expect((await pass('openai', 'openai.embeddings', '{}', { body })).kind).not.toBe('completed');
+  for (const body of ['{"input_tokens":-1}', '{"input_tokens":"9"}', '{}'])
+    expect((await pass('anthropic', 'anthropic.count_tokens', '{}', { body })).kind).not.toBe('completed');
+});
+
 test('a tool that the provider ran makes a response’s price unknown', async () => {
   const whole = JSON.parse(WHOLE_ANSWERS['/v1/responses']) as { output: object[] };
   const searched = { ...whole, output: [{ type: 'web_search_call', id: 'w' }, ...whole.output] };
@@ -126,6 +154,8 @@ test('a provider that does not speak a format is not called with it', async () =
     ['anthropic', 'openai.chat'],
     ['openai', 'anthropic.messages'],
     ['groq', 'openai.responses'],
+    ['groq', 'openai.embeddings'],
+    ['openai', 'anthropic.count_tokens'],
     ['bedrock', 'openai.chat'],
   ] as const) {
     expect(await pass(provider, format, '{}')).toMatchObject({

@@ -2,6 +2,8 @@
 import { fork, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { manifestOf, PROVIDERS, type Provider } from '../../providers/catalogue.ts';
@@ -235,4 +237,76 @@ test.each([
 test('a form that holds itself many times over ends', () => {
   const inner = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`p${index}`, { $ref: '#' }]));
   expect(JSON.stringify(sampleOf({ type: 'object', properties: inner })).length).toBeLessThan(100_000);
+});
+
+describe('embeddings', () => {
+  const KEYS_AND_MODELS = [
+    ['openai', 'text-embedding-3-small', 'sk-user-sample'],
+    ['gemini', 'gemini-embedding-001', 'AQ.user-gemini-key'],
+    ['mistral', 'mistral-embed', 'usermistralsamplekey000000000000'],
+  ] as const;
+  const clientOf = (sandbox: Sandbox, provider: Provider, apiKey: string): OpenAI =>
+    new OpenAI({ apiKey, baseURL: sandbox.providerUrls[provider], maxRetries: 0 });
+
+  test.each(KEYS_AND_MODELS)(
+    'of %s are what the SDK asks for, as numbers or in base64',
+    async (provider, model, key) => {
+      const client = clientOf(await start(), provider, key);
+      const input = ['Hello', 'world'];
+      const decoded = await client.embeddings.create({ model, input });
+      const plain = await client.embeddings.create({ model, input, encoding_format: 'float' });
+      const raw = (await (await client.embeddings.create({ model, input }).asResponse()).json()) as typeof decoded;
+      expect(raw.data[0]?.embedding).toEqual(expect.any(String));
+      expect(decoded).toEqual({ ...plain, data: expect.anything() });
+      for (const [index, { embedding }] of decoded.data.entries()) {
+        expect(embedding).toHaveLength(1_536);
+        expect([...embedding]).toEqual(plain.data[index]?.embedding);
+        expect(Math.hypot(...embedding)).toBeCloseTo(1, 4);
+      }
+      expect(decoded.data[0]?.embedding).not.toEqual(decoded.data[1]?.embedding);
+      expect(decoded.usage).toEqual({ prompt_tokens: 4, total_tokens: 4 });
+    },
+  );
+
+  test('of tokens count them, and have the size that is asked for', async () => {
+    const client = clientOf(await start(), 'openai', 'sk-user-sample');
+    const answer = await client.embeddings.create({
+      model: 'text-embedding-3-small',
+      input: [[1, 2], [3]],
+      dimensions: 8,
+    });
+    expect(answer).toMatchObject({ data: [{ index: 0 }, { index: 1 }], usage: { prompt_tokens: 3 } });
+    expect(answer.data[0]?.embedding).toHaveLength(8);
+  });
+
+  test.each([
+    ['no input', {}],
+    ['an empty text', { input: '' }],
+    ['no texts', { input: [] }],
+    ['more than 2,048 texts', { input: Array.from({ length: 2_049 }, () => 'x') }],
+    ['a model that there is not', { input: 'x', model: 'no-such' }],
+    ['a directive', { input: 'sandbox:status=400' }],
+  ])('with %s are refused', async (_, body) => {
+    const client = clientOf(await start(), 'openai', 'sk-user-sample');
+    const asked = client.post('/embeddings', { body: { model: 'text-embedding-3-small', ...body } });
+    await expect(asked).rejects.toMatchObject({ status: 'model' in body ? 404 : 400 });
+  });
+
+  test('Groq has none', async () => {
+    const client = clientOf(await start(), 'groq', 'gsk_user_groq_key');
+    await expect(client.embeddings.create({ model: 'm', input: 'x' })).rejects.toMatchObject({ status: 404 });
+  });
+});
+
+test('a count of tokens is one for the SDK', async () => {
+  const sandbox = await start();
+  const client = new Anthropic({
+    apiKey: 'sk-ant-user-anthropic-key',
+    baseURL: sandbox.providerUrls.anthropic,
+    maxRetries: 0,
+  });
+  const model = 'claude-opus-4-8';
+  const count = await client.messages.countTokens({ model, messages: [{ role: 'user', content: 'Hello' }] });
+  expect(count).toEqual({ input_tokens: expect.any(Number) });
+  await expect(client.messages.countTokens({ model, messages: [] })).rejects.toMatchObject({ status: 400 });
 });

@@ -2,7 +2,9 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import { manifestOf } from '../../providers/catalogue.ts';
 import type { CredentialKind } from '../../shared/domain/completion.ts';
+import { FORMATS, type Format } from '../../shared/domain/formats.ts';
 import type { Outcome } from '../../shared/domain/outcome.ts';
 import { json, type RawServer, startRawServer } from './raw-server.ts';
 import { type Blamed, VENDOR_ANSWERS } from './vendor-answers.ts';
@@ -36,39 +38,52 @@ describe.each(VENDORS)('$provider', (vendor) => {
     await server.close();
   });
 
-  const ask = async (how: RequestListener): Promise<Outcome> => {
+  const ask = async (how: RequestListener, format: Format = 'neutral'): Promise<Outcome> => {
     answer = how;
-    return adapter.complete({
-      request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+    const call = {
       userKey: vendor.userKey,
       traceparent: null,
       timeoutMs: 10_000,
       signal: new AbortController().signal,
-    });
+    };
+    return format === 'neutral'
+      ? adapter.complete({
+          ...call,
+          request: { model: 'model-1', messages: [{ role: 'user', content: 'Hello.' }] },
+        })
+      : adapter.pass({
+          ...call,
+          request: { format, body: Buffer.from('{"model":"model-1"}'), headers: {} },
+          events: null,
+        });
   };
+  /** A provider has the same errors for whatever it is called with. */
+  const formats = FORMATS.filter((format) => format === 'neutral' || format in manifestOf(vendor.provider).formats);
 
-  test.each(VENDOR_ANSWERS.filter(({ provider }) => provider === vendor.provider))(
-    '$status $body blames $blamed ($source)',
-    async ({ status, headers = {}, body, blamed }) => {
-      const outcome = await ask(json(status, body, headers));
-      const { kind, ...codes } = TOLD[blamed];
-      expect(outcome).toMatchObject({
-        kind,
-        code: codes[vendor.credential],
-        providerStatus: status,
-        billable: false,
-        usage: null,
-      });
-      expect(server.received).toHaveLength(1);
-      if (outcome.kind === 'throttled') {
-        expect(outcome.cause).toBe(blamed === 'the provider’s load' ? 'overload' : 'limit');
-        expect(outcome.retryAfterMs).toBe(headers['retry-after'] ? Number(headers['retry-after']) * 1_000 : null);
-      }
-      // The explanation reaches whoever asked, whoever is blamed.
-      if (outcome.kind === 'rejected' || outcome.kind === 'throttled') {
-        expect(JSON.stringify(body)).toContain(outcome.detail ?? 'no explanation');
-      }
-    },
+  describe.each(formats)('in the words of %s', (format) =>
+    test.each(VENDOR_ANSWERS.filter(({ provider }) => provider === vendor.provider))(
+      '$status $body blames $blamed ($source)',
+      async ({ status, headers = {}, body, blamed }) => {
+        const outcome = await ask(json(status, body, headers), format);
+        const { kind, ...codes } = TOLD[blamed];
+        expect(outcome).toMatchObject({
+          kind,
+          code: codes[vendor.credential],
+          providerStatus: status,
+          billable: false,
+          usage: null,
+        });
+        expect(server.received).toHaveLength(1);
+        if (outcome.kind === 'throttled') {
+          expect(outcome.cause).toBe(blamed === 'the provider’s load' ? 'overload' : 'limit');
+          expect(outcome.retryAfterMs).toBe(headers['retry-after'] ? Number(headers['retry-after']) * 1_000 : null);
+        }
+        // The explanation reaches whoever asked, whoever is blamed.
+        if (outcome.kind === 'rejected' || outcome.kind === 'throttled') {
+          expect(JSON.stringify(body)).toContain(outcome.detail ?? 'no explanation');
+        }
+      },
+    ),
   );
 
   // A 304 has no body.

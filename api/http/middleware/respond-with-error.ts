@@ -17,9 +17,9 @@ const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = {
   overloaded: 10,
 };
 
-/** `formOf`: in whose words a path's errors are told. */
+/** `formOf`: in whose words a request's errors are told. */
 export const respondWithError =
-  (log: Log, formOf: (path: string) => ErrorForm) =>
+  (log: Log, formOf: (c: ApiContext) => ErrorForm) =>
   (thrown: Error, c: ApiContext): Response => {
     const { failure, retryAfterSeconds } = toFailure(thrown);
     const requestId = c.get('requestId');
@@ -28,7 +28,7 @@ export const respondWithError =
     }
     c.get('logged').code = failure.code;
     if (retryAfterSeconds !== null) c.header('Retry-After', String(retryAfterSeconds));
-    const { status, body, headers = {} } = formOf(c.req.path)(failure, { requestId, retryAfterSeconds });
+    const { status, body, headers = {} } = formOf(c)(failure, { requestId, retryAfterSeconds });
     for (const [name, value] of Object.entries(headers)) c.header(name, value);
     return c.json(body, status);
   };

@@ -48,16 +48,23 @@ const mediaIn = (value: unknown, path: string): string | null => {
 };
 
 /** Members that are looked into, each in its own way. */
-const JUDGED = ['model', 'messages', 'input', 'tools', 'service_tier', 'cache_control'] as const;
+const JUDGED = {
+  all: ['model', 'messages', 'input', 'tools', 'service_tier', 'cache_control'],
+  input: ['model', 'input'],
+} as const;
 
 /** Whether a parser may take another member than `type` for it. */
 const hasOtherType = (tool: Record<string, unknown>): boolean =>
   Object.keys(tool).some((name) => name !== 'type' && folded(name) === 'type');
 
 /** Throws RequestError 400 for the first thing that nobody can bound. */
-export const demandBounded = (body: ForeignBody, { bounded, limits, count, replaced, ownTools }: Words): void => {
+export const demandBounded = (
+  body: ForeignBody,
+  billed: 'all' | 'input',
+  { bounded, limits, count, replaced, ownTools }: Words,
+): void => {
   const known: ReadonlySet<string> = new Set([
-    ...JUDGED,
+    ...JUDGED[billed],
     ...bounded,
     ...limits,
     ...replaced,

@@ -11,9 +11,9 @@ import { budgetNano } from '../../../shared/domain/tenants/limits.ts';
 import { holdsKey } from '../../../shared/keys/key-shapes.ts';
 import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import type { JudgedFor, JudgeModel } from '../judge-model.ts';
-import { streamFlag } from '../stream-flag.ts';
 import { demandBounded } from './demand-bounded.ts';
 import { type ForeignBody, readForeign } from './read-foreign.ts';
+import { streamFlag } from './stream-flag.ts';
 import { WORDS, type Words } from './words.ts';
 
 export type ForeignOffer = { format: ForeignFormat; bytes: Buffer; headers: ForwardedHeaders };
@@ -29,6 +29,16 @@ const BYTES_A_TOKEN = 3;
 const TOKENS_AN_OPAQUE = 1_500;
 /** What providers add to a request: a chat template, and instructions for tools. */
 const MAX_TOKENS_ADDED = 2_048;
+
+/** What a template puts around each text. */
+const MAX_TOKENS_A_TEXT = 8;
+
+/** The most that an input of texts, of tokens, or of lists of either comes to. */
+const embeddedTokens = (input: unknown): number => {
+  if (typeof input === 'number') return 1;
+  if (Array.isArray(input)) return input.reduce((sum: number, part) => sum + embeddedTokens(part), MAX_TOKENS_A_TEXT);
+  return maxTokens(typeof input === 'string' ? input : JSON.stringify(input ?? null)) + MAX_TOKENS_A_TEXT;
+};
 
 /** A text that is kept in a cache for so long costs twice as much as one that is not. */
 const HOUR_IN_CACHE = '"1h"';
@@ -69,22 +79,29 @@ export const createJudgeForeign =
     const body = readForeign(bytes, [...READ_BY_ALL, ...limits, ...counted, ...stored, ...replaced, ...bounded]);
     const model = modelOf(body);
     const streamed = streamFlag(body.scalar('stream'));
+    if (streamed && words.billed !== 'all') {
+      throw new RequestError('invalid_body', {
+        param: 'stream',
+        message: 'This call has no streams; leave stream out.',
+      });
+    }
     demandNothingStored(body, words);
 
     const { provider, credential } = of.account;
-    const isBudgeted = budgetNano(of.caller.limits, credential) !== null;
-    if (isBudgeted) demandBounded(body, words);
+    const { billed } = words;
+    const isBudgeted = billed !== 'nothing' && budgetNano(of.caller.limits, credential) !== null;
+    if (isBudgeted) demandBounded(body, billed, words);
     const named = countsOf(body, limits);
     const answers = Math.max(1, ...countsOf(body, counted));
-    const outputTokens = answers * (named.length > 0 ? Math.max(...named) : DEFAULT_MAX_TOKENS);
+    const outputTokens = billed === 'all' ? answers * (named.length > 0 ? Math.max(...named) : DEFAULT_MAX_TOKENS) : 0;
     const likely =
       Math.ceil((bytes.length - body.opaque.bytes) / BYTES_A_TOKEN) + body.opaque.strings * TOKENS_AN_OPAQUE;
 
     // Nothing else bounds the answer.
-    const limit = manifestOf(provider).formats[format]?.limit;
+    const limit = manifestOf(provider).formats[format]?.limit ?? null;
     const splices: Splices = {
       ...Object.fromEntries(replaced.filter((name) => body.members.has(name)).map((name) => [name, null])),
-      ...(isBudgeted && named.length === 0 && limit !== undefined && { [limit]: String(DEFAULT_MAX_TOKENS) }),
+      ...(isBudgeted && named.length === 0 && limit !== null && { [limit]: String(DEFAULT_MAX_TOKENS) }),
     };
     const sent = Object.keys(splices).length > 0 ? spliceMembers(bytes, body.members, splices) : bytes;
     const judged = {
@@ -92,12 +109,13 @@ export const createJudgeForeign =
       asked: { format, body: sent, headers },
       streamed,
       needs: [],
-      tokens: likely + outputTokens,
+      tokens: billed === 'nothing' ? 0 : likely + outputTokens,
     };
     const refusal = refusalOf(model, of);
-    if (refusal !== null) return { ...judged, cost: null, refusal };
+    if (refusal !== null || !isBudgeted) return { ...judged, cost: null, refusal };
     try {
       const max = () => {
+        if (billed === 'input') return { inputTokens: embeddedTokens(body.value('input')), outputTokens };
         const text = plainJson(body.bytes);
         return {
           inputTokens: maxTokens(text) + MAX_TOKENS_ADDED,

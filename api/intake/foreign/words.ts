@@ -2,6 +2,8 @@
 import type { ForeignFormat } from '../../../providers/manifest.ts';
 
 export type Words = {
+  /** What of a call its provider bills: what it reads and writes, what it reads, or nothing. */
+  billed: 'all' | 'input' | 'nothing';
   /** Names of the answer's limit; any of them may be there. */
   limits: readonly string[];
   /** How many answers are asked for; null if there is always one. */
@@ -22,6 +24,7 @@ export const LISTED_TIERS: readonly unknown[] = [null, 'auto', 'default', 'flex'
 export const WORDS = {
   // https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
   'openai.chat': {
+    billed: 'all',
     limits: ['max_completion_tokens', 'max_tokens'],
     count: 'n',
     stored: [],
@@ -56,6 +59,7 @@ export const WORDS = {
   },
   // https://developers.openai.com/api/reference/resources/responses/methods/create
   'openai.responses': {
+    billed: 'all',
     limits: ['max_output_tokens'],
     count: null,
     stored: ['previous_response_id', 'conversation'],
@@ -82,8 +86,20 @@ export const WORDS = {
       'user',
     ],
   },
+  // https://developers.openai.com/api/reference/resources/embeddings/methods/create; the rest is Mistral's:
+  // https://docs.mistral.ai/api/endpoint/embeddings
+  'openai.embeddings': {
+    billed: 'input',
+    limits: [],
+    count: null,
+    stored: [],
+    replaced: [],
+    ownTools: [],
+    bounded: ['dimensions', 'encoding_format', 'metadata', 'output_dimension', 'output_dtype', 'user'],
+  },
   // https://platform.claude.com/docs/en/api/messages/create
   'anthropic.messages': {
+    billed: 'all',
     limits: ['max_tokens'],
     count: null,
     stored: ['container'],
@@ -102,5 +118,15 @@ export const WORDS = {
       'top_k',
       'top_p',
     ],
+  },
+  // https://platform.claude.com/docs/en/build-with-claude/token-counting
+  'anthropic.count_tokens': {
+    billed: 'nothing',
+    limits: [],
+    count: null,
+    stored: [],
+    replaced: [],
+    ownTools: [],
+    bounded: [],
   },
 } as const satisfies Record<ForeignFormat, Words>;

@@ -17,6 +17,9 @@ const { version: VERSION } = z
   .object({ version: z.string() })
   .parse(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')));
 
+/** A route's path as documents write it: `/v1/jobs/{id}`. */
+export const documentPath = (path: string): string => path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}');
+
 /** `isShown`: which calls there are where the document is read. */
 export const createDocument = (
   operations: readonly AnyOperation[],
@@ -25,7 +28,7 @@ export const createDocument = (
   const shown = operations.filter(isShown);
   const paths: Document['paths'] = {};
   for (const each of shown) {
-    const place = each.path.replace(/:(\w+)/g, '{$1}');
+    const place = documentPath(each.path);
     paths[place] = { ...paths[place], [each.method.toLowerCase()]: describeOperation(each) };
   }
   const bodies = shown.flatMap(({ body }) => (body?.line ? [body.schema, body.line] : body ? [body.schema] : []));

@@ -10,23 +10,27 @@ import { toEvents } from './neutral/to-events.ts';
 
 const FORWARDED = ['anthropic-version', 'anthropic-beta'] as const;
 
+const COMMON = {
+  method: 'POST',
+  access: 'jobs:write',
+  // The SDK's own beta calls send it; which betas they are of, a header says.
+  query: z.strictObject({ beta: z.literal('true').optional() }),
+  headers: [...FOREIGN_HEADERS, ...FORWARDED],
+  answers: FOREIGN_ANSWERS,
+  errors: FOREIGN_ERRORS,
+  awaitsJob: true,
+  refusals: ANTHROPIC.words,
+  rateLimited: true,
+} as const;
+
 export const ANTHROPIC_OPERATIONS = [
   operation({
-    method: 'POST',
+    ...COMMON,
     path: '/anthropic/v1/messages',
-    access: 'jobs:write',
     summary: 'Runs an Anthropic message through the queue',
-    // The SDK's own beta calls send it; which betas they are of, a header says.
-    query: z.strictObject({ beta: z.literal('true').optional() }),
     body: {
       schema: foreignBody('AnthropicMessage', 'https://platform.claude.com/docs/en/api/messages/create'),
     },
-    headers: [...FOREIGN_HEADERS, ...FORWARDED],
-    answers: FOREIGN_ANSWERS,
-    errors: FOREIGN_ERRORS,
-    awaitsJob: true,
-    refusals: ANTHROPIC.words,
-    rateLimited: true,
     handle: createSubmitForeign({
       dialect: ANTHROPIC,
       route: 'POST /anthropic/v1/messages',
@@ -34,6 +38,22 @@ export const ANTHROPIC_OPERATIONS = [
       provider: 'anthropic',
       forwarded: FORWARDED,
       onPlatform: { translate: fromMessages, streamOf: toEvents },
+    }),
+  }),
+  operation({
+    ...COMMON,
+    path: '/anthropic/v1/messages/count_tokens',
+    summary: 'Counts the tokens of an Anthropic message, through the queue',
+    body: {
+      schema: foreignBody('AnthropicTokenCount', 'https://platform.claude.com/docs/en/api/messages/count_tokens'),
+    },
+    handle: createSubmitForeign({
+      dialect: ANTHROPIC,
+      route: 'POST /anthropic/v1/messages/count_tokens',
+      format: 'anthropic.count_tokens',
+      provider: 'anthropic',
+      forwarded: FORWARDED,
+      onPlatform: null,
     }),
   }),
 

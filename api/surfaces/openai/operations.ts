@@ -62,6 +62,25 @@ export const OPENAI_OPERATIONS = [
       onPlatform: null,
     }),
   }),
+  operation({
+    ...COMMON,
+    path: '/openai/v1/embeddings',
+    summary: 'Runs OpenAI embeddings through the queue',
+    body: {
+      schema: foreignBody(
+        'OpenAiEmbeddings',
+        'https://developers.openai.com/api/reference/resources/embeddings/methods/create',
+      ),
+    },
+    handle: createSubmitForeign({
+      dialect: OPENAI,
+      route: 'POST /openai/v1/embeddings',
+      format: 'openai.embeddings',
+      provider: 'openai',
+      forwarded: FORWARDED,
+      onPlatform: null,
+    }),
+  }),
 
   waitOperation(OPENAI),
 ];

@@ -77,8 +77,8 @@ const watchRefusals = (send: typeof fetch) => {
 export type PassedFormat = {
   path: string;
   read: Dialect['read'];
-  /** For a body that asks for a stream: what is sent, and who reads the events of its answer. */
-  streamed: (body: Buffer) => { body: Buffer; reader: EventReader };
+  /** For a body that asks for a stream: what is sent, and who reads the events of its answer; null if it has no streams. */
+  streamed: ((body: Buffer) => { body: Buffer; reader: EventReader }) | null;
 };
 type Sent = Pick<PassedFormat, 'path' | 'read'> &
   Pick<Dialect, 'secrets'> & { body: unknown; headers: ForwardedHeaders; events: EventReading | null };
@@ -171,7 +171,7 @@ export const createChatCompletionsAdapter = (
       if (known === undefined) return refuseCall('user');
       const { path, read: readPassed } = known;
       const common = { path, read: readPassed, headers, secrets: () => secretsIn(body) };
-      if (call.events === null) return send(call, { ...common, body, events: null });
+      if (call.events === null || known.streamed === null) return send(call, { ...common, body, events: null });
       const { body: sent, reader } = known.streamed(body);
       return send(call, { ...common, body: sent, events: { reader, sink: call.events } });
     },

@@ -28,6 +28,8 @@ export type PriceFile = {
   version: string;
   /** The price of exactly this model; one that names the provider comes before one that does not. */
   find: (provider: Provider, model: string) => ModelPrice | undefined;
+  /** Those that it prices for this provider by name. */
+  models: (provider: Provider) => readonly string[];
 };
 
 type Read = { ok: true; prices: PriceFile } | { ok: false; problems: string[] };
@@ -66,6 +68,8 @@ export const readPriceFile = (path: string): Read => {
     ok: true,
     prices: {
       version: hash('sha256', bytes).slice(0, 12),
+      models: (provider) =>
+        parsed.data.usd_per_million_tokens.flatMap((priced) => (priced.provider === provider ? priced.model : [])),
       find: (provider, model) => prices.get(idOf(provider, model)) ?? prices.get(idOf(undefined, model)),
     },
   };

@@ -43,6 +43,7 @@ const WAYS_TO_COUNT_INPUT = [
 /** `file`: null where the operator gave none. */
 export const createPrices = (file: PriceFile | null): Prices => {
   const of: Prices['of'] = (provider, model, usage) => {
+    if (usage.free) return { costNano: 0, priceVersion: LIST_VERSION };
     const own = file?.find(provider, model);
     if (file && own) {
       return { costNano: costNano(usage, model, asListed(model, own)), priceVersion: `price-file-${file.version}` };

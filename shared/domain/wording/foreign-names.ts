@@ -50,25 +50,8 @@ export const FOREIGN_FIELDS = {
   url: 'leave it out; every line is a completion',
 } as const satisfies Record<string, string>;
 
-/** How other interfaces' paths end, and what takes their place. */
-export const FOREIGN_PATHS = {
-  '/chat/completions': 'a completion is POST /v1/complete',
-  '/completions': 'a completion is POST /v1/complete',
-  '/responses': 'a completion is POST /v1/complete',
-  '/messages': 'a completion is POST /v1/complete',
-  '/messages/batches': 'a batch is POST /v1/batches',
-  '/files': 'the lines of a batch are the body of POST /v1/batches',
-  '/models': 'models are named as their provider names them',
-} as const satisfies Record<string, string>;
+const table: Record<string, string> = FOREIGN_FIELDS;
 
-const lookUp = (table: Record<string, string>, name: string): string | null =>
+/** What to send in the place of a field; null for one that the table does not know. */
+export const insteadOfField = (name: string): string | null =>
   Object.hasOwn(table, name) ? (table[name] ?? null) : null;
-
-/** What to send in the place of a field; null for one that no table knows. */
-export const insteadOfField = (name: string): string | null => lookUp(FOREIGN_FIELDS, name);
-
-/** Where to go in the place of a path; null for one that no table knows. */
-export const insteadOfPath = (path: string): string | null => {
-  const [ending] = /(?:\/chat|\/messages(?=\/batches))?\/[a-z]+\/?$/.exec(path) ?? [];
-  return ending === undefined ? null : lookUp(FOREIGN_PATHS, ending.replace(/\/$/, ''));
-};

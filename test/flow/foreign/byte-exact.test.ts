@@ -5,6 +5,7 @@ import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
 import { expectInvariants } from '../../support/invariants/invariants.ts';
 import {
   type RecordingProvider,
@@ -18,7 +19,11 @@ let gateway: TestGateway;
 beforeAll(async () => {
   provider = await startRecordingProvider();
   gateway = await startGateway({
-    env: { PROVIDER_OPENAI_URL: provider.urls.openai, PROVIDER_ANTHROPIC_URL: provider.urls.anthropic },
+    env: {
+      ADMIN_TOKEN,
+      PROVIDER_OPENAI_URL: provider.urls.openai,
+      PROVIDER_ANTHROPIC_URL: provider.urls.anthropic,
+    },
   });
 });
 afterAll(async () => {
@@ -40,17 +45,17 @@ const recordingFetch: typeof fetch = async (input, init) => {
 };
 
 const base = (): string => gateway.apis[0]?.url ?? '';
-const openai = (headers: Record<string, string> = {}): OpenAI =>
+const openai = (headers: Record<string, string> = {}, apiKey: string = KEYS.acme): OpenAI =>
   new OpenAI({
-    apiKey: KEYS.acme,
+    apiKey,
     baseURL: `${base()}/openai/v1`,
     defaultHeaders: { 'X-User-API-Key': OPENAI_KEY, Prefer: 'respond-async', ...headers },
     fetch: recordingFetch,
     maxRetries: 0,
   });
-const anthropic = (headers: Record<string, string> = {}): Anthropic =>
+const anthropic = (headers: Record<string, string> = {}, apiKey: string = KEYS.acme): Anthropic =>
   new Anthropic({
-    apiKey: KEYS.acme,
+    apiKey,
     baseURL: `${base()}/anthropic`,
     defaultHeaders: { 'X-User-API-Key': ANTHROPIC_KEY, Prefer: 'respond-async', ...headers },
     fetch: recordingFetch,
@@ -186,6 +191,70 @@ test('openai: responses.create reaches the provider without what the job does it
   expect(job.usage).toMatchObject({ input_tokens: 9, output_tokens: 3 });
   expect(provider.calls).toMatchObject([{ path: '/v1/responses', headers: { 'openai-project': 'proj_1' } }]);
   expect(provider.calls[0]?.body.toString()).toBe('{"model":"gpt-4o-mini","input":"Hello","foo_new":1}');
+});
+
+describe('openai: embeddings.create', () => {
+  test.each<[string, (client: OpenAI) => Promise<unknown>]>([
+    // For which the SDK asks for base64 by itself.
+    ['a text', (client) => client.embeddings.create({ model: 'text-embedding-3-small', input: 'Hello' })],
+    [
+      'texts, with a size and a form',
+      (client) =>
+        client.embeddings.create({
+          model: 'text-embedding-3-small',
+          input: ['Hello', 'world'],
+          dimensions: 256,
+          encoding_format: 'float',
+        }),
+    ],
+    ['tokens', (client) => client.embeddings.create({ model: 'text-embedding-3-small', input: [[1, 2], [3]] })],
+  ])('%s reaches the provider byte for byte, and costs what was read', async (_, create) => {
+    const job = await ended(await create(openai()));
+    expect(job).toMatchObject({ status: 'completed', format: 'openai.embeddings', result: null });
+    expect(job.usage).toMatchObject({ input_tokens: 9, output_tokens: 0, cost_usd: (9 * 0.02) / 1e6 });
+    expectSentOn();
+    expect(provider.calls[0]?.path).toBe('/v1/embeddings');
+    const answer = await fetch(`${base()}/v1/jobs/${job.id}/answer`, { headers: { 'X-API-Key': KEYS.acme } });
+    expect(await answer.text()).toBe(WHOLE_ANSWERS['/v1/embeddings']);
+  });
+});
+
+test('a budget reserves for embeddings, is used up by them, and stands not against what is free', async () => {
+  const operator = operate(gateway);
+  const tenant = await operator.tenant({ limits: { monthly_user_budget_usd: 0.01 } });
+  const { secret } = await operator.issue(tenant);
+  const embed = (input: string) => openai({}, secret).embeddings.create({ model: 'text-embedding-3-small', input });
+  // A byte may be a token: 0.02 dollars for a million.
+  await expect(embed('x'.repeat(600_000))).rejects.toMatchObject({ status: 402, code: 'budget_exceeded' });
+  provider.answerWith(() => ({ body: '{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":490000}}' }));
+  const job = await gateway.finished(((await embed('x'.repeat(490_000))) as unknown as Job).id, { key: secret });
+  expect(job.usage).toMatchObject({ input_tokens: 490_000, cost_usd: 0.0098 });
+  await expect(embed('x'.repeat(20_000))).rejects.toMatchObject({ status: 402 });
+
+  provider.answerWith(() => ({ body: '{"input_tokens":9}' }));
+  const counted = await anthropic({}, secret).messages.countTokens({
+    model: 'claude-opus-4-8',
+    messages: [{ role: 'user', content: 'x'.repeat(100_000) }],
+  });
+  const count = await gateway.finished((counted as unknown as Job).id, { key: secret });
+  expect(count).toMatchObject({ status: 'completed', usage: { cost_usd: 0 } });
+  const { body } = await gateway.call('GET', '/v1/usage', { key: secret });
+  expect(body).toMatchObject({ totals: { completed: 2, cost_usd: 0.0098, unpriced_requests: 0 } });
+});
+
+test('anthropic: messages.countTokens reaches the provider byte for byte, and costs nothing, whatever the model', async () => {
+  for (const model of ['claude-opus-4-8', 'claude-of-tomorrow']) {
+    provider.calls.length = 0;
+    const job = await ended(
+      await anthropic().messages.countTokens({ model, messages: [{ role: 'user', content: 'Hello' }] }),
+    );
+    expect(job).toMatchObject({ status: 'completed', format: 'anthropic.count_tokens', provider: 'anthropic' });
+    expect(job.usage).toMatchObject({ input_tokens: 0, output_tokens: 0, cost_usd: 0 });
+    expectSentOn();
+    expect(provider.calls[0]?.path).toBe('/v1/messages/count_tokens');
+    const answer = await fetch(`${base()}/v1/jobs/${job.id}/answer`, { headers: { 'X-API-Key': KEYS.acme } });
+    expect(await answer.json()).toEqual({ input_tokens: 9 });
+  }
 });
 
 describe('anthropic: messages.create', () => {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../../../api/interface.ts';
-import { createDocument } from '../../../api/operations/openapi/document.ts';
+import { createDocument, documentPath } from '../../../api/operations/openapi/document.ts';
 import type { Batch } from '../../../shared/domain/batches/schema.ts';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { line } from '../../support/clients/batches.ts';
@@ -34,7 +34,7 @@ if (CHROMIUM === undefined)
   process.stdout.write('Skipped: this machine has no Chromium, so no browser opens the page of the interface.\n');
 
 test('every call of the interface is in the document, and no other', () => {
-  const calls = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+  const calls = OPERATIONS.map(({ method, path }) => `${method} ${documentPath(path)}`);
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -171,7 +171,9 @@ describe('a running gateway', () => {
     for (const [path, foreign, provider] of [
       ['/openai/v1/chat/completions', { model: 'gpt-4o-mini', messages: body.messages }, 'openai'],
       ['/openai/v1/responses', { model: 'gpt-4o-mini', input: 'Hello!' }, 'openai'],
+      ['/openai/v1/embeddings', { model: 'text-embedding-3-small', input: 'Hello!' }, 'openai'],
       ['/anthropic/v1/messages', { model: 'claude-opus-4-8', max_tokens: 10, messages: body.messages }, 'anthropic'],
+      ['/anthropic/v1/messages/count_tokens', { model: 'claude-opus-4-8', messages: body.messages }, 'anthropic'],
     ] as const) {
       const asked = {
         body: foreign,
@@ -185,6 +187,14 @@ describe('a running gateway', () => {
       expect((await gateway.finished(job.id)).status).toBe('completed');
       await call(`POST ${path}`, path, asked);
       await call('GET /v1/jobs/{id}/answer', `/v1/jobs/${job.id}/answer`);
+    }
+    for (const [list, id] of [
+      ['/openai/v1/models', 'amazon.nova-lite-v1:0'],
+      ['/anthropic/v1/models', 'amazon.nova-lite-v1:0'],
+    ] as const) {
+      await call(`GET ${list}`, list);
+      await call(`GET ${list}/{model}`, `${list}/${id}`);
+      await call(`GET ${list}/{model}`, `${list}/none`);
     }
     const failing = await gateway.submit('sandbox:status=400');
     await gateway.finished(failing.id);
@@ -333,7 +343,13 @@ describe('a running gateway', () => {
     await call('DELETE /v1/jobs/{id}', '/v1/jobs/job_0');
     await call('POST /v1/jobs/{id}/cancel', '/v1/jobs/job_0/cancel');
     await call('GET /v1/usage', '/v1/usage?from=2026-02-30');
-    for (const path of ['/openai/v1/chat/completions', '/openai/v1/responses', '/anthropic/v1/messages']) {
+    for (const path of [
+      '/openai/v1/chat/completions',
+      '/openai/v1/responses',
+      '/openai/v1/embeddings',
+      '/anthropic/v1/messages',
+      '/anthropic/v1/messages/count_tokens',
+    ]) {
       await call(`POST ${path}`, path, { key: 'wrong', body: {} });
       await call(`POST ${path}`, path, { body: {} });
       await call(`POST ${path}`, path, { body: '{', headers: userKey() });

@@ -1,8 +1,10 @@
 /** Jobs and lines that only some workers can run: refused while nobody can say so, kept for those that can, and told what was left out of them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { FOREIGN_FORMATS } from '../../../providers/manifest.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
 import { toJob, toListedJob } from '../../../shared/domain/jobs/job.ts';
 import type { Warning } from '../../../shared/domain/jobs/schema.ts';
+import { ABILITIES } from '../../../shared/domain/needs.ts';
 import { type NewLine, SchemaBehind } from '../../../shared/storage/batches/batch-staging.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
 import { NEWEST_SCHEMA } from '../../../shared/storage/schema/schema-store.ts';
@@ -96,6 +98,29 @@ test('a job shows what was left out of its request, from its acceptance to its e
   const plain = await engine.jobs.read(acme, await engine.submit('acme'), { watcher: null });
   expect(plain && 'warnings' in toJob(plain)).toBe(false);
 });
+
+test.each(FOREIGN_FORMATS)(
+  'a job in the words of %s is handed back by the release before, and run by this one',
+  async (format) => {
+    const before = createEngine(server.url, { abilities: ABILITIES.filter((ability) => ability !== format) });
+    try {
+      const body = Buffer.from('{"model":"model-a"}');
+      const id = await before.submit('acme', { asked: { format, body, headers: {} }, isRaised: true });
+      await before.tick();
+      expect(await before.start()).toBeNull();
+      const back = await before.jobs.read(acme, id, { watcher: null });
+      expect(back?.record).toMatchObject({ status: 'queued', lacking: format });
+      await before.redis.zadd(key(TAG, 'DELAYED'), 0, id);
+      await able.tick();
+      const running = await able.start();
+      expect(running?.claim.format).toBe(format);
+      if (running) await able.end(running);
+    } finally {
+      before.stop();
+    }
+    expect(await findViolations(engine.redis, TAG)).toEqual([]);
+  },
+);
 
 test('a line is handed back by a worker that cannot run it, and run by one that can', async () => {
   const id = await engine.batch('acme', [grown({ warnings: WARNINGS }), ...linesOf(1, { first: 9 })]);

@@ -37,6 +37,13 @@ export const WHOLE_ANSWERS = {
     output: [{ type: 'message', id: 'm', role: 'assistant', content: [{ type: 'output_text', text: 'Hello.' }] }],
     usage: { input_tokens: 9, output_tokens: 3, total_tokens: 12 },
   }),
+  '/v1/embeddings': JSON.stringify({
+    object: 'list',
+    data: [{ object: 'embedding', index: 0, embedding: 'AACAPwAAAAA=' }],
+    model: 'text-embedding-3-small',
+    usage: { prompt_tokens: 9, total_tokens: 9 },
+  }),
+  '/v1/messages/count_tokens': JSON.stringify({ input_tokens: 9 }),
   '/v1/messages': JSON.stringify({
     id: 'msg_1',
     type: 'message',

@@ -1,6 +1,7 @@
 /** The documents' tables against the code: what they list is what is there. */
 import { expect, test } from 'vitest';
 import { OPERATIONS } from '../../../api/interface.ts';
+import { documentPath } from '../../../api/operations/openapi/document.ts';
 import { FAILURES, parseDirectives } from '../../../sandbox/directives.ts';
 import { AUDIT_KINDS } from '../../../shared/domain/audit/audit-row.ts';
 import { JOB_ERRORS, REQUEST_ERRORS } from '../../../shared/domain/errors.ts';
@@ -24,7 +25,7 @@ test.each<[string, ReturnType<typeof tableOf>, readonly string[]]>([
 
 test('every call is listed, and no other', () => {
   const listed = [...tableOf('call', 'what it does', 'answers'), ...tableOf('admin call', 'what it does', 'answers')];
-  const known = OPERATIONS.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+  const known = OPERATIONS.map(({ method, path }) => `${method} ${documentPath(path)}`);
   expect(firstCells(listed)).toEqual(known.toSorted());
 });
 

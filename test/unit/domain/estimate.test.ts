@@ -164,7 +164,7 @@ test('what is to be cached for an hour costs what that does, and is refused if n
   };
   expect(costOf(marked)).toBe(prices.of('anthropic', model, worst).costNano);
   expect(costOf(marked)).toBeGreaterThan(costOf(short) * 1.2);
-  const own = createPrices({ version: 'v', find: () => ({ input: 1, output: 1 }) });
+  const own = createPrices({ version: 'v', models: () => [], find: () => ({ input: 1, output: 1 }) });
   expect(own.max('anthropic', model, maxOf({}, [marked], 'anthropic', model))).toBeNull();
   expect(own.max('anthropic', model, maxOf({}, [short], 'anthropic', model))).toBeGreaterThan(0);
 });

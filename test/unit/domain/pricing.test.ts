@@ -2,7 +2,7 @@ import { findProvider } from '@pydantic/genai-prices';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Provider } from '../../../providers/catalogue.ts';
-import type { TokenUsage } from '../../../shared/domain/completion.ts';
+import { NOTHING_USED, type TokenUsage } from '../../../shared/domain/completion.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
 
 const used = (inputTokens: number, outputTokens: number, parts: Partial<TokenUsage> = {}): TokenUsage => ({
@@ -180,6 +180,10 @@ describe('beyond tokens at the price of the list', () => {
       null,
     ],
     ['other terms', 'openai', 'gpt-4o', used(10_000, 2_000, { offList: true }), null],
+    ['a free call of a model without a price', 'anthropic', 'claude-of-tomorrow', NOTHING_USED, 0],
+    // 10 × 0.02
+    ['embeddings', 'openai', 'text-embedding-3-small', used(10_000, 0), 200_000],
+    ['embeddings of a model without a price', 'openai', 'text-embedding-of-tomorrow', used(10_000, 0), null],
     ['unknown input', 'openai', 'gpt-4o', used(0, 2_000, { inputTokens: null }), null],
     ['unknown output', 'openai', 'gpt-4o', used(10_000, 0, { outputTokens: null }), null],
     ['an unknown cached part', 'openai', 'gpt-4o', used(10_000, 0, { cachedInputTokens: null }), null],

@@ -15,7 +15,9 @@ const judge = createJudgeForeign(createJudgeModel(createPrices(null), null));
 const MODELS = {
   'openai.chat': { provider: 'openai', model: 'gpt-4o-mini' },
   'openai.responses': { provider: 'openai', model: 'gpt-4o-mini' },
+  'openai.embeddings': { provider: 'openai', model: 'text-embedding-3-small' },
   'anthropic.messages': { provider: 'anthropic', model: 'claude-opus-4-8' },
+  'anthropic.count_tokens': { provider: 'anthropic', model: 'claude-opus-4-8' },
 } as const satisfies Record<ForeignFormat, object>;
 
 type Of = { budget?: boolean; allowedModels?: readonly string[] | null };
@@ -43,6 +45,9 @@ const sentOf = (format: ForeignFormat, text: string, of: Of = {}): string => {
 };
 const bodyOf = (format: ForeignFormat, more: object = {}): string =>
   JSON.stringify({ model: MODELS[format].model, ...more });
+
+/** Those that write an answer, and are paid for it. */
+const WRITTEN = FOREIGN_FORMATS.filter((format) => WORDS[format].billed === 'all');
 
 describe.each(FOREIGN_FORMATS)('%s', (format) => {
   test('what nothing here replaces or adds goes on byte for byte', () => {
@@ -76,12 +81,10 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
   });
 
   test('whether the answer is streamed is said in one way only', () => {
-    for (const [value, streamed] of [
-      ['true', true],
-      ['false', false],
-      ['null', false],
-    ] as const)
-      expect(judged(format, `{"model":"${MODELS[format].model}","stream":${value}}`).streamed).toBe(streamed);
+    const hasStreams = WORDS[format].billed === 'all';
+    if (!hasStreams) expect(refused(format, '{"model":"m","stream":true}').param).toBe('stream');
+    for (const value of [...(hasStreams ? ['true'] : []), 'false', 'null'])
+      expect(judged(format, `{"model":"${MODELS[format].model}","stream":${value}}`).streamed).toBe(value === 'true');
     for (const value of ['1', '"true"', '"false"', '{}', '[]'])
       expect(refused(format, `{"model":"m","stream":${value}}`)).toEqual({ code: 'invalid_body', param: 'stream' });
     expect(refused(format, `{"model":"m","Stream":true}`).code).toBe('invalid_body');
@@ -96,7 +99,9 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
       expect(refused(format, bodyOf(format, { [name]: null })).code).toBe('taken');
     }
   });
+});
 
+describe.each(WRITTEN)('%s, of which an answer is written', (format) => {
   test('under a budget a limit is added where there is none, and one that is there stays', () => {
     const [limit = ''] = WORDS[format].limits;
     const with4096 = JSON.stringify({ model: MODELS[format].model, [limit]: 4096 });
@@ -212,4 +217,83 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
 
 test('what a job does itself is taken out', () => {
   expect(sentOf('openai.responses', '{"background":true, "model":"m","input":"x"}')).toBe('{"model":"m","input":"x"}');
+});
+
+describe('openai.embeddings', () => {
+  const costOf = (input: unknown): number =>
+    judged('openai.embeddings', bodyOf('openai.embeddings', { input }), { budget: true }).cost?.estimateNano ?? -1;
+  /** Nano-dollars for a token of the model. */
+  const NANO = 20;
+
+  test('a budget reserves for each byte of text, and for each token of a list', () => {
+    const none = costOf('');
+    expect(costOf('x'.repeat(10_000)) - none).toBe(10_000 * NANO);
+    // One sign of 33 bytes in the longest of its forms.
+    expect(costOf('\ufdfa'.repeat(100)) - none).toBe(3_300 * NANO);
+    const tokens = Array.from({ length: 1_000 }, (_, index) => 100_000 + index);
+    expect(costOf(tokens) - costOf([])).toBe(1_000 * NANO);
+    expect(costOf([tokens, tokens]) - costOf([[], []])).toBe(2_000 * NANO);
+    expect(costOf(['x'.repeat(1_000), 'é'.repeat(1_000)])).toBeGreaterThanOrEqual(3_000 * NANO);
+  });
+
+  test('a budget reserves no less than one byte for a token, whatever the input is', () => {
+    const input = fc.letrec((tie) => ({
+      part: fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.constant(null), fc.array(tie('part'))),
+    })).part;
+    const textsIn = (value: unknown): number => {
+      if (Array.isArray(value)) return value.reduce((sum: number, part) => sum + textsIn(part), 0);
+      return typeof value === 'string' ? Buffer.byteLength(value) : typeof value === 'number' ? 1 : 0;
+    };
+    fc.assert(
+      fc.property(input, (value) => {
+        expect(costOf(value)).toBeGreaterThanOrEqual(textsIn(value) * NANO);
+      }),
+    );
+  });
+
+  test('under a budget nothing passes that is not counted: other members, images, a name twice', () => {
+    const of = { budget: true };
+    for (const name of ['messages', 'tools', 'service_tier', 'cache_control', 'stream', 'prompt', 'inputs']) {
+      const body = bodyOf('openai.embeddings', { input: 'x', [name]: name === 'stream' ? false : 'x' });
+      expect(refused('openai.embeddings', body, of).code).toBe('budget_unbounded');
+    }
+    for (const part of [{ type: 'image_url', image_url: 'x' }, { content: [] }, { type: 'text', text: 'x', more: 1 }])
+      expect(refused('openai.embeddings', bodyOf('openai.embeddings', { input: [part] }), of).code).toBe(
+        'budget_unbounded',
+      );
+    const twice = '{"model":"text-embedding-3-small","input":[{"type":"text","text":"x","te\\u0078t":""}]}';
+    expect(refused('openai.embeddings', twice, of)).toEqual({ code: 'invalid_body', param: 'input' });
+    for (const name of ['dimensions', 'encoding_format', 'user', 'output_dimension'])
+      expect(refused('openai.embeddings', bodyOf('openai.embeddings', { input: 'x', [name]: 'x' }), of).code).toBe(
+        'taken',
+      );
+  });
+
+  test('nothing is added to it, and what it writes counts nothing', () => {
+    const text = bodyOf('openai.embeddings', { input: 'x'.repeat(3_000) });
+    expect(sentOf('openai.embeddings', text, { budget: true })).toBe(text);
+    expect(judged('openai.embeddings', text).tokens).toBeLessThan(1_100);
+  });
+
+  test('a model without a price is refused under a budget', () => {
+    expect(refused('openai.embeddings', '{"model":"no-such","input":"x"}', { budget: true }).code).toBe(
+      'model_unpriced',
+    );
+  });
+});
+
+test('a count of tokens costs nothing, so no budget stands against it, whatever it counts', () => {
+  const format = 'anthropic.count_tokens';
+  const image = { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } };
+  for (const more of [
+    {},
+    { tools: [{ type: 'web_search' }] },
+    { messages: [{ role: 'user', content: [image] }] },
+    { new: 1 },
+  ]) {
+    const { cost, tokens, refusal, asked } = judged(format, bodyOf(format, more), { budget: true });
+    expect({ cost, tokens, refusal }).toEqual({ cost: null, tokens: 0, refusal: null });
+    expect(asked.format === 'neutral' ? '' : asked.body.toString()).toBe(bodyOf(format, more));
+  }
+  expect(refused(format, '{"model":"no-such"}', { budget: true }).code).toBe('taken');
 });

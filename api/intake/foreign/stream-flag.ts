@@ -1,4 +1,4 @@
-import { RequestError } from '../../shared/domain/errors.ts';
+import { RequestError } from '../../../shared/domain/errors.ts';
 
 /** A body's `stream`; throws RequestError 400 for what is neither true nor false. */
 export const streamFlag = (value: unknown): boolean => {
