@@ -1,4 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** By itself, because it waits for sockets: a module's change whose reach is not known runs all tests. */
-export default defineConfig({ test: { testTimeout: 30_000, include: ['test/contracts/kms.test.ts'] } });
+/** By themselves, because they wait for sockets: a module's change whose reach is not known runs all tests. */
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    include: [
+      'test/contracts/kms.test.ts',
+      'test/contracts/aws-credentials.test.ts',
+      'test/contracts/certificates.test.ts',
+    ],
+  },
+});
