@@ -25,6 +25,7 @@ import { createAuditStore } from '../shared/storage/audit/audit-store.ts';
 import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
 import { createBodyStore } from '../shared/storage/bodies/body-store.ts';
 import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
+import { createEventReaders } from '../shared/storage/events/event-reader.ts';
 import { createAcceptJob } from '../shared/storage/jobs/accept-job.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
@@ -65,10 +66,14 @@ import { createResolveAccount } from './intake/resolve-account.ts';
 import { createStopWork } from './intake/stop-work.ts';
 import { createDefaultLimits } from './intake/stored-bytes.ts';
 import { createSubmitJob } from './intake/submit-job.ts';
+import { createJudgeTranslated } from './intake/translation/judge-translated.ts';
 import { createAcceptBatch } from './intake/uploads/accept-batch.ts';
 import { createUploadSlots } from './intake/uploads/upload-slots.ts';
 import { createWaitingRoom } from './intake/waiting-room.ts';
+import { createAttending } from './surfaces/foreign/attendance.ts';
 import { createAwaitJob } from './surfaces/foreign/await-job.ts';
+import { createJudgeCall } from './surfaces/foreign/judge-call.ts';
+import { createStreamAnswer } from './surfaces/foreign/stream-answer.ts';
 import { createTakeRequest } from './surfaces/native/take-request.ts';
 import { createTakeTurns } from './surfaces/native/take-turns.ts';
 
@@ -92,7 +97,8 @@ export const startApi = async (
   const shredding = await openShredding(config.shredding, { lifecycle, log });
   const dataKeys = await openDataKeys(config.keyEncryption, { lifecycle, log });
   const { retentionMs } = config.jobs;
-  const bodies = createBodyStore({ redis, sealer: createBodySealer(dataKeys), shards });
+  const bodySealer = createBodySealer(dataKeys);
+  const bodies = createBodyStore({ redis, sealer: bodySealer, shards });
   const jobs = createJobStore({ redis, run, shards, retentionMs, bodies });
   const secrets = createPlatformKeySecrets(config.peppers);
   const platformKeys = createPlatformKeyStore({ redis, run, secrets, actor: 'operator' });
@@ -142,6 +148,7 @@ export const startApi = async (
     sealer: createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding }),
   });
   const judgeModel = createJudgeModel(createPrices(config.priceFile), config.platformModels);
+  const estimateJob = createEstimateJob(judgeModel);
   const { maxBodyBytes, bodyMemoryBytes } = config.http;
   const room = createBodyRoom({
     memoryBytes: bodyMemoryBytes,
@@ -149,6 +156,8 @@ export const startApi = async (
   });
   const readBody = createReadBody({ maxBodyBytes, room });
   const holdAnswer = createHoldAnswer(room);
+  const waits = createWaitStore({ run, bodies, shards });
+  const attending = createAttending({ waits, waitingRoom, config, now: clock.now });
   const submitJob = createSubmitJob({
     ...accepting,
     acceptJob: createAcceptJob({ run, bodies, shards, retentionMs }),
@@ -217,16 +226,21 @@ export const startApi = async (
     submitJob,
     acceptBatch,
     resolveAccount,
-    estimateJob: createEstimateJob(judgeModel),
-    judgeForeign: createJudgeForeign(judgeModel),
+    estimateJob,
+    judgeCall: createJudgeCall({
+      judgeForeign: createJudgeForeign(judgeModel),
+      judgeTranslated: createJudgeTranslated({ estimateJob, platformModel: config.platformModel }),
+      resolveAccount,
+    }),
     readBody,
     holdAnswer,
-    awaitJob: createAwaitJob({
-      waits: createWaitStore({ run, bodies, shards }),
-      waitingRoom,
+    attending,
+    awaitJob: createAwaitJob({ attending, waits, holdAnswer, now: clock.now }),
+    streamAnswer: createStreamAnswer({
+      attending,
+      followEvents: createEventReaders({ redis, news, sealer: bodySealer, shards }),
+      waits,
       holdAnswer,
-      config,
-      now: clock.now,
     }),
     readJson: createReadJson(readBody),
     takeRequest: createTakeRequest(createRequestStore({ run, shards }), admission),

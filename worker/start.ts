@@ -28,6 +28,7 @@ import { createBatchStore } from '../shared/storage/batches/batch-store.ts';
 import { createBodyStore } from '../shared/storage/bodies/body-store.ts';
 import { createLibraries } from '../shared/storage/commands/run/libraries.ts';
 import { createCommands } from '../shared/storage/commands/run/run-commands.ts';
+import { createEventWriters } from '../shared/storage/events/event-writer.ts';
 import { createAttemptStore } from '../shared/storage/jobs/attempt-store.ts';
 import { createJobStore } from '../shared/storage/jobs/job-store.ts';
 import { createSchedulerStore } from '../shared/storage/jobs/scheduler-store.ts';
@@ -133,7 +134,8 @@ export const startWorker = async (
   subscribe(news, { shards, channel: 'ABORTS' }, (beginning) => running.abort(beginning, 'cancelled'));
 
   const sealer = createSealer({ dataKeys, purpose: USER_KEY_PURPOSE, shredding });
-  const bodies = createBodyStore({ redis, sealer: createBodySealer(dataKeys), shards });
+  const bodySealer = createBodySealer(dataKeys);
+  const bodies = createBodyStore({ redis, sealer: bodySealer, shards });
   const prices = createPrices(config.priceFile);
   let marks = 0;
   const pipeline = { queues, newMark: () => `${worker}.${++marks}`, log };
@@ -141,6 +143,7 @@ export const startWorker = async (
     jobAttempts({
       attempts,
       bodies,
+      openEvents: createEventWriters({ run, sealer: bodySealer, shards }),
       bodyMemory: createBodyMemory(config.http.bodyMemoryBytes),
       sealer,
       providers,

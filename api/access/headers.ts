@@ -54,6 +54,11 @@ export const REQUEST_HEADERS = {
       'What becomes of the job if nobody waits for it any more: `keep`, or `cancel` also if it runs. Without it, it ends unless it runs.',
     schema: { enum: ['keep', 'cancel'] },
   },
+  'X-Gateway-Unsupported': {
+    description:
+      'What becomes of a field that the platform’s account does not take: `reject` (default), or `warn` to leave it out with one of the job’s `warnings`.',
+    schema: { enum: ['reject', 'warn'] },
+  },
   'anthropic-version': { description: 'Goes to the provider as it is.', schema: text },
   'anthropic-beta': { description: 'Goes to the provider as it is.', schema: text },
   'openai-beta': { description: 'Goes to the provider as it is.', schema: text },

@@ -7,7 +7,9 @@ import { budgetNano } from '../../shared/domain/tenants/limits.ts';
 import type { NewJob } from '../../shared/storage/jobs/accept-job.ts';
 import type { JudgedFor, JudgeModel } from './judge-model.ts';
 import { contradiction } from './support/contradiction.ts';
-import { judge, type OnUnsupported } from './support/judge.ts';
+import { judge } from './support/judge.ts';
+import type { OnUnsupported } from './support/lacks.ts';
+import type { Names } from './support/names.ts';
 
 /** `onUnsupported`: as the client wishes; a request that was judged before is as it can be sent. */
 type Of = JudgedFor & { onUnsupported?: OnUnsupported };
@@ -21,18 +23,18 @@ export type EstimateJob = (
 export const createEstimateJob =
   ({ refusalOf, costOf }: JudgeModel): EstimateJob =>
   (asked, { onUnsupported = 'reject', ...of }) => {
-    const { account, caller, place } = of;
+    const { account, caller, names } = of;
     const { provider, credential } = account;
-    const { request, warnings, refusal: lack } = judge(asked, { provider, place, onUnsupported });
+    const { request, warnings, refusal: lack } = judge(asked, { provider, names, onUnsupported });
     const { likely, max } = estimateUsage(request, manifestOf(provider));
     const tokens = likely.inputTokens + likely.outputTokens;
     const sent = { request, ...(warnings.length > 0 && { warnings }), tokens };
     const isBudgeted = budgetNano(caller.limits, credential) !== null;
     const refusal =
       refusalOf(request.model, of) ??
-      contradiction(asked, place) ??
+      contradiction(asked, names) ??
       lack ??
-      (isBudgeted ? unbounded(request, place) : null);
+      (isBudgeted ? unbounded(request, names) : null);
     if (refusal !== null) return { ...sent, cost: null, refusal };
     try {
       const cost = costOf(request.model, () => max, of);
@@ -46,10 +48,11 @@ export const createEstimateJob =
   };
 
 /** Terms that cost more than the list, by nobody knows how much. */
-const unbounded = ({ service_tier }: CompletionRequest, place: Of['place']): RequestError | null =>
-  service_tier === 'priority'
-    ? new RequestError('budget_unbounded', {
-        param: `${place}service_tier`,
-        message: `${place}service_tier must not be priority where a budget applies: nobody here knows what that costs.`,
-      })
-    : null;
+const unbounded = ({ service_tier }: CompletionRequest, names: Names): RequestError | null => {
+  if (service_tier !== 'priority') return null;
+  const param = names.of(['service_tier']);
+  return new RequestError('budget_unbounded', {
+    param,
+    message: `${param} must not be priority where a budget applies: nobody here knows what that costs.`,
+  });
+};

@@ -7,12 +7,12 @@ import type { Prices } from '../../shared/domain/prices/pricing.ts';
 import type { Caller } from '../../shared/domain/tenants/caller.ts';
 import { budgetNano } from '../../shared/domain/tenants/limits.ts';
 import type { NewJob } from '../../shared/storage/jobs/accept-job.ts';
+import type { Names } from './support/names.ts';
 
 export type JudgedFor = {
   account: Pick<Account, 'provider' | 'credential'>;
   caller: Pick<Caller, 'limits' | 'allowedModels'>;
-  /** What stands before the names of the request's fields in `param`. */
-  place: '' | 'body.';
+  names: Names;
 };
 
 export type JudgeModel = {
@@ -24,15 +24,15 @@ export type JudgeModel = {
 
 /** `platformModels`: see Config. */
 export const createJudgeModel = (prices: Prices, platformModels: readonly string[] | null): JudgeModel => ({
-  refusalOf: (model, { account: { credential }, caller: { allowedModels }, place }) => {
+  refusalOf: (model, { account: { credential }, caller: { allowedModels }, names }) => {
     const allowed = allowedModels ?? (credential === 'platform' ? platformModels : null);
-    return allowed === null || allowed.includes(model) ? null : notAllowed(allowed, `${place}model`);
+    return allowed === null || allowed.includes(model) ? null : notAllowed(allowed, names.of(['model']));
   },
-  costOf: (model, max, { account: { provider, credential }, caller: { limits }, place }) => {
+  costOf: (model, max, { account: { provider, credential }, caller: { limits }, names }) => {
     const budget = budgetNano(limits, credential);
     if (budget === null) return null;
     const estimateNano = prices.max(provider, model, max());
-    if (estimateNano === null) throw unpriced(model, provider, `${place}model`);
+    if (estimateNano === null) throw unpriced(model, provider, names.of(['model']));
     return { estimateNano, budgetNano: budget };
   },
 });

@@ -43,7 +43,7 @@ export type Submission = {
   /** That its calls run on. */
   account: ResolvedAccount;
   /** What it asks for, and what was found of it. */
-  judged: Pick<NewJob, 'model' | 'asked' | 'warnings' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
+  judged: Pick<NewJob, 'model' | 'asked' | 'streamed' | 'warnings' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
   sameness: Sameness;
   metadata: Record<string, string>;
   webhook: Webhook | null;

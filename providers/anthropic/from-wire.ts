@@ -1,19 +1,10 @@
 /** From an answer of Messages to a neutral result and its usage. */
 import { z } from 'zod';
 import type { TokenUsage } from '../../shared/domain/completion.ts';
-import { answerOf, type Block, type FinishReasons, finishOf } from '../call/answer.ts';
+import { answerOf, type Block, finishOf } from '../call/answer.ts';
 import { AS_IT_CAME, type Dialect } from '../call/make-call.ts';
 import { isListed, partCount, partCounts, reportedUsage, sumOf, term, tokenCount } from '../call/reported-usage.ts';
-
-const FINISH_REASONS: FinishReasons = new Map([
-  ['end_turn', 'stop'],
-  ['stop_sequence', 'stop'],
-  ['max_tokens', 'length'],
-  ['model_context_window_exceeded', 'length'],
-  ['refusal', 'content_filter'],
-  ['tool_use', 'tool_calls'],
-  ['pause_turn', 'pause'],
-]);
+import { FINISH_REASONS } from './finish-reasons.ts';
 
 const answerForm = z
   .object({

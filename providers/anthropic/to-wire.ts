@@ -127,7 +127,7 @@ const toolOf = (tool: Tool): WireTool => {
   };
 };
 
-const CHOICES = { none: 'none', auto: 'auto', required: 'any' } as const;
+export const CHOICES = { none: 'none', auto: 'auto', required: 'any' } as const;
 
 const toolChoiceOf = ({ tool_choice, parallel_tool_calls }: CompletionRequest): WireToolChoice | null => {
   if (tool_choice === undefined && parallel_tool_calls !== false) return null;

@@ -25,6 +25,15 @@ export const finishOf = (
   return { finish_reason, ...(says && { provider_finish_reason: word }) };
 };
 
+/** The word that others have for how an answer ended: the provider's own if it is one of them, else the exact one; null if they have none. */
+export const wordFor = <Word extends string>(
+  { finish_reason, provider_finish_reason }: Pick<Choice, 'finish_reason' | 'provider_finish_reason'>,
+  reasons: ReadonlyMap<Word, FinishReason>,
+): Word | null => {
+  const words = [...reasons].filter(([, reason]) => reason === finish_reason).map(([word]) => word);
+  return words.find((word) => word === provider_finish_reason) ?? words[0] ?? null;
+};
+
 /** Reasoning, then at most one text, then calls: what `content` and the two lists say by themselves. */
 const ORDER = ['reasoning', 'text', 'tool_call'] as const;
 const isPlain = (blocks: readonly Block[]): boolean =>

@@ -308,6 +308,13 @@ export const JOB_ERRORS = {
     message:
       'The provider did not serve the platform: its own account there, or the network that the gateway calls from.',
   },
+  stream_interrupted: {
+    retryable: true,
+    status: 502,
+    type: 'server_error',
+    message:
+      'The answer broke off after its first part was sent. That part stands; submit the request again for a whole one.',
+  },
   budget_exceeded: {
     retryable: false,
     status: 402,

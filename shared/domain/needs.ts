@@ -5,8 +5,16 @@ import type { CompletionRequest } from './completion.ts';
 /** Reading bodies in pieces, sealed ones, and those that are no JSON of our own. */
 export const STORED_BODIES = 'bodies';
 
+/** Giving an answer out as it comes. */
+export const STREAMS = 'streams';
+
 /** `requests/2`: tools, images, files and whatever else a request can have beside texts and the first six fields. */
-export const ABILITIES = ['requests/2', STORED_BODIES, ...FOREIGN_FORMATS] as const satisfies readonly string[];
+export const ABILITIES = [
+  'requests/2',
+  STORED_BODIES,
+  STREAMS,
+  ...FOREIGN_FORMATS,
+] as const satisfies readonly string[];
 export type Ability = (typeof ABILITIES)[number];
 
 /** What workers of every release know. */

@@ -1,19 +1,20 @@
 /** The attempts of jobs: open the user's key, read the request, call the provider, decide. */
 
-import type { ProviderAdapter } from '../../providers/call/provider.ts';
+import type { EventSink, ProviderAdapter } from '../../providers/call/provider.ts';
 import type { Provider } from '../../providers/catalogue.ts';
 import type { Asked } from '../../shared/domain/formats.ts';
 import type { JobId } from '../../shared/domain/ids.ts';
 import { isFinal } from '../../shared/domain/jobs/states.ts';
 import { describeError, type Log } from '../../shared/domain/log.ts';
 import type { Prices } from '../../shared/domain/prices/pricing.ts';
-import type { OpenFailure, Sealer } from '../../shared/keys/encryption/seal.ts';
+import { KeyServiceUnavailable, type OpenFailure, type Sealer } from '../../shared/keys/encryption/seal.ts';
 import type { Secret } from '../../shared/keys/secret.ts';
 import type { Config } from '../../shared/process/config/config.ts';
 import type { WorkerMetrics } from '../../shared/process/metrics/worker-metrics.ts';
 import type { Tracer } from '../../shared/process/tracing/tracer.ts';
 import { BodyLocked, BodyLost, type BodyStore } from '../../shared/storage/bodies/body-store.ts';
 import { isSealed } from '../../shared/storage/bodies/stored-body.ts';
+import type { OpenEventWriter } from '../../shared/storage/events/event-writer.ts';
 import type {
   AttemptStore,
   Claim,
@@ -28,6 +29,7 @@ import type { BodyMemory } from './body-memory.ts';
 import { decideAborted, decideNext, decideWithoutKey } from './decide-next.ts';
 import { memoryFor, readRequest } from './read-request.ts';
 import type { AbortReason, RunningJobs } from './running-jobs.ts';
+import { showAnswer } from './show-answer.ts';
 import { storeAnswer } from './store-answer.ts';
 
 type Needs = {
@@ -35,6 +37,7 @@ type Needs = {
   bodies: BodyStore;
   bodyMemory: BodyMemory;
   sealer: Sealer;
+  openEvents: OpenEventWriter;
   providers: Record<Provider, ProviderAdapter>;
   prices: Prices;
   running: RunningJobs;
@@ -145,9 +148,15 @@ const attemptInMemory = async (
   }
   try {
     const asked = await readRequest(needs.bodies, id, claim);
-    return await callProvider(needs, { id, claim, asked, abort, userKey: opened.secret });
+    const call = { id, claim, asked, abort, userKey: opened.secret };
+    if (!claim.streamed) return await callProvider(needs, { ...call, events: null });
+    const { tenant, attempt, request } = claim;
+    const shown = showAnswer(await needs.openEvents({ tenant, id, attempt }, { sealed: isSealed(request) }));
+    const ended = await callProvider(needs, { ...call, events: shown.events });
+    return { ...ended, ...(await shown.conclude(ended.next)) };
   } catch (error) {
-    if (!(error instanceof BodyLocked || error instanceof BodyLost)) throw error;
+    if (!(error instanceof BodyLocked || error instanceof BodyLost || error instanceof KeyServiceUnavailable))
+      throw error;
     needs.log.warn('request_not_read', { job_id: id, ...describeError(error) });
     if (error instanceof BodyLost) return withoutCall('unavailable', BROKEN);
     const { outcome, next } = decideWithoutKey('unavailable', claim.attempt, needs.random());
@@ -166,7 +175,16 @@ const callProvider = async (
     asked,
     abort,
     userKey,
-  }: { id: JobId; claim: Claim; asked: Asked; abort: AbortSignal; userKey: Secret | null },
+    events,
+  }: {
+    id: JobId;
+    claim: Claim;
+    asked: Asked;
+    abort: AbortSignal;
+    userKey: Secret | null;
+    /** Null if the answer is not streamed. */
+    events: EventSink | null;
+  },
 ): Promise<Attempt> => {
   const timeoutMs = Math.min(claim.timeoutMs, claim.deadlineMs - needs.now());
   if (timeoutMs <= 0) return withoutCall('timed_out', { kind: 'expired' });
@@ -178,7 +196,7 @@ const callProvider = async (
   const call = { userKey, traceparent: span.traceparent, timeoutMs, signal: abort };
   const outcome = await (asked.format === 'neutral'
     ? provider.complete({ ...call, request: asked.request })
-    : provider.pass({ ...call, request: asked, events: null }));
+    : provider.pass({ ...call, request: asked, events }));
   needs.metrics.callEnded(claim.provider, performance.now() - startedMs);
   span.end(
     `call ${claim.provider}`,

@@ -8,7 +8,7 @@ import { withoutStack } from '../without-stack.ts';
 const DEPTH_LIMIT = 32;
 
 /** Names of what goes on as it is, in whatever spelling; only of such bodies a second look finds what parsing changed. */
-const HOLDS_SCHEMA = /"(?:parameters|schema)"|\\u00[2-7]/;
+const HOLDS_SCHEMA = /"(?:parameters|schema|input_schema|input)"|\\u00[2-7]/;
 
 /** Half of a surrogate pair, which has no form in UTF-8, can only come as such an escape. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;

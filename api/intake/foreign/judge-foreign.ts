@@ -21,7 +21,7 @@ export type ForeignOffer = { format: ForeignFormat; bytes: Buffer; headers: Forw
 export type JudgeForeign = (
   offer: ForeignOffer,
   of: JudgedFor,
-) => Pick<NewJob, 'model' | 'asked' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
+) => Pick<NewJob, 'model' | 'asked' | 'streamed' | 'needs' | 'tokens' | 'cost' | 'refusal'>;
 
 const BYTES_A_TOKEN = 3;
 /** What an image or document usually comes to. */
@@ -59,13 +59,10 @@ const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
   });
 };
 
-const demandNoStream = (body: ForeignBody): void => {
-  if ((body.scalar('stream') ?? false) === false) return;
-  throw new RequestError('invalid_header', {
-    param: 'Prefer',
-    message:
-      'An answer cannot be streamed to a client that asked for respond-async; leave out stream, or the preference.',
-  });
+const isStreamed = (body: ForeignBody): boolean => {
+  const stream = body.scalar('stream') ?? false;
+  if (typeof stream === 'boolean') return stream;
+  throw new RequestError('invalid_body', { param: 'stream', message: 'stream must be true or false.' });
 };
 
 export const createJudgeForeign =
@@ -76,7 +73,7 @@ export const createJudgeForeign =
     const counted = count === null ? [] : [count];
     const body = readForeign(bytes, [...READ_BY_ALL, ...limits, ...counted, ...stored, ...replaced, ...bounded]);
     const model = modelOf(body);
-    demandNoStream(body);
+    const streamed = isStreamed(body);
     demandNothingStored(body, words);
 
     const { provider, credential } = of.account;
@@ -95,7 +92,13 @@ export const createJudgeForeign =
       ...(isBudgeted && named.length === 0 && limit !== undefined && { [limit]: String(DEFAULT_MAX_TOKENS) }),
     };
     const sent = Object.keys(splices).length > 0 ? spliceMembers(bytes, body.members, splices) : bytes;
-    const judged = { model, asked: { format, body: sent, headers }, needs: [], tokens: likely + outputTokens };
+    const judged = {
+      model,
+      asked: { format, body: sent, headers },
+      streamed,
+      needs: [],
+      tokens: likely + outputTokens,
+    };
     const refusal = refusalOf(model, of);
     if (refusal !== null) return { ...judged, cost: null, refusal };
     try {

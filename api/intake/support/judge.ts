@@ -2,27 +2,17 @@
 import { manifestOf, type Provider, perProvider } from '../../../providers/catalogue.ts';
 import { featuresOf } from '../../../providers/features.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
-import { RequestError } from '../../../shared/domain/errors.ts';
+import type { RequestError } from '../../../shared/domain/errors.ts';
 import type { Warning } from '../../../shared/domain/jobs/schema.ts';
-import { objectAsWritten } from '../../../shared/domain/json/as-written.ts';
-import { pathText } from '../../../shared/domain/wording/explain-issue.ts';
+import { objectAsWritten, WHAT_PARSING_CHANGES } from '../../../shared/domain/json/as-written.ts';
+import { type Lack, type OnUnsupported, refusalOf, warningsOf } from './lacks.ts';
+import type { Names } from './names.ts';
 import { usesOf } from './uses.ts';
 import { type Path, without } from './without.ts';
 
-/** `warn` leaves out what can be left out. */
-export type OnUnsupported = 'reject' | 'warn';
-
-type Of = {
-  provider: Provider;
-  /** What stands before a field's name in `param`. */
-  place: '' | 'body.';
-  onUnsupported: OnUnsupported;
-};
+type Of = { provider: Provider; names: Names; onUnsupported: OnUnsupported };
 
 const TAKEN = perProvider((provider) => featuresOf(manifestOf(provider).takes));
-
-/** `says` is a sentence without its end. `fixed`: there is nothing to leave out. */
-type Lack = { path: Path; says: string; fixed?: true };
 
 function* lacksOf(request: CompletionRequest, provider: Provider): Generator<Lack> {
   const { label, takes } = manifestOf(provider);
@@ -55,19 +45,12 @@ function* changedArguments({ messages }: CompletionRequest, label: string): Gene
       if (objectAsWritten(call.function.arguments) !== 'changed') continue;
       yield {
         path: ['messages', index, 'tool_calls', at, 'function', 'arguments'],
-        says: `${label} takes arguments as values, which would not be these: they hold a number that is not kept exactly, a name twice, or names that are whole numbers and not in their order`,
+        says: `${label} takes arguments as values, which would not be these: they hold ${WHAT_PARSING_CHANGES}`,
         fixed: true,
       };
     }
   }
 }
-
-/** One warning for each thing, however often it stands there. */
-const warningsOf = (lacks: readonly Lack[], place: Of['place']): Warning[] =>
-  [...Map.groupBy(lacks, ({ says }) => says)].map(([says, [first, ...others]]) => ({
-    param: place + pathText(first?.path ?? []),
-    reason: `${says}; it was left out${others.length > 0 ? `, here and in ${others.length} more places` : ''}.`,
-  }));
 
 type Judged = {
   /** As it can be sent. */
@@ -76,15 +59,8 @@ type Judged = {
   warnings: Warning[];
 };
 
-export const judge = (request: CompletionRequest, { provider, place, onUnsupported }: Of): Judged => {
-  const refuse = ({ path, says, fixed }: Lack): Judged => {
-    const advice = fixed ? '' : ': leave it out, or have it left out by on_unsupported: "warn"';
-    const refusal = new RequestError('unsupported_by_provider', {
-      param: place + pathText(path),
-      message: `${says}${advice}.`,
-    });
-    return { request, refusal, warnings: [] };
-  };
+export const judge = (request: CompletionRequest, { provider, names, onUnsupported }: Of): Judged => {
+  const refuse = (lack: Lack): Judged => ({ request, refusal: refusalOf(lack, names), warnings: [] });
   const lacks: Lack[] = [];
   for (const lack of lacksOf(request, provider)) {
     if (onUnsupported === 'reject' || lack.fixed) return refuse(lack);
@@ -99,7 +75,7 @@ export const judge = (request: CompletionRequest, { provider, place, onUnsupport
     left = next;
   }
   // A cast because nothing that a request must have was left out.
-  return { request: left as CompletionRequest, refusal: null, warnings: warningsOf(lacks, place) };
+  return { request: left as CompletionRequest, refusal: null, warnings: warningsOf(lacks, names) };
 };
 
 const isWithin = (path: Path, outer: Path): boolean => outer.every((part, index) => part === path[index]);

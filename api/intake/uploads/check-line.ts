@@ -8,7 +8,7 @@ import { parseJson } from '../../http/body/parse-json.ts';
 import { parseOr } from '../../http/query/parse-or.ts';
 import { chooseModel, completionBody, withoutKey } from '../completion-body.ts';
 import type { EstimateJob } from '../estimate-job.ts';
-import type { OnUnsupported } from '../support/judge.ts';
+import type { OnUnsupported } from '../support/lacks.ts';
 
 export const batchLine = z
   .strictObject({

@@ -5,6 +5,8 @@ import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '.
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
 import { waitOperation } from '../foreign/wait-operation.ts';
 import { ANTHROPIC } from './dialect.ts';
+import { fromMessages } from './neutral/from-messages.ts';
+import { toEvents } from './neutral/to-events.ts';
 
 const FORWARDED = ['anthropic-version', 'anthropic-beta'] as const;
 
@@ -31,6 +33,7 @@ export const ANTHROPIC_OPERATIONS = [
       format: 'anthropic.messages',
       provider: 'anthropic',
       forwarded: FORWARDED,
+      onPlatform: { translate: fromMessages, streamOf: toEvents },
     }),
   }),
 

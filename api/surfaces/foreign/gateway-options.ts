@@ -9,6 +9,7 @@ import { parseJson } from '../../http/body/parse-json.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { partsOf } from '../../http/headers/header-list.ts';
 import { deadlineSeconds, metadata, timeoutSeconds } from '../../intake/completion-body.ts';
+import type { OnUnsupported } from '../../intake/support/lacks.ts';
 import { takenWebhookUrl } from '../../intake/taken-webhook-url.ts';
 
 export type GatewayOptions = {
@@ -18,6 +19,8 @@ export type GatewayOptions = {
   deadlineMs: number | null;
   /** What becomes of the job if the call that waits for it goes; null ends it unless it runs. */
   ifLeft: WaitingCall['ifLeft'];
+  /** Of what the platform's account cannot do. */
+  onUnsupported: OnUnsupported;
 };
 
 /** By its name, and what it takes in words. */
@@ -28,6 +31,7 @@ const HEADERS = {
   url: 'X-Gateway-Webhook-Url',
   events: 'X-Gateway-Webhook-Events',
   onDisconnect: 'X-Gateway-On-Disconnect',
+  unsupported: 'X-Gateway-Unsupported',
 } as const;
 export const GATEWAY_HEADERS = Object.values(HEADERS);
 
@@ -76,6 +80,12 @@ const onDisconnectIn = (c: ApiContext): GatewayOptions['ifLeft'] => {
   );
 };
 
+const onUnsupportedIn = (c: ApiContext): OnUnsupported => {
+  const text = c.req.header(HEADERS.unsupported) ?? 'reject';
+  if (text === 'reject' || text === 'warn') return text;
+  throw refuse(HEADERS.unsupported, `${HEADERS.unsupported} takes reject or warn.`);
+};
+
 /** Throws RequestError 400 for the first header that says nothing we know. */
 export const gatewayOptions = (c: ApiContext, config: Pick<Config, 'production' | 'webhooks'>): GatewayOptions => {
   const url = c.req.header(HEADERS.url);
@@ -86,5 +96,6 @@ export const gatewayOptions = (c: ApiContext, config: Pick<Config, 'production' 
     timeoutMs: secondsIn(c, HEADERS.timeout, timeoutSeconds, 600),
     deadlineMs: secondsIn(c, HEADERS.deadline, deadlineSeconds, 86_400),
     ifLeft: onDisconnectIn(c),
+    onUnsupported: onUnsupportedIn(c),
   };
 };

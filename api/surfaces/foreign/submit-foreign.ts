@@ -1,5 +1,5 @@
 /** A request in foreign words, from its bytes to a job. */
-import { manifestOf, type UserProvider } from '../../../providers/catalogue.ts';
+import type { UserProvider } from '../../../providers/catalogue.ts';
 import type { ForeignFormat } from '../../../providers/manifest.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { ForwardedHeaders } from '../../../shared/domain/formats.ts';
@@ -11,20 +11,22 @@ import { tellRate } from '../../access/rate-headers.ts';
 import { type ReadBody, releaseBody } from '../../http/body/read-body.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { preferencesOf } from '../../http/headers/preferences.ts';
-import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
-import type { ResolveAccount } from '../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
+import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
 import { gatewayOptions } from './gateway-options.ts';
+import type { JudgeCall, OnPlatform } from './judge-call.ts';
+import type { StreamAnswer } from './stream-answer.ts';
 
 type Needs = {
   submitJob: (submission: Submission) => Promise<Submitted>;
-  judgeForeign: JudgeForeign;
-  resolveAccount: ResolveAccount;
+  judgeCall: JudgeCall;
   readBody: ReadBody;
+  attending: Attending;
   awaitJob: AwaitJob;
+  streamAnswer: StreamAnswer;
   config: Pick<Config, 'production' | 'sandbox' | 'webhooks'>;
 };
 
@@ -36,6 +38,8 @@ type ForeignCall = {
   provider: UserProvider;
   /** Headers of the client that its provider gets, in lower case. */
   forwarded: readonly string[];
+  /** Null if they run on users' keys only. */
+  onPlatform: OnPlatform | null;
 };
 
 const LONGEST_FORWARDED = 1_000;
@@ -60,31 +64,33 @@ const forwardedHeaders = (c: ApiContext, names: readonly string[]): ForwardedHea
 const isSentAgain = (c: ApiContext): boolean => /^[1-9]\d{0,3}$/.test(c.req.header('x-stainless-retry-count') ?? '');
 
 export const createSubmitForeign =
-  ({ dialect, route, format, provider: ofPath, forwarded }: ForeignCall) =>
-  ({ submitJob, judgeForeign, resolveAccount, readBody, awaitJob, config }: Needs) =>
+  ({ dialect, route, format, provider: ofPath, forwarded, onPlatform }: ForeignCall) =>
+  ({ submitJob, judgeCall, readBody, attending, awaitJob, streamAnswer, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
     const caller = c.get('caller');
     const bytes = await readBody(c, caller.tenant, 'bytes');
     const user = broughtKey(c, config, ofPath);
-    if (user === null) {
-      throw new RequestError('user_key_required', {
-        param: 'X-User-API-Key',
-        message: 'This path runs on users’ keys only: send the user’s own key in X-User-API-Key.',
-      });
-    }
-    if (manifestOf(user.provider).formats[format] === undefined) {
-      user.key.forget();
-      throw new RequestError('user_provider_mismatch', {
-        param: 'X-User-Provider',
-        message: `${manifestOf(user.provider).label} does not speak the words of this path, ${format}.`,
-      });
-    }
-    const account = resolveAccount(caller.tenant, user);
-    const headers = forwardedHeaders(c, forwarded);
     const { respondAsync, waitMs } = preferencesOf(c);
-    const { ifLeft, ...options } = gatewayOptions(c, config);
-    const judged = judgeForeign({ format, bytes, headers }, { account, caller, place: '' });
-    const hop = respondAsync ? null : awaitJob.hop({ waitMs });
+    const { ifLeft, onUnsupported, ...options } = gatewayOptions(c, config);
+    const headers = forwardedHeaders(c, forwarded);
+    const { account, judged, metadata, stream } = judgeCall({
+      caller,
+      user,
+      format,
+      onPlatform,
+      bytes,
+      headers,
+      onUnsupported,
+    });
+    if (respondAsync && stream !== null) {
+      account.forgetKey();
+      throw new RequestError('invalid_header', {
+        param: 'Prefer',
+        message:
+          'An answer cannot be streamed to a client that asked for respond-async; leave out stream, or the preference.',
+      });
+    }
+    const hop = respondAsync ? null : attending.hop({ waitMs });
     const submitted = await submitJob({
       caller,
       tellRate: (rate) => {
@@ -95,16 +101,27 @@ export const createSubmitForeign =
       judged,
       sameness: {
         route,
-        parts: (mark) => [JSON.stringify([format, headers, options, account.provider, mark]), bytes],
+        parts: (mark) => [
+          JSON.stringify([
+            format,
+            headers,
+            options,
+            account.provider,
+            mark,
+            ...(onUnsupported === 'warn' ? ['warn'] : []),
+          ]),
+          bytes,
+        ],
         former: null,
       },
       ...options,
+      metadata: { ...metadata, ...options.metadata },
       traceparent: c.get('traceparent'),
       idempotencyKey: idempotencyKey(c),
       wait: null,
       waiting: hop && { waiter: hop.waiter, leaseMs: hop.leaseMs, ifLeft, repeats: isSentAgain(c) },
     }).catch((error: unknown) => {
-      if (hop !== null && error instanceof RequestError && error.jobId !== null) awaitJob.giveUp(c, error.jobId, hop);
+      if (hop !== null && error instanceof RequestError && error.jobId !== null) attending.giveUp(c, error.jobId, hop);
       throw error;
     });
     if (hop === null) {
@@ -115,5 +132,7 @@ export const createSubmitForeign =
     if (!replayed && !joined) c.set('unkept', 0);
     if (replayed) c.header('Idempotency-Replayed', 'true');
     if (joined) c.header('X-Gateway-Joined', 'true');
-    return awaitJob.wait(c, dialect, { id: view.id, hop, isAccepted: true });
+    return stream !== null
+      ? streamAnswer(c, dialect, { view, format, hop, stream })
+      : awaitJob(c, dialect, { id: view.id, hop, isAccepted: true });
   };

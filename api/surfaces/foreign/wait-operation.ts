@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { JobIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import { operation } from '../../access/operation.ts';
+import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
 import { AWAIT_ERRORS, HOP, PROVIDERS_ANSWER } from './foreign-operation.ts';
@@ -28,10 +29,10 @@ export const waitOperation = (dialect: Dialect) =>
     awaitsJob: true,
     refusals: dialect.words,
     handle:
-      ({ awaitJob, jobIds }: { awaitJob: AwaitJob; jobIds: JobIds }) =>
+      ({ attending, awaitJob, jobIds }: { attending: Attending; awaitJob: AwaitJob; jobIds: JobIds }) =>
       (c, { until }) => {
         const id = c.req.param('id') ?? '';
         if (!jobIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
-        return awaitJob.wait(c, dialect, { id, hop: awaitJob.hop({ untilMs: until }), isAccepted: false });
+        return awaitJob(c, dialect, { id, hop: attending.hop({ untilMs: until }), isAccepted: false });
       },
   });

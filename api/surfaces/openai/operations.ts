@@ -4,6 +4,8 @@ import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '.
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
 import { waitOperation } from '../foreign/wait-operation.ts';
 import { OPENAI } from './dialect.ts';
+import { fromChat } from './neutral/from-chat.ts';
+import { asksForUsage, toChunks } from './neutral/to-chunks.ts';
 
 const FORWARDED = ['openai-beta', 'openai-organization', 'openai-project'] as const;
 
@@ -35,6 +37,10 @@ export const OPENAI_OPERATIONS = [
       format: 'openai.chat',
       provider: 'openai',
       forwarded: FORWARDED,
+      onPlatform: {
+        translate: fromChat,
+        streamOf: (view, result, asked) => toChunks(view, result, { withUsage: asksForUsage(asked) }),
+      },
     }),
   }),
   operation({
@@ -53,6 +59,7 @@ export const OPENAI_OPERATIONS = [
       format: 'openai.responses',
       provider: 'openai',
       forwarded: FORWARDED,
+      onPlatform: null,
     }),
   }),
 

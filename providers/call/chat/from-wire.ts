@@ -1,18 +1,12 @@
 /** From an answer of Chat Completions to a neutral result and its usage. */
 import { z } from 'zod';
 import type { TokenUsage } from '../../../shared/domain/completion.ts';
-import { annotations, type Choice, type FinishReason, logprobs } from '../../../shared/domain/conversation/result.ts';
+import { annotations, type Choice, logprobs } from '../../../shared/domain/conversation/result.ts';
 import type { ToolCall } from '../../../shared/domain/conversation/tools.ts';
 import { type FinishReasons, finishOf } from '../answer.ts';
 import type { Dialect } from '../make-call.ts';
 import { partCounts, term, tokenCount } from '../reported-usage.ts';
-
-const FINISH_REASONS: readonly [string, FinishReason][] = [
-  ['stop', 'stop'],
-  ['length', 'length'],
-  ['content_filter', 'content_filter'],
-  ['tool_calls', 'tool_calls'],
-];
+import { FINISH_REASONS } from './finish-reasons.ts';
 
 /** Mistral's reasoning models answer in parts, of which only texts are the answer: https://docs.mistral.ai/capabilities/reasoning/ */
 const parts = z

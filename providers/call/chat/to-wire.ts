@@ -51,11 +51,11 @@ const contentPart = (part: Part): ChatCompletionContentPart => {
 };
 
 /** `signature` as Google's endpoint has it: https://ai.google.dev/gemini-api/docs/thought-signatures */
-type SignedCall = ChatCompletionMessageFunctionToolCall & {
+export type SignedCall = ChatCompletionMessageFunctionToolCall & {
   extra_content?: { google: { thought_signature: string } };
 };
 
-const callOf = ({ id, type, function: called, signature }: ToolCall): SignedCall => ({
+export const callOf = ({ id, type, function: called, signature }: ToolCall): SignedCall => ({
   id,
   type,
   function: { name: called.name, arguments: called.arguments },
@@ -63,7 +63,11 @@ const callOf = ({ id, type, function: called, signature }: ToolCall): SignedCall
 });
 
 /** A refusal was no content where it came from, though a result has it as both. */
-const saidOf = ({ content, refusal, tool_calls }: AssistantMessage): ChatCompletionAssistantMessageParam['content'] => {
+export const saidOf = ({
+  content,
+  refusal,
+  tool_calls,
+}: AssistantMessage): ChatCompletionAssistantMessageParam['content'] => {
   if (typeof content !== 'string') return content?.map(textPart);
   return (content === '' && (tool_calls || refusal)) || content === refusal ? null : content;
 };

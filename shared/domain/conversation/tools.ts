@@ -1,6 +1,6 @@
 /** Tools that a model may call, its calls of them, and JSON Schemas. */
 import { z } from 'zod';
-import { isAsWritten, objectAsWritten } from '../json/as-written.ts';
+import { isAsWritten, objectAsWritten, WHAT_PARSING_CHANGES } from '../json/as-written.ts';
 import { cacheControl } from './content.ts';
 
 export const MAX_TOOLS = 128;
@@ -14,10 +14,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** It goes on as it is, so what parsing would change of it is refused. */
 export const jsonSchema = z
   .custom<Record<string, unknown>>(isObject, 'must be an object')
-  .refine(
-    (schema) => isAsWritten(schema),
-    'holds a number that is not kept exactly, a name twice, or names that are whole numbers and not in their order',
-  )
+  .refine((schema) => isAsWritten(schema), `holds ${WHAT_PARSING_CHANGES}`)
   .meta({ type: 'object', description: 'A JSON Schema; its members keep their order.' });
 
 export const tool = z.strictObject({

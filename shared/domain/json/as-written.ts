@@ -3,6 +3,10 @@
 /** Objects and lists that are not, or do not hold, what their text says. */
 const changed = new WeakSet<object>();
 
+/** As the object of a sentence: what of an object parsing does not keep. */
+export const WHAT_PARSING_CHANGES =
+  'a number that is not kept exactly, a name twice, or names that are whole numbers and not in their order';
+
 const isJson = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** False if `noteChanges` found that parsing changed it, or something in it. */

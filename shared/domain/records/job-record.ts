@@ -33,6 +33,8 @@ export const JOB_FIELDS = record({
   traceparent: 'of the request that it came with',
   format: 'of the words of its request and answer (`FORMATS`); absent means `neutral`',
   forwarded: 'headers of the client for the provider, as JSON',
+  streamed: '1 if its answer is streamed as it comes',
+  events: 'entries in the list of its events, if all of its answer is there',
   media_type: 'of the answer, in foreign words',
   needs: 'what its worker must be able to do, with spaces between',
   lacking: 'the need for which the last worker handed it back',

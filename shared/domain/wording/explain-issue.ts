@@ -82,7 +82,7 @@ const MAX_UNKNOWN = 8;
 
 type Unknown = { param: string; instead: string | null };
 
-const unknownIn = (issues: readonly Issue[]): Unknown[] =>
+const unknownIn = (issues: readonly Issue[], nameOf: NameOf): Unknown[] =>
   issues
     .flatMap((issue) =>
       issue.code === 'unrecognized_keys'
@@ -90,7 +90,7 @@ const unknownIn = (issues: readonly Issue[]): Unknown[] =>
         : [],
     )
     .slice(0, MAX_UNKNOWN + 1)
-    .map(({ path, name }) => ({ param: pathText(path), instead: insteadOfField(name) }));
+    .map(({ path, name }) => ({ param: nameOf(path), instead: insteadOfField(name) }));
 
 /** That names are not known, all at once, and what to send instead of each. */
 export const explainUnknown = (unknown: readonly Unknown[]): string => {
@@ -102,17 +102,24 @@ export const explainUnknown = (unknown: readonly Unknown[]): string => {
   return `Fields that are not known here: ${[...listed, ...(unknown.length > MAX_UNKNOWN ? ['and more'] : [])].join(', ')}; leave out what has no other form.`;
 };
 
+/** What the client calls the place that a path leads to. */
+export type NameOf = (path: readonly PropertyKey[]) => string;
+
 /**
  * The first thing that is wrong, in a sentence, and the path to it, '' for the value as a whole, which `what` names; beside it all names that are not known.
  * Wants issues that were found with `reportInput`.
  */
-export const explainIssue = (issues: readonly Issue[], what: string): { param: string; message: string } => {
+export const explainIssue = (
+  issues: readonly Issue[],
+  what: string,
+  nameOf: NameOf = pathText,
+): { param: string; message: string } => {
   const [first] = issues;
   if (first === undefined) return { param: '', message: `${what} does not have the documented form.` };
   const issue = deepest(first);
-  const unknown = unknownIn([issue, ...issues.slice(1)]);
+  const unknown = unknownIn([issue, ...issues.slice(1)], nameOf);
   const told = unknown.length === 0 ? [] : [explainUnknown(unknown)];
   if (issue.code === 'unrecognized_keys') return { param: unknown[0]?.param ?? '', message: told.join(' ') };
-  const param = pathText(issue.path);
+  const param = nameOf(issue.path);
   return { param, message: [`${param === '' ? what : param} ${explain(issue)}.`, ...told].join(' ') };
 };

@@ -7,12 +7,12 @@ import type { DataKeys, OpenFailure } from './seal.ts';
 /** What a body belongs to. None of it is stored in the seal: who opens it brings it from its own record. */
 export type BodyBinding = {
   tenant: TenantId;
-  /** The id of the job. */
+  /** The id of the job; of events with that of the attempt behind it. */
   subject: string;
-  part: 'request' | 'answer';
+  part: 'request' | 'answer' | 'events';
 };
 
-/** A piece's place among all of its body. */
+/** A piece's place among all of its body; a total of 0 while nobody knows how many come. */
 export type PiecePlace = { index: number; total: number };
 
 export type BodySealer = {

@@ -16,7 +16,7 @@ const PIECES_AT_ONCE = 4;
 export type BodyOf = {
   tenant: TenantId;
   id: JobId;
-  part: BodyBinding['part'];
+  part: 'request' | 'answer';
   /** Of an answer that is not settled: attempts may write at once. Null when it is settled, and for a request. */
   attempt: number | null;
 };

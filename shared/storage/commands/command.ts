@@ -11,8 +11,10 @@ type Values = {
   text: string | number | null;
   whole: number;
   flag: boolean;
-  list: readonly (string | number)[];
+  list: readonly Argument[];
 };
+/** As Redis takes it. */
+export type Argument = string | number | Buffer;
 export type InputOf<In extends Inputs> = { [Name in keyof In]: Values[In[Name]] };
 
 /** What Redis is told of a command before it runs it. `no-writes`: it only reads, and runs on a server whose memory is full; `allow-oom`: it frees memory or stops work, and runs there too. */
@@ -45,10 +47,10 @@ export type RunCommand = <In extends Inputs, Out>(
 ) => Promise<Out>;
 
 /** The input as Redis takes it, in the order of the definition. */
-export const argumentsOf = <In extends Inputs>(inputs: In, input: InputOf<In>): (string | number)[] =>
+export const argumentsOf = <In extends Inputs>(inputs: In, input: InputOf<In>): Argument[] =>
   Object.keys(inputs).flatMap((name) => {
     const value: Values[Kind] = input[name as keyof In];
     if (value === null || value === false) return [''];
     if (value === true) return ['1'];
-    return typeof value === 'object' ? [...value] : [value];
+    return Array.isArray(value) ? value : [value];
   });

@@ -6,7 +6,7 @@ import type { Asked } from '../../domain/formats.ts';
 import type { JobId, TenantId } from '../../domain/ids.ts';
 import type { JobView } from '../../domain/jobs/job.ts';
 import type { Warning } from '../../domain/jobs/schema.ts';
-import { STORED_BODIES } from '../../domain/needs.ts';
+import { STORED_BODIES, STREAMS } from '../../domain/needs.ts';
 import type { JobRecord } from '../../domain/records/job-record.ts';
 import type { LimitsInForce } from '../../domain/tenants/limits.ts';
 import type { StopReason } from '../../domain/tenants/stops.ts';
@@ -45,6 +45,8 @@ export type NewJob = {
   warnings?: readonly Warning[];
   /** What its worker must be able to do, beside what its stored form needs. */
   needs: readonly string[];
+  /** Whether its answer is given out as it comes. */
+  streamed: boolean;
   /** Whether its request and answer are sealed. */
   sealBody: boolean;
   /** Whether every worker can read bodies in pieces; if not, even a long one is stored whole. */
@@ -176,6 +178,7 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       maxStoredBytes: job.limits.max_stored_bytes,
       needs: needsOf(job, request).join(' '),
       warnings: job.warnings ? JSON.stringify(job.warnings) : '',
+      streamed: job.streamed,
       waiter: job.waiting?.waiter ?? null,
       leaseMs: job.waiting?.leaseMs ?? 0,
       ifLeft: job.waiting?.ifLeft ?? null,
@@ -285,8 +288,9 @@ const newRecord = (job: NewJob, acceptedMs: number): JobRecord => ({
 const jsonUnlessEmpty = (pairs: Readonly<Record<string, string>>): string =>
   Object.keys(pairs).length > 0 ? JSON.stringify(pairs) : '';
 
-const needsOf = ({ asked, needs }: NewJob, stored: string): string[] => [
+const needsOf = ({ asked, needs, streamed }: NewJob, stored: string): string[] => [
   ...needs,
+  ...(streamed ? [STREAMS] : []),
   ...(stored.startsWith('{') ? [] : [STORED_BODIES]),
   ...(asked.format === 'neutral' ? [] : [asked.format]),
 ];

@@ -40,6 +40,8 @@ export type Claim = {
   format: Format;
   request: string;
   forwarded: ForwardedHeaders;
+  /** Whether its answer is given out as it comes. */
+  streamed: boolean;
   sealedKey: string | null;
   /** Of the request that it came with; null where there is no trace. */
   traceparent: Traceparent | null;
@@ -80,6 +82,8 @@ export type Settlement = {
   /** Whether the provider may bill the call: without usage its estimate counts toward the budget. */
   billable: boolean;
   next: NextStep;
+  /** Entries that the events of a streamed answer are in, if all of them are there. */
+  events?: number;
   /** What a completed job is given, as it is stored; `mediaType` of an answer in foreign words. Null if it is not completed. */
   answer: { stored: string; mediaType: string } | null;
 };
@@ -140,6 +144,7 @@ export const createAttemptStore = ({
       mediaType: answer?.mediaType ?? '',
       answerPieces: answer === null ? 0 : piecesOf(answer.stored).pieces,
       resultBytes: answer === null ? 0 : piecesOf(answer.stored).bytes,
+      events: settlement.events ?? null,
       reported: usage !== null,
       inputTokens: usage?.inputTokens ?? null,
       outputTokens: usage?.outputTokens ?? null,
@@ -175,6 +180,7 @@ const parseClaim = ([
   batch,
   format,
   forwarded,
+  streamed,
 ]: ClaimedReply): Claim => ({
   attempt,
   tenant,
@@ -191,6 +197,7 @@ const parseClaim = ([
   request,
   // The cast: `submit` stores nothing else.
   forwarded: forwarded === '' ? {} : (JSON.parse(forwarded) as ForwardedHeaders),
+  streamed: streamed === '1',
   sealedKey: sealedKey || null,
   traceparent: traceparent || null,
   batch: batch || null,

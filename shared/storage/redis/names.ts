@@ -16,6 +16,10 @@ const NAMES = {
   RESULT: 'result:',
   /** hash: number → a piece of a long answer; as RESULT. `<job id>.<attempt>` until that is settled, at most 60 s from its last piece. */
   ANSWER: 'answer:',
+  /** list: an answer that is streamed, `<job id>.<attempt>`, from its first content on: `p1` or `s1.<seal>`, then its events, some in each; 15 min from the first of them, a minute from the end of the job. */
+  EVENTS: 'events:',
+  /** channel: `<attempt> <number> <events>` as they are written, by job id. */
+  EVENT_NEWS: 'event-news:',
   /** string: the sealed user key of a job, or of a batch under its stem; until it is final, at most its deadline + 60 s. */
   SEALED: 'sealed:',
   /** string: `<request digest> <id of job or batch>`, `<tenant>:<digest of route and key>`; 24 h from acceptance. `- <id>` while a batch is being staged. */

@@ -7,7 +7,7 @@ const AGAIN_MS = 1_000;
 const ASK_MS = 5_000;
 
 /**
- * Listens to one channel on every shard, on a connection for news that does nothing else, and again after each reconnect.
+ * Listens to one channel on every shard, on a connection for news, and again after each reconnect.
  * What is published while the connection is away, or refused the subscription, is lost, so a listener must have another way to learn it.
  */
 export const subscribe = (
@@ -15,8 +15,11 @@ export const subscribe = (
   { shards, channel, id = '' }: { shards: number; channel: Extract<KeyName, 'NEWS' | 'ABORTS'>; id?: string },
   onMessage: (message: string) => void,
 ): void => {
-  redis.on('message', (_channel: string, message: string) => onMessage(message));
   const channels = Array.from({ length: shards }, (_, shard) => key(shardTag(shard), channel, id));
+  const own: ReadonlySet<string> = new Set(channels);
+  redis.on('message', (from: string, message: string) => {
+    if (own.has(from)) onMessage(message);
+  });
   const take = (): void => {
     redis.subscribe(...channels).catch(() => {
       if (redis.status === 'ready') setTimeout(take, AGAIN_MS).unref();

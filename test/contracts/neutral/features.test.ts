@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { judge } from '../../../api/intake/support/judge.ts';
+import { BODY_NAMES } from '../../../api/intake/support/names.ts';
 import type { ProviderAdapter } from '../../../providers/call/provider.ts';
 import { manifestOf } from '../../../providers/catalogue.ts';
 import { type Feature, featuresOf } from '../../../providers/features.ts';
@@ -41,7 +42,7 @@ describe.each(VENDORS)('$provider', (vendor) => {
   const { provider } = vendor;
   const takes = featuresOf(manifestOf(provider).takes);
   const judged = (request: CompletionRequest, onUnsupported: 'reject' | 'warn') =>
-    judge(request, { provider, place: '', onUnsupported });
+    judge(request, { provider, names: BODY_NAMES, onUnsupported });
 
   test.each(FEATURES)('%s', async (feature) => {
     const { sent, param } = SAMPLES[feature];

@@ -61,7 +61,10 @@ const urlOf = (api?: TestApi): string => (api ?? gateway.apis[0])?.url ?? '';
 const CHAT = '/openai/v1/chat/completions';
 let asked = 0;
 /** A request like no other. */
-const question = () => ({ model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: `${(asked += 1)}` }] });
+const question = () => {
+  asked += 1;
+  return { model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: `question ${asked}` }] };
+};
 
 type Options = { key?: string; headers?: Record<string, string>; signal?: AbortSignal; api?: TestApi };
 const headersOf = ({ key = KEYS.acme, headers = {} }: Options) => ({

@@ -1,11 +1,12 @@
 /** Calls that wait for their jobs: who may take a job over, and which jobs end because nobody waits for them. */
 import { Redis } from 'ioredis';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { endLeft } from '../../../shared/storage/commands/jobs/commands.ts';
 import type { NewJob, WaitingCall } from '../../../shared/storage/jobs/accept-job.ts';
 import { createWaitStore } from '../../../shared/storage/jobs/wait-store.ts';
 import { key } from '../../../shared/storage/redis/names.ts';
+import { NEWEST_SCHEMA } from '../../../shared/storage/schema/schema-store.ts';
 import { createRandom } from '../../support/random.ts';
 import { TAG } from '../../support/redis/engine.ts';
 import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
@@ -110,6 +111,23 @@ describe('the same request again', () => {
     // The answer got lost on its way.
     await waits.leave(of(id, 'a.2'));
     expect(idOf(await sendAgain('a.4'))).toBe(id);
+  });
+
+  test('writes no piece of a long body that is there already, also if there is no room for it', async () => {
+    const body = Buffer.from(`{"model":"m","x":"${'x'.repeat(300_000)}"}`);
+    await engine.redis.set(key(TAG, 'SCHEMA'), NEWEST_SCHEMA);
+    const long: Partial<NewJob> = {
+      asked: { format: 'openai.chat', body, headers: {} },
+      isRaised: true,
+      limits: { requests_per_minute: 1_000_000, max_queued: 1_000_000, max_stored_bytes: 400_000 },
+    };
+    const { id } = await send({}, long);
+    expect((await sendAgain('a.2', {}, long)).kind).toBe('too_many_stored_bytes');
+    await waits.leave(of(id, 'a.1'));
+    const pieces = vi.spyOn(engine.redis, 'multi');
+    expect(idOf(await sendAgain('a.2', {}, long))).toBe(id);
+    expect(pieces).not.toHaveBeenCalled();
+    pieces.mockRestore();
   });
 
   test('finds no job that was erased', async () => {

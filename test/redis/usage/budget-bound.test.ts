@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
 import { createJudgeModel } from '../../../api/intake/judge-model.ts';
+import { BODY_NAMES } from '../../../api/intake/support/names.ts';
 import type { CompletionRequest, TokenUsage } from '../../../shared/domain/completion.ts';
 import { textsOf } from '../../../shared/domain/conversation/content.ts';
 import type { TenantId } from '../../../shared/domain/ids.ts';
@@ -35,7 +36,7 @@ const offer = async (request: CompletionRequest, budgetUsd: number) => {
     allowedModels: null,
   };
   const account = { provider: 'openai', credential: 'user', fingerprint: 'f' } as const;
-  const { request: asked, ...estimated } = estimateJob(request, { account, caller, place: '' });
+  const { request: asked, ...estimated } = estimateJob(request, { account, caller, names: BODY_NAMES });
   return engine.offer('acme', {
     ...account,
     limits: caller.limits,

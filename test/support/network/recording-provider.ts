@@ -3,7 +3,12 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 
 export type RecordedCall = { path: string; headers: IncomingHttpHeaders; body: Buffer };
-export type PlannedAnswer = { status?: number; headers?: Record<string, string>; body: string | Buffer };
+export type PlannedAnswer = {
+  status?: number;
+  headers?: Record<string, string>;
+  /** Pieces are sent as they come. */
+  body: string | Buffer | AsyncIterable<string>;
+};
 
 export type RecordingProvider = {
   urls: Record<'openai' | 'anthropic', string>;
@@ -55,7 +60,17 @@ export const startRecordingProvider = async (): Promise<RecordingProvider> => {
       calls.push(call);
       const { status = 200, headers = {}, body: answer } = await plan(call);
       response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req_1', ...headers });
-      response.end(answer);
+      if (typeof answer === 'string' || Buffer.isBuffer(answer)) {
+        response.end(answer);
+        return;
+      }
+      response.flushHeaders();
+      try {
+        for await (const piece of answer) if (!response.destroyed) response.write(piece);
+        response.end();
+      } catch {
+        response.destroy();
+      }
     });
   });
   const { promise: listening, resolve } = Promise.withResolvers<void>();

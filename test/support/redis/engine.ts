@@ -5,6 +5,7 @@ import type { BatchId, JobId, TenantId } from '../../../shared/domain/ids.ts';
 import { ABILITIES } from '../../../shared/domain/needs.ts';
 import { createBatchIds, createJobIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import { localDataKeys, parseKeyring, parsePeppers } from '../../../shared/keys/encryption/keyring.ts';
+import type { DataKeys } from '../../../shared/keys/encryption/seal.ts';
 import { createBodySealer } from '../../../shared/keys/encryption/seal-body.ts';
 import type { BatchDetails, NewBatch, NewLine, Staging } from '../../../shared/storage/batches/batch-staging.ts';
 import { type BatchStore, createBatchStore } from '../../../shared/storage/batches/batch-store.ts';
@@ -88,16 +89,22 @@ const peppers = parsePeppers(`test:${Buffer.alloc(32, 7).toString('base64')}`, '
 
 const keyring = parseKeyring(`test:${Buffer.alloc(32, 9).toString('base64')}`, 'test');
 
+/** Of tests: what one seals, another opens. */
+export const testDataKeys = (): DataKeys => {
+  if (!keyring.ok) throw new Error('no keys');
+  return localDataKeys(keyring.keys);
+};
+
 export const createEngine = (
   url: string,
   { abilities = ABILITIES }: { abilities?: readonly string[] } = {},
 ): Engine => {
-  if (!peppers.ok || !keyring.ok) throw new Error('no keys');
+  if (!peppers.ok) throw new Error('no keys');
   const ids = createJobIds({ peppers: peppers.keys });
   const batchIds = createBatchIds({ peppers: peppers.keys });
   const redis = new Redis(url);
   const run = createCommands(redis);
-  const bodies = createBodyStore({ redis, sealer: createBodySealer(localDataKeys(keyring.keys)), shards: 1 });
+  const bodies = createBodyStore({ redis, sealer: createBodySealer(testDataKeys()), shards: 1 });
   const jobs = createJobStore({ redis, run, shards: 1, retentionMs: 3_600_000, bodies });
   const acceptJob = createAcceptJob({ run, bodies, shards: 1, retentionMs: 3_600_000 });
   const attempts = createAttemptStore({ run, retentionMs: 3_600_000, abilities });
@@ -178,6 +185,7 @@ export const createEngine = (
           model,
           asked: { format: 'neutral', request: { model, messages: [{ role: 'user', content: 'hello' }] } },
           needs: [],
+          streamed: false,
           sealBody: false,
           isRaised: false,
           sealedKey: null,

@@ -59,6 +59,7 @@ const JOBS: Record<string, boolean> = {
   provider_rejected_request: false,
   provider_bad_response: true,
   platform_provider_error: true,
+  stream_interrupted: true,
   budget_exceeded: false,
   stopped_by_operator: false,
   deadline_exceeded: true,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createEstimateJob } from '../../../api/intake/estimate-job.ts';
 import { createJudgeModel } from '../../../api/intake/judge-model.ts';
+import { BODY_NAMES, LINE_NAMES } from '../../../api/intake/support/names.ts';
 import { manifestOf } from '../../../providers/catalogue.ts';
 import type { CompletionRequest } from '../../../shared/domain/completion.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
@@ -15,7 +16,7 @@ const refusalOf = (model: string, credential: 'platform' | 'user', allowedModels
     {
       account: { provider: credential === 'user' ? 'openai' : 'bedrock', credential },
       caller: { limits, allowedModels },
-      place: '',
+      names: BODY_NAMES,
     },
   ).refusal;
 
@@ -37,8 +38,11 @@ test.each([
   const account = { provider, credential: manifestOf(provider).account };
   const of = { account, caller: { limits, allowedModels: ['m'] } };
   const request = { model: 'm', messages: [HELLO], ...more } as CompletionRequest;
-  for (const place of ['', 'body.'] as const) {
-    const { refusal } = estimate(request, { ...of, place });
+  for (const [place, names] of [
+    ['', BODY_NAMES],
+    ['body.', LINE_NAMES],
+  ] as const) {
+    const { refusal } = estimate(request, { ...of, names });
     if (field === null) expect(refusal).toBeNull();
     else {
       expect(refusal).toMatchObject({ code: 'unsupported_by_provider', param: place + field });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createJudgeForeign } from '../../../api/intake/foreign/judge-foreign.ts';
 import { WORDS } from '../../../api/intake/foreign/words.ts';
 import { createJudgeModel } from '../../../api/intake/judge-model.ts';
+import { BODY_NAMES } from '../../../api/intake/support/names.ts';
 import { FOREIGN_FORMATS, type ForeignFormat } from '../../../providers/manifest.ts';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import { createPrices } from '../../../shared/domain/prices/pricing.ts';
@@ -24,7 +25,7 @@ const judged = (format: ForeignFormat, text: string, { budget = false, allowedMo
     {
       account: { provider: MODELS[format].provider, credential: 'user' },
       caller: { limits: { ...limits, monthly_user_budget_usd: budget ? 100 : null }, allowedModels },
-      place: '',
+      names: BODY_NAMES,
     },
   );
 const refused = (format: ForeignFormat, text: string, of: Of = {}): { code: string; param: string | null } => {

@@ -1,6 +1,7 @@
 /** What becomes of what a provider does not take: one word for each thing, wherever it stands. */
 import { expect, test } from 'vitest';
 import { judge } from '../../../api/intake/support/judge.ts';
+import { BODY_NAMES, LINE_NAMES } from '../../../api/intake/support/names.ts';
 import { without } from '../../../api/intake/support/without.ts';
 import { type CompletionRequest, completionRequest } from '../../../shared/domain/completion.ts';
 import { dataUrl, png } from '../../support/media.ts';
@@ -14,7 +15,7 @@ const requestOf = (messages: object[], more: object = {}): CompletionRequest =>
   completionRequest.parse({ model: 'm', messages, ...more });
 const user = (...content: object[]) => ({ role: 'user', content });
 const warned = (request: CompletionRequest) =>
-  judge(request, { provider: 'bedrock', place: 'body.', onUnsupported: 'warn' });
+  judge(request, { provider: 'bedrock', names: LINE_NAMES, onUnsupported: 'warn' });
 
 test('what stands there often is told once, with how often, and all of it is left out', () => {
   const before = [user(text('a'), image(), text('b'), image()), user(image(), text('c'), image())];
@@ -70,14 +71,16 @@ test('arguments that a provider would get as other values are refused, and go as
   const changed = called('{"id":9007199254740993}');
   for (const provider of ['anthropic', 'bedrock'] as const) {
     for (const onUnsupported of ['reject', 'warn'] as const) {
-      expect(judge(changed, { provider, place: '', onUnsupported }).refusal).toMatchObject({
+      expect(judge(changed, { provider, names: BODY_NAMES, onUnsupported }).refusal).toMatchObject({
         code: 'unsupported_by_provider',
         param: 'messages[1].tool_calls[0].function.arguments',
       });
-      expect(judge(called('{"id":9007199254740992}'), { provider, place: '', onUnsupported }).refusal).toBeNull();
+      expect(
+        judge(called('{"id":9007199254740992}'), { provider, names: BODY_NAMES, onUnsupported }).refusal,
+      ).toBeNull();
     }
   }
-  expect(judge(changed, { provider: 'openai', place: '', onUnsupported: 'reject' }).refusal).toBeNull();
+  expect(judge(changed, { provider: 'openai', names: BODY_NAMES, onUnsupported: 'reject' }).refusal).toBeNull();
 });
 
 test.each([

@@ -18,6 +18,7 @@ import { parseOr } from '../../../http/query/parse-or.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
+import { BODY_NAMES } from '../../../intake/support/names.ts';
 import type { AcceptBatch, BatchOffer } from '../../../intake/uploads/accept-batch.ts';
 import { ACCEPTED_BATCH, answerAccepted } from './accepted-batch.ts';
 import { genuineBatch, storedBatch } from './named-batch.ts';
@@ -72,7 +73,7 @@ export const retryBatch = operation({
       const { only = REPEATABLE } = parseOr('invalid_body', retryBody, json);
       const key = idempotencyKey(c);
       const estimated = (line: Line): NewLine => {
-        const { cost, refusal, ...more } = estimateJob(line.request, { account, caller, place: '' });
+        const { cost, refusal, ...more } = estimateJob(line.request, { account, caller, names: BODY_NAMES });
         if (refusal !== null) throw refusal;
         return { ...line, ...more, estimateNano: cost?.estimateNano ?? null };
       };

@@ -12,6 +12,7 @@ import type { ApiContext } from '../../../http/context.ts';
 import { noQuery, readQuery } from '../../../http/query/read-query.ts';
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
+import { LINE_NAMES } from '../../../intake/support/names.ts';
 import type { AcceptBatch } from '../../../intake/uploads/accept-batch.ts';
 import { type BatchForm, batchBody, batchQuery, jsonForm, ndjsonForm } from '../../../intake/uploads/batch-form.ts';
 import { batchLine } from '../../../intake/uploads/check-line.ts';
@@ -75,7 +76,7 @@ export const submitBatch = operation({
             defaultModel: user ? null : config.platformModel,
             limitBytes: config.batches.maxLineBytes,
             estimate: (request, onUnsupported) =>
-              estimateJob(request, { account, caller, place: 'body.', onUnsupported }),
+              estimateJob(request, { account, caller, names: LINE_NAMES, onUnsupported }),
             defaultTimeoutMs: config.jobs.defaultTimeoutMs,
           },
           compared: key !== null,

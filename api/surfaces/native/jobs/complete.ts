@@ -20,6 +20,7 @@ import { chooseModel, completionBody, deadlineSeconds } from '../../../intake/co
 import type { EstimateJob } from '../../../intake/estimate-job.ts';
 import type { ResolveAccount } from '../../../intake/resolve-account.ts';
 import type { Submission, Submitted } from '../../../intake/submit-job.ts';
+import { BODY_NAMES } from '../../../intake/support/names.ts';
 import { takenWebhookUrl } from '../../../intake/taken-webhook-url.ts';
 import { answerSubmitted } from './answer-submitted.ts';
 
@@ -101,7 +102,7 @@ export const complete = operation({
       const { request: asked, ...estimated } = estimateJob(request, {
         account,
         caller,
-        place: '',
+        names: BODY_NAMES,
         onUnsupported: on_unsupported,
       });
       const submitted = await submitJob({
@@ -115,6 +116,7 @@ export const complete = operation({
           ...estimated,
           needs: needsOf(asked),
           model: request.model,
+          streamed: false,
           asked: { format: 'neutral', request: asked },
         },
         sameness: {

@@ -9,7 +9,7 @@
 --      for the call, or needs what the worker lacks, or
 --      {'claimed', attempt, tenant, provider, model, credential, deadline, timeout, failures,
 --      throttles, times in a row apart, strikes, request, sealed key ('' none), traceparent (''
---      none), batch ('' none), format, forwarded headers as JSON ('' none)}
+--      none), batch ('' none), format, forwarded headers as JSON ('' none), '1' if it is streamed}
 -- Crash window: a worker that dies after this leaves an open attempt; the next claim marks it
 -- `unknown` and counts a crash.
 
@@ -47,6 +47,10 @@ if last and last.outcome == '' and last.claim ~= claim then
   local crashes = call('HINCRBY', JOB .. id, 'crashes', 1)
   if crashes >= input.max_crashes then
     Jobs.finish(id, job, 'failed', retention, { error = 'internal_error' })
+    return { 'refused', 'crashed', Feed.serve(4) }
+  end
+  if job.streamed and Events.has_begun(id, job.attempts) then
+    Jobs.finish(id, job, 'failed', retention, { error = 'stream_interrupted' })
     return { 'refused', 'crashed', Feed.serve(4) }
   end
 end
@@ -117,4 +121,5 @@ return {
   batch[1] or '',
   row[8] or 'neutral',
   row[9] or '',
+  job.streamed or '',
 }

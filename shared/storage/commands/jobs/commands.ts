@@ -48,6 +48,7 @@ export type ClaimedReply = [
   batch: BatchId | '',
   format: Format,
   forwarded: string,
+  streamed: '1' | '',
 ];
 type ClaimReply =
   | ['refused', 'stale' | 'crashed' | 'cancelled' | 'expired' | 'over_budget' | 'lacking', Handoff[]]
@@ -91,6 +92,7 @@ export const submitJob = command('jobs/submit', {
   maxStoredBytes: 'whole',
   needs: 'text',
   warnings: 'text',
+  streamed: 'flag',
   waiter: 'text',
   leaseMs: 'whole',
   ifLeft: 'text',
@@ -144,6 +146,7 @@ export const settleJob = command('jobs/settle', {
   mediaType: 'text',
   answerPieces: 'whole',
   resultBytes: 'whole',
+  events: 'text',
   reported: 'flag',
   inputTokens: 'text',
   outputTokens: 'text',
@@ -156,6 +159,9 @@ export const settleJob = command('jobs/settle', {
   billable: 'flag',
   parkMs: 'whole',
 }).answers<[became: FinalStatus | 'queued' | 'superseded' | 'late' | 'repeated' | 'gone' | 'answer_lost', Handoff[]]>();
+
+/** What has come of answers that are streamed. */
+export const appendEvents = command('jobs/append-events', { lifeMs: 'whole', entries: 'list' }).answers<'appended'>();
 
 export const cancelJob = command(
   'jobs/cancel',

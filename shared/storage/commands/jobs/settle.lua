@@ -4,7 +4,7 @@
 -- In:  id; attempt; claim; outcome; provider_request_id ('' none); next: completed | failed | cancelled |
 --      expired, or retry | park | hand_back; wait_ms: until it is tried again, if it is retried or was
 --      throttled; error ('' none); provider_status ('' none); detail ('' none); result: as it is
---      stored ('' none); media_type: of an answer in foreign words ('' none); answer_pieces: of it that were written before; result_bytes; reported: whether usage was; input_tokens, output_tokens, cached_input_tokens (each '' unknown);
+--      stored ('' none); media_type: of an answer in foreign words ('' none); answer_pieces: of it that were written before; result_bytes; events: entries of its list, if all of a streamed answer is there ('' not); reported: whether usage was; input_tokens, output_tokens, cached_input_tokens (each '' unknown);
 --      cost_nano ('' unpriced); price_version; counts_as_failure; retention_ms; max_handoffs; billable:
 --      whether the provider may bill the call; park_ms: how long its upstream is left alone, if it was
 --      throttled
@@ -95,7 +95,7 @@ if next_step == 'completed' then
   end
   local figures = { input.input_tokens, input.output_tokens, input.cached_input_tokens, input.cost_nano }
   local used = reported and table.concat(figures, '|')
-  Jobs.finish(id, job, 'completed', retention, { used = used, media_type = input.media_type }, input.result_bytes)
+  Jobs.finish(id, job, 'completed', retention, { used = used, media_type = input.media_type, events = input.events }, input.result_bytes)
   return { 'completed', Feed.serve(input.max_handoffs) }
 end
 

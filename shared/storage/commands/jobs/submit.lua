@@ -11,7 +11,7 @@
 --      the class; traceparent ('' none); tokens: that one call is likely to use; estimate_nano: the most
 --      that one call can cost ('' no budget); budget_nano: of the month; refused: unless it was accepted
 --      before; retention_ms; max_stored_bytes: of the tenant; needs: what its worker must be able to do,
---      with spaces between ('' nothing); warnings: JSON ('' none); waiter: the call that waits for the job,
+--      with spaces between ('' nothing); warnings: JSON ('' none); streamed; waiter: the call that waits for the job,
 --      as of `Waits` ('' none); lease_ms: how long it waits at least; if_left: as of `Waits` ('' neither);
 --      awaited: entries in WAITED that stand for its request, with spaces between, the one to keep first;
 --      repeats: whether it is sent again, and takes over a job of the same request that was left
@@ -122,6 +122,7 @@ Records.write(JOB .. id, {
   format = input.format ~= 'neutral' and input.format,
   forwarded = input.forwarded,
   warnings = input.warnings,
+  streamed = input.streamed and 1,
   awaited = input.waiter ~= '' and (input.awaited:match('^%S+') or '-'),
   if_left = input.if_left,
 })

@@ -22,6 +22,7 @@ local JOB_FIELDS = {
   'reservation',
   'held',
   'needs',
+  'streamed',
 }
 -- The record's fields that follow, by name; each false if it is absent.
 function Jobs.read(id)
@@ -150,6 +151,9 @@ function Jobs.finish(id, job, status, retention_ms, fields, stored)
     return
   end
   call('UNLINK', REQUEST .. id, REQUEST_BODY .. id, SEALED .. id, WATCHERS .. id)
+  if job.streamed then
+    Events.let_go(id, job.attempts or 0)
+  end
   call('ZREM', DEADLINES, id)
   if not Outbox.record_event(job.tenant, id, 'job.' .. status, job.webhook) then
     call('PEXPIRE', JOB .. id, retention_ms)

@@ -1,7 +1,7 @@
 /** Commands on their way to Redis: as functions of a library, or as scripts on a server that lets us load none. */
 import type { Redis } from 'ioredis';
 import { answerOf, isRefusedFunction, isUnknownFunction, isUnknownScript } from '../../redis/unavailable.ts';
-import { argumentsOf, type RunCommand } from '../command.ts';
+import { type Argument, argumentsOf, type RunCommand } from '../command.ts';
 import { COMMANDS } from './catalogue.ts';
 import { composeCommands, type Library } from './compose.ts';
 
@@ -32,7 +32,7 @@ export const createCommands = (redis: Redis, onRefused: () => void = () => {}): 
     return loading;
   };
 
-  const runScript = async (name: string, tag: string, args: readonly (string | number)[]): Promise<unknown> => {
+  const runScript = async (name: string, tag: string, args: readonly Argument[]): Promise<unknown> => {
     const script = scripts.get(name);
     if (!script) throw new Error(`no command ${name}`);
     // The text goes along only if the server does not know the script yet.
@@ -42,7 +42,7 @@ export const createCommands = (redis: Redis, onRefused: () => void = () => {}): 
         isUnknownScript(error) ? redis.eval(script.text, 1, tag, ...args) : Promise.reject(error),
       );
   };
-  const runFunction = async (name: string, tag: string, args: readonly (string | number)[]): Promise<unknown> => {
+  const runFunction = async (name: string, tag: string, args: readonly Argument[]): Promise<unknown> => {
     const call = (): Promise<unknown> => redis.fcall(library.functionOf(name), 1, tag, ...args);
     try {
       return await call();
