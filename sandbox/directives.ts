@@ -13,13 +13,15 @@
  * | `fail=cut` | the connection closes half way through the answer |
  * | `fail=html` | an HTML page that shows the request's headers, as a bad proxy does (200, or `status`) |
  * | `fail=bad-json` | half an answer, said to be a whole one |
- * | `fail=empty` | a 200 with an empty object |
- * | `fail=error-in-200` | an error's body with status 200; usage is reported |
+ * | `fail=empty` | a 200 with an empty object, or without any event |
+ * | `fail=error-in-200` | an error's body with status 200; usage is reported. A streamed answer ends with an error as its last event |
  * | `fail=no-usage` | an answer without usage |
  * | `times=2` | the above only for the first two calls with this text; the third succeeds, and the count starts anew |
  * | `delay=5000` | answers after exactly so many milliseconds |
  * | `cached=100` | so many input tokens more, which came from a cache |
  * | `cache-written=100` | so many input tokens more, which went to a cache |
+ * | `pause=200` | so many milliseconds between the events of a streamed answer |
+ * | `after=3` | the events of a streamed answer before `fail=stall`, `fail=cut` or `fail=error-in-200`; half of them by default |
  * | `finish=length` | the finish reason: `stop`, `length`, `content_filter` or `other` |
  */
 import { z } from 'zod';
@@ -47,6 +49,8 @@ const directives = z.strictObject({
   fail: z.enum(FAILURES).optional(),
   times: whole(1_000).optional(),
   delay: whole(3_600_000).optional(),
+  pause: whole(600_000).optional(),
+  after: whole(10_000).optional(),
   cached: whole(10_000_000_000).optional(),
   'cache-written': whole(1_000_000).optional(),
   finish: z.enum(['stop', 'length', 'content_filter', 'other']).optional(),

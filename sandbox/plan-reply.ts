@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Answer, Ask, Reply, Wire } from '../providers/stand-in/wire.ts';
 import { answerTo } from './answer.ts';
 import { type Directives, type Failure, parseDirectives } from './directives.ts';
+import { planStream } from './plan-stream.ts';
 import type { Manner, Sendable } from './send-reply.ts';
 
 /** How many texts with `times=` are remembered; the oldest is forgotten first. */
@@ -88,6 +89,20 @@ const failingReply = ({ wire, ask, answer, directives, headers, waitMs }: Plan):
 const usualWaitMs = (delayMs: number, outputTokens: number): number =>
   delayMs * Math.min(0.5 + outputTokens / 100, 5) * (0.75 + Math.random() / 2);
 
+/** Failures that are an answer's own, and so have a form in events. */
+const IN_EVENTS: ReadonlySet<Failure | undefined> = new Set([
+  undefined,
+  'stall',
+  'cut',
+  'bad-json',
+  'empty',
+  'error-in-200',
+  'no-usage',
+]);
+
+/** About as fast as people see models write. */
+const USUAL_PAUSE_MS = 20;
+
 export const createReplyPlanner = ({ delayMs }: { delayMs: number }) => {
   const stillFails = createFailureCounter();
 
@@ -96,7 +111,14 @@ export const createReplyPlanner = ({ delayMs }: { delayMs: number }) => {
     const directives = parseDirectives(ask.prompt);
     const answer = answerTo(wire.provider, ask, directives, id);
     const waitMs = directives.delay ?? usualWaitMs(delayMs, answer.tokens.output);
-    if (!stillFails(ask.prompt, directives.times)) return sendable(wire.answer(answer, ask), waitMs);
+    const isFailing = stillFails(ask.prompt, directives.times);
+    const failing = isFailing ? directives : {};
+    const { streaming } = wire;
+    if (ask.stream && streaming && failing.status === undefined && IN_EVENTS.has(failing.fail)) {
+      const pauseMs = directives.pause ?? Math.min(delayMs, USUAL_PAUSE_MS);
+      return planStream({ wire, streaming, ask, answer, usage: ask.stream.usage, failing, waitMs, pauseMs });
+    }
+    if (!isFailing) return sendable(wire.answer(answer, ask), waitMs);
     const reply = failingReply({ wire, ask, answer, directives, headers, waitMs });
     const retryAfter = directives['retry-after'];
     if (retryAfter !== undefined) reply.headers['retry-after'] = String(retryAfter);

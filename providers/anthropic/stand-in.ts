@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { callsOf } from '../stand-in/chat-completions.ts';
 import { type Demands, type Form, Refusal, type Wants, type Wire } from '../stand-in/wire.ts';
+import { messageOf, messageStreaming } from './answers-stand-in.ts';
 
 /** From this version on sampling parameters are refused and the key is a bearer token. */
 const BEARER_VERSION = '2026-10-21';
@@ -37,6 +38,7 @@ const requestForm = z.looseObject({
     })
     .optional(),
   thinking: z.looseObject({ type: z.string() }).optional(),
+  stream: z.boolean().optional(),
 });
 type Request = z.infer<typeof requestForm>;
 
@@ -58,15 +60,6 @@ const wantsOf = ({ messages, tools = [], tool_choice: choice, output_config: out
     media: blocks.filter(({ type }) => type === 'image' || type === 'document').length,
   };
 };
-
-const STOP_REASONS = {
-  stop: 'end_turn',
-  stop_sequence: 'stop_sequence',
-  length: 'max_tokens',
-  content_filter: 'refusal',
-  tool_calls: 'tool_use',
-  other: 'unheard_of',
-} as const;
 
 const ERROR_TYPES: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
@@ -160,30 +153,12 @@ export const anthropicWire: Wire = {
       temperature: request.temperature ?? null,
       stop: stop_sequences ?? [],
       wants: wantsOf(request),
+      stream: request.stream ? { usage: true } : null,
     };
   },
 
-  answer: ({ id, model, text, reasoning, calls, finish, stopSequence, tokens }) =>
-    reply(200, id, {
-      id: `msg_${id}`,
-      type: 'message',
-      role: 'assistant',
-      model,
-      content: [
-        ...(reasoning ? [{ type: 'thinking', thinking: reasoning.text, signature: reasoning.signature }] : []),
-        ...(text === '' && calls.length > 0 ? [] : [{ type: 'text', text }]),
-        ...calls.map((call) => ({ type: 'tool_use', id: call.id, name: call.name, input: call.arguments })),
-      ],
-      stop_reason: STOP_REASONS[finish],
-      stop_sequence: stopSequence,
-      usage: {
-        input_tokens: tokens.input,
-        cache_creation_input_tokens: tokens.cacheWritten,
-        cache_read_input_tokens: tokens.cached,
-        output_tokens: tokens.output,
-        service_tier: 'standard',
-      },
-    }),
+  answer: (answer) => reply(200, answer.id, messageOf(answer)),
+  streaming: messageStreaming,
 
   error: (trouble, id) => {
     if (trouble.kind === 'bad_key') return error(401, id, 'invalid x-api-key');
@@ -200,6 +175,7 @@ export const anthropicWire: Wire = {
 export const anthropicCountWire: Wire = {
   ...anthropicWire,
   path: /^\/v1\/messages\/count_tokens$/,
+  streaming: null,
   // The same messages, of which no answer is asked for.
   readAsk: (body, headers, pathModel) =>
     anthropicWire.readAsk(typeof body === 'object' ? { ...body, max_tokens: 1 } : body, headers, pathModel),

@@ -137,8 +137,10 @@ export const bedrockWire: Wire = {
       temperature: inferenceConfig?.temperature ?? null,
       stop: inferenceConfig?.stopSequences ?? [],
       wants: wantsOf(request),
+      stream: null,
     };
   },
+  streaming: null,
 
   answer: ({ id, text, reasoning, calls, finish, tokens }) =>
     reply(200, id, {

@@ -1,6 +1,7 @@
 /** Chat Completions as the vendors in the table speak them: stricter than some in names of fields, so that the gateway's own are right. */
 import { askOf, bearerOf, chatAnswer, readChatRequest } from '../stand-in/chat-completions.ts';
-import { Refusal, type Reply, type Trouble, type Wire } from '../stand-in/wire.ts';
+import { chatStreaming } from '../stand-in/chat-stream.ts';
+import { type Answer, Refusal, type Reply, type Trouble, type Wire } from '../stand-in/wire.ts';
 import { type Vendor, type VendorManifest, vendorOf } from './vendors.ts';
 
 /** The errors of one form: the status that each trouble has, and its body. */
@@ -64,13 +65,18 @@ const plain = (trouble: Trouble, { badKey, quota }: ErrorForm) => {
 };
 
 export const compatibleWire = (vendor: Vendor): Wire => {
-  const { formats, seed, errors, takes, listedTiers } = vendorOf(vendor);
+  const { formats, seed, errors, takes, listedTiers, streamedUsage } = vendorOf(vendor);
   const { limit: maxTokens } = formats['openai.chat'];
   const form: ErrorForm = FORMS[errors];
   const reply = <T extends object>(number: number, id: string, body: T): Reply & { body: T } => ({
     status: number,
     headers: { 'x-request-id': id },
     body,
+  });
+  const [tier] = listedTiers;
+  const completionOf = (answer: Answer) => ({
+    ...chatAnswer(answer),
+    ...(tier !== undefined && { service_tier: tier }),
   });
   return {
     provider: vendor,
@@ -92,10 +98,8 @@ export const compatibleWire = (vendor: Vendor): Wire => {
       }
       return askOf(request);
     },
-    answer: (answer) => {
-      const [tier] = listedTiers;
-      return reply(200, answer.id, { ...chatAnswer(answer), ...(tier !== undefined && { service_tier: tier }) });
-    },
+    answer: (answer) => reply(200, answer.id, completionOf(answer)),
+    streaming: chatStreaming(completionOf, streamedUsage),
     error: (trouble, id) => {
       const { status: number, message } = plain(trouble, form);
       return reply(number, id, form.body({ status: number, message, cause: trouble.kind }));

@@ -25,6 +25,7 @@ const responseForm = z.object({
 });
 const typed = z.looseObject({ type: z.string() });
 const ending = z.object({ response: responseForm });
+const responseIn = (data: unknown): z.infer<typeof responseForm> => ending.safeParse(data).data?.response ?? {};
 
 /** Its own form is flat; at the edge, and at Azure, the error stands in a member: https://github.com/openai/openai-node/pull/2021 */
 const errorIn = (data: unknown): unknown => {
@@ -41,11 +42,15 @@ export const responseEvents = (): EventReader => {
         case 'error':
           whole = errorIn(data);
           return 'failure';
-        case 'response.failed':
+        case 'response.failed': {
+          const { error, usage } = responseIn(data);
+          whole = { error, usage };
+          return 'failure';
+        }
         case 'response.completed':
         case 'response.incomplete':
-          whole = ending.safeParse(data).data?.response ?? {};
-          return type === 'response.failed' ? 'failure' : 'last';
+          whole = responseIn(data);
+          return 'last';
         default:
           return PRELUDE.has(type) ? 'prelude' : 'content';
       }

@@ -1,66 +1,87 @@
-/** Responses as api.openai.com speaks them, of texts alone. https://developers.openai.com/api/reference/resources/responses */
+/** Responses as api.openai.com speaks it. https://developers.openai.com/api/reference/resources/responses */
 import { z } from 'zod';
-import { type Answer, type Ask, Refusal, type Wire } from '../stand-in/wire.ts';
+import { callsOf } from '../stand-in/chat-completions.ts';
+import { type Ask, type Form, Refusal, type Wants, type Wire } from '../stand-in/wire.ts';
+import { responseOf, responseStreaming } from './response-answers-stand-in.ts';
 import { openaiWire } from './stand-in.ts';
 
-const content = z.union([
-  z.string().transform((text) => [text]),
-  z.array(z.looseObject({ text: z.string().optional() }).transform(({ text }) => text ?? '')),
-]);
+const part = z.looseObject({ type: z.string().default('input_text'), text: z.string().optional() });
+const content = z.union([z.string().transform((text) => [{ type: 'input_text', text }]), z.array(part)]);
+const tool = z
+  .looseObject({ type: z.literal('function'), name: z.string(), parameters: z.unknown().optional() })
+  .transform(({ name, parameters }): Form => ({ name, schema: parameters ?? {} }));
 const requestForm = z.looseObject({
   model: z.string().min(1),
   input: z.union([
-    z.string().transform((text) => [{ role: 'user', content: [text] }]),
-    z.array(z.looseObject({ role: z.string().default(''), content: content.default([]) })).min(1),
+    z.string().transform((text) => [{ type: 'message', role: 'user', content: [{ type: 'input_text', text }] }]),
+    z
+      .array(
+        z.looseObject({
+          type: z.string().default('message'),
+          role: z.string().default(''),
+          content: content.default([]),
+        }),
+      )
+      .min(1),
   ]),
   max_output_tokens: z.int().nullish(),
   temperature: z.number().nullish(),
+  tools: z.array(z.unknown()).nullish(),
+  tool_choice: z.union([z.string(), z.looseObject({ name: z.string() }).transform(({ name }) => name)]).optional(),
+  parallel_tool_calls: z.boolean().nullish(),
+  text: z
+    .looseObject({
+      format: z
+        .looseObject({ type: z.string(), name: z.string().optional(), schema: z.unknown().optional() })
+        .optional(),
+    })
+    .optional(),
+  reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
+  stream: z.boolean().nullish(),
 });
+type Request = z.infer<typeof requestForm>;
+
+const RESULTS: ReadonlySet<string> = new Set(['function_call_output', 'custom_tool_call_output']);
+
+const wantsOf = (request: Request): Wants => {
+  const { input, tools, tool_choice: choice, text, reasoning } = request;
+  const format = text?.format;
+  const parts = input.flatMap((item) => item.content);
+  return {
+    // Tools that the provider runs are not run here.
+    calls: callsOf(
+      (tools ?? []).flatMap((each) => tool.safeParse(each).data ?? []),
+      {
+        after: RESULTS.has(input.at(-1)?.type ?? '') ? 'results' : 'question',
+        choice,
+        alone: request.parallel_tool_calls === false,
+      },
+    ),
+    form:
+      format === undefined || format.type === 'text'
+        ? null
+        : { name: format.name ?? 'object', schema: format.schema ?? { type: 'object' } },
+    reasoning: (reasoning?.effort ?? 'none') !== 'none',
+    choices: 1,
+    logprobs: false,
+    media: parts.filter(({ type }) => type === 'input_image' || type === 'input_file').length,
+  };
+};
 
 const askOf = (body: unknown): Ask => {
   const request = requestForm.safeParse(body).data;
   if (request === undefined) throw new Refusal(400, 'Invalid request: it needs a model and an input.');
   const { model, input } = request;
+  const textsOf = (parts: readonly z.infer<typeof part>[]): string[] => parts.flatMap(({ text }) => text ?? []);
   return {
     model,
-    texts: input.flatMap((item) => item.content),
-    prompt: input.findLast(({ role }) => role === 'user')?.content.join('\n') ?? '',
+    texts: input.flatMap((item) => textsOf(item.content)),
+    prompt: textsOf(input.findLast(({ role }) => role === 'user')?.content ?? []).join('\n'),
     maxTokens: request.max_output_tokens ?? null,
     temperature: request.temperature ?? null,
     stop: [],
-    // Of texts alone.
-    wants: { calls: [], form: null, reasoning: false, choices: 1, logprobs: false, media: 0 },
-  };
-};
-
-const responseOf = ({ id, model, text, finish, tokens }: Answer) => {
-  const input = tokens.input + tokens.cached + tokens.cacheWritten;
-  const isCut = finish === 'length';
-  return {
-    id: `resp_${id}`,
-    object: 'response',
-    created_at: Math.floor(Date.now() / 1000),
-    status: isCut ? 'incomplete' : 'completed',
-    incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
-    error: null,
-    model,
-    output: [
-      {
-        type: 'message',
-        id: `msg_${id}`,
-        status: isCut ? 'incomplete' : 'completed',
-        role: 'assistant',
-        content: [{ type: 'output_text', text, annotations: [] }],
-      },
-    ],
-    service_tier: 'default',
-    usage: {
-      input_tokens: input,
-      input_tokens_details: { cached_tokens: tokens.cached },
-      output_tokens: tokens.output,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: input + tokens.output,
-    },
+    wants: wantsOf(request),
+    stream: request.stream ? { usage: true } : null,
   };
 };
 
@@ -69,4 +90,5 @@ export const openaiResponsesWire: Wire = {
   path: /^\/responses$/,
   readAsk: askOf,
   answer: (answer, ask) => ({ ...openaiWire.answer(answer, ask), body: responseOf(answer) }),
+  streaming: responseStreaming,
 };

@@ -1,6 +1,7 @@
 /** Chat Completions as api.openai.com speaks it. */
 import { askOf, bearerOf, chatAnswer, readChatRequest } from '../stand-in/chat-completions.ts';
-import { type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
+import { chatStreaming } from '../stand-in/chat-stream.ts';
+import { type Answer, type Demands, Refusal, type Wire } from '../stand-in/wire.ts';
 
 const ERRORS: Readonly<Record<number, { type: string; code: string | null }>> = {
   404: { type: 'invalid_request_error', code: 'model_not_found' },
@@ -35,14 +36,20 @@ const demands: Demands = {
     `max_tokens is too large: ${value}. This model supports at most ${max} completion tokens, whereas you provided ${value}.`,
 };
 
+const completionOf = (answer: Answer) => ({
+  ...chatAnswer(answer),
+  service_tier: 'default',
+  system_fingerprint: 'fp_sandbox',
+});
+
 export const openaiWire: Wire = {
   provider: 'openai',
   path: /^\/chat\/completions$/,
   demands,
   keyOf: bearerOf,
   readAsk: (body) => askOf(readChatRequest(body)),
-  answer: (answer) =>
-    reply(200, answer.id, { ...chatAnswer(answer), service_tier: 'default', system_fingerprint: 'fp_sandbox' }),
+  answer: (answer) => reply(200, answer.id, completionOf(answer)),
+  streaming: chatStreaming(completionOf, 'if_asked'),
 
   error: (trouble, id) => {
     if (trouble.kind === 'bad_key') {

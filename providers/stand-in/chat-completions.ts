@@ -1,6 +1,7 @@
 /** Chat Completions as everybody speaks it; what one speaker alone does comes in. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { wordsOf } from './pieces.ts';
 import { type Answer, type Ask, type Form, Refusal, type Wants } from './wire.ts';
 
 const content = z
@@ -45,6 +46,8 @@ const requestForm = z.looseObject({
   reasoning_effort: z.string().optional(),
   n: z.int().optional(),
   logprobs: z.boolean().optional(),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
 });
 
 export type ChatRequest = z.infer<typeof requestForm>;
@@ -106,11 +109,12 @@ export const askOf = (request: ChatRequest): Ask => {
     temperature: request.temperature ?? null,
     stop,
     wants: wantsOf(request),
+    stream: request.stream ? { usage: request.stream_options?.include_usage ?? false } : null,
   };
 };
 
 const logprobsOf = (text: string) => ({
-  content: text.split(/(?= )/).map((token) => ({
+  content: wordsOf(text).map((token) => ({
     token,
     logprob: -0.25,
     bytes: [...Buffer.from(token)],

@@ -35,6 +35,7 @@ const askOf = (body: unknown): Ask => {
     maxTokens: null,
     temperature: null,
     stop: [],
+    stream: null,
     wants: { calls: [], form: null, reasoning: false, choices: 1, logprobs: false, media: 0 },
     vectors: {
       inputs: input.map((each) => JSON.stringify(each)),

@@ -32,6 +32,8 @@ export type Ask = {
   wants: Wants;
   /** In the place of a text. */
   vectors?: { inputs: string[]; tokens: number; dimensions: number; base64: boolean };
+  /** Whether the answer is to come as events, and whether they are to tell what was used; null if it is to come whole. */
+  stream: { usage: boolean } | null;
 };
 
 export type Answer = {
@@ -59,6 +61,16 @@ export type Trouble =
 export type Reply = { status: number; headers: Record<string, string>; body: object };
 /** An answer, of which a failing one may leave parts out. */
 export type Whole = Reply & { body: Record<string, unknown> };
+
+/** `data` is sent as JSON, or as it is if it is a text. */
+export type SentEvent = { name: string | null; data: unknown };
+
+export type Streaming = {
+  /** Which a client puts together to the body of the same answer. `usage` as of `Ask`. */
+  events(answer: Answer, asked: { usage: boolean }): SentEvent[];
+  /** The one by which a stream ends in its middle, behind `sent` others; `body` is that of the same error where no answer began. */
+  failure(body: object, sent: number): SentEvent;
+};
 
 /** Thrown by `readAsk` where the provider would refuse the request. */
 export class Refusal extends Error {
@@ -96,6 +108,8 @@ export type Wire = {
   keyOf(headers: IncomingHttpHeaders): string;
   readAsk(body: unknown, headers: IncomingHttpHeaders, pathModel: string): Ask;
   answer(answer: Answer, ask: Ask): Whole;
+  /** Null if it has no answers in events. */
+  streaming: Streaming | null;
   error(trouble: Trouble, id: string): Reply;
   demands: Demands;
 };

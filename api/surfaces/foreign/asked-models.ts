@@ -7,17 +7,17 @@ import { BROUGHT_KEY_ERRORS, broughtKey } from '../../access/brought-key.ts';
 import type { ApiContext } from '../../http/context.ts';
 import type { JudgedFor } from '../../intake/judge-model.ts';
 import type { OfferedModels } from '../../intake/offered-models.ts';
-import type { Dialect } from './right-base.ts';
+import type { DialectName } from './right-base.ts';
 
 export type ModelNeeds = { offeredModels: OfferedModels; config: Pick<Config, 'sandbox'> };
 
 export const MODEL_HEADERS = ['X-User-API-Key', 'X-User-Provider'] as const;
 export const MODEL_ERRORS = [...BROUGHT_KEY_ERRORS, 'user_provider_mismatch'] as const;
 
-const speaks = (provider: UserProvider, dialect: Dialect): boolean =>
+const speaks = (provider: UserProvider, dialect: DialectName): boolean =>
   Object.keys(manifestOf(provider).formats).some((format) => format.startsWith(`${dialect}.`));
 
-const accountOf = (c: ApiContext, { config }: ModelNeeds, dialect: Dialect): JudgedFor['account'] => {
+const accountOf = (c: ApiContext, { config }: ModelNeeds, dialect: DialectName): JudgedFor['account'] => {
   const user = broughtKey(c, config, dialect);
   if (user === null) return { provider: 'bedrock', credential: 'platform' };
   // Nobody calls the provider.
@@ -37,7 +37,7 @@ export type AskedModels = {
   named: () => PricedModel;
 };
 
-export const askedModels = (c: ApiContext, needs: ModelNeeds, dialect: Dialect): AskedModels => {
+export const askedModels = (c: ApiContext, needs: ModelNeeds, dialect: DialectName): AskedModels => {
   const of = { account: accountOf(c, needs, dialect), caller: c.get('caller') };
   return {
     owner: of.account.provider,

@@ -20,19 +20,19 @@ export const DIALECTS = {
     resources: ['messages', 'complete', 'files', 'models'],
   },
 } as const satisfies Record<string, { label: string; baseUrl: string; paths: string; resources: readonly string[] }>;
-export type Dialect = keyof typeof DIALECTS;
+export type DialectName = keyof typeof DIALECTS;
 
 /** What clients put before a resource. */
 const PREFIXES: ReadonlySet<string> = new Set(['v1', 'openai', 'anthropic']);
 
 // A cast because Object.keys forgets which keys an object has.
-const NAMES = Object.keys(DIALECTS) as Dialect[];
+const NAMES = Object.keys(DIALECTS) as DialectName[];
 
-const ownersOf = (resource: string): Dialect[] =>
+const ownersOf = (resource: string): DialectName[] =>
   NAMES.filter((name) => DIALECTS[name].resources.some((each) => each === resource));
 
 /** By headers that no other client has a reason to send; null for one that is nobody's SDK. */
-export const dialectOfClient = (header: (name: string) => string | undefined): Dialect | null => {
+export const dialectOfClient = (header: (name: string) => string | undefined): DialectName | null => {
   if (header('anthropic-version') !== undefined) return 'anthropic';
   return header('x-stainless-lang') === undefined ? null : 'openai';
 };
@@ -45,9 +45,13 @@ export const headOf = (path: string): string => /^\/(?:v1\/)?[^/]*/.exec(path)?.
  * nothing tells of. `ownHeads`: of the gateway's own calls, which an SDK may reach unawares, because its
  * interface has that name too: `/v1/batches`.
  */
-export const dialectAstray = (path: string, client: Dialect | null, ownHeads: ReadonlySet<string>): Dialect | null => {
+export const dialectAstray = (
+  path: string,
+  client: DialectName | null,
+  ownHeads: ReadonlySet<string>,
+): DialectName | null => {
   const segments = path.split('/').slice(1);
-  const ownersAt = (index: number): Dialect[] => ownersOf(segments[index] ?? '');
+  const ownersAt = (index: number): DialectName[] => ownersOf(segments[index] ?? '');
   if (ownHeads.has(headOf(path))) return client !== null && ownersAt(1).includes(client) ? client : null;
 
   // Of anybody but an SDK it is the gateway's own name.
@@ -64,7 +68,7 @@ export const dialectAstray = (path: string, client: Dialect | null, ownHeads: Re
   return path === DIALECTS[dialect].paths + segments.slice(at).join('/') ? null : dialect;
 };
 
-export const messageAstray = (dialect: Dialect): string => {
+export const messageAstray = (dialect: DialectName): string => {
   const { label, baseUrl, paths } = DIALECTS[dialect];
   return `There is no such path for clients of ${label}: their base URL is this gateway’s address with ${baseUrl} behind it, so that calls go to ${paths}…; /docs and /openapi.json list what exists.`;
 };

@@ -33,6 +33,12 @@ const typesOf = (annotations: unknown): { type: unknown }[] =>
         type: typeof each === 'object' && each !== null && 'type' in each ? each.type : null,
       }));
 
+/** Some speakers put an error beside the choices that it ends, which make an answer no more. */
+const withoutChoices = (data: unknown): unknown => {
+  const error = z.record(z.string(), z.unknown()).safeParse(data).data;
+  return error ? { ...error, choices: undefined } : data;
+};
+
 type Needs = {
   /** Whether the chunk that has nothing but usage was asked for here, and not by the client. */
   hidesUsage: boolean;
@@ -70,7 +76,7 @@ export const chatEvents = ({ hidesUsage, isError }: Needs): EventReader => {
         return 'last';
       }
       if (name === 'error' || errorForm.safeParse(data).success || isError(data)) {
-        failure = data;
+        failure = withoutChoices(data);
         return 'failure';
       }
       const chunk = chunkForm.safeParse(data).data;

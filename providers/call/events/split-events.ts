@@ -76,7 +76,7 @@ const valueIn = (line: string, field: string): string | null => {
   return value.startsWith(' ') ? value.slice(1) : value;
 };
 
-/** An event's name and its data, each null if it has none. A comment has neither. */
+/** An event's name and its data, each null if it has none or it is empty. A comment has neither. */
 export const fieldsOf = (event: Buffer): { name: string | null; data: string | null } => {
   const data: string[] = [];
   let name: string | null = null;
@@ -86,5 +86,5 @@ export const fieldsOf = (event: Buffer): { name: string | null; data: string | n
     if (text === null) name = valueIn(line, 'event') ?? name;
     else data.push(text);
   }
-  return { name, data: data.length > 0 ? data.join('\n') : null };
+  return { name: name || null, data: data.join('\n') || null };
 };

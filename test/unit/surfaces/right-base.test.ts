@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   DIALECTS,
-  type Dialect,
+  type DialectName,
   dialectAstray,
   dialectOfClient,
   headOf,
@@ -21,11 +21,11 @@ const pathsOf = (sdk: string, literal: RegExp): string[] => {
     (path) => !/[^\w/.-]/.test(path),
   );
 };
-const CALLS: Record<Dialect, readonly string[]> = {
+const CALLS: Record<DialectName, readonly string[]> = {
   openai: pathsOf('openai', /(?:path`|')(\/[a-z_]+(?:\/[^'`]*)?)['`]/g),
   anthropic: pathsOf('@anthropic-ai/sdk', /(?:path`|')(\/v1\/[a-z_]+(?:\/[^'`]*)?)['`]/g),
 };
-const BASES: Record<Dialect, readonly string[]> = {
+const BASES: Record<DialectName, readonly string[]> = {
   openai: ['', '/v1', '/openai', '/openai/v1/v1', '/v1/openai', '/anthropic', '/anthropic/v1', '/openai/openai/v1'],
   anthropic: ['', '/v1', '/anthropic/v1', '/anthropic/anthropic', '/openai', '/openai/v1', '/v1/anthropic'],
 };
@@ -49,7 +49,7 @@ describe.each(['openai', 'anthropic'] as const)('the SDK of %s', (dialect) => {
   });
 });
 
-test.each<[string, Dialect | null, Dialect | null]>([
+test.each<[string, DialectName | null, DialectName | null]>([
   ['/v1/chat/completions', null, 'openai'],
   ['/chat/completions', null, 'openai'],
   ['/openai/chat/completions', null, 'openai'],
@@ -89,7 +89,7 @@ test.each<[string, Dialect | null, Dialect | null]>([
   expect(dialectAstray(path, client, OWN)).toBe(dialect);
 });
 
-test.each<[Record<string, string>, Dialect | null]>([
+test.each<[Record<string, string>, DialectName | null]>([
   [{}, null],
   [{ 'x-stainless-lang': 'python' }, 'openai'],
   [{ 'x-stainless-lang': 'js', 'anthropic-version': '2026-10-21' }, 'anthropic'],
