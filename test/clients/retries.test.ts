@@ -1,0 +1,98 @@
+/** SDKs send a request again when nothing came: the gateway gives them the job that they have, and no second one. */
+import { describe, expect, test } from 'vitest';
+import type { TestApi } from '../support/processes/gateway.ts';
+import { hello, helloAfter } from './stage/answers.ts';
+import { ANTHROPIC_SDKS, anthropicOf, OPENAI_SDKS, openaiOf } from './stage/clients.ts';
+import { type TestUser, useStage } from './stage/stage.ts';
+
+const stage = useStage({ MAX_WAIT_SECONDS: '1' });
+const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
+const CHAT = { model: 'gpt-4o-mini', messages: MESSAGES };
+const MESSAGE = { model: 'claude-opus-4-8', max_tokens: 10, messages: MESSAGES };
+const postsOf = (user: TestUser) => user.exchanges.filter(({ method }) => method === 'POST');
+
+/** That the user has one job with one attempt, though there were several requests, and that the last says so. */
+const expectJoined = async (user: TestUser): Promise<void> => {
+  expect(postsOf(user).length).toBeGreaterThan(1);
+  expect(await user.jobs()).toMatchObject([{ status: 'completed', attempts: [{ outcome: 'completed' }] }]);
+  expect(user.calls()).toHaveLength(1);
+  expect(user.exchanges.at(-1)?.answer?.headers).toMatchObject({ 'x-gateway-joined': 'true' });
+};
+
+describe.concurrent.each(OPENAI_SDKS)('%s', (_, Sdk) => {
+  test('oa-retry-join: a client that runs out of time gets the answer of its first request', async () => {
+    const user = await stage.user();
+    user.answers(helloAfter(5_000));
+    const answer = await openaiOf(user, Sdk).chat.completions.create(CHAT, { timeout: 2_000 });
+    expect(answer.choices[0]?.message.content).toBe('Hello.');
+    expect(postsOf(user).map(({ headers }) => headers['x-stainless-retry-count'])).toEqual(['0', '1', '2']);
+    await expectJoined(user);
+  });
+
+  test('oa-idem: the same Idempotency-Key twice is one job and one call', async () => {
+    const user = await stage.user();
+    const options = { headers: { 'Idempotency-Key': 'order-1' } };
+    const client = openaiOf(user, Sdk);
+    const first = await client.chat.completions.create(CHAT, options);
+    const { data, response } = await client.chat.completions.create(CHAT, options).withResponse();
+    expect(data).toEqual(first);
+    expect(response.headers.get('idempotency-replayed')).toBe('true');
+    const [one, other] = user.exchanges.map(({ answer }) => answer?.headers['x-gateway-job-id']);
+    expect(other).toBe(one);
+    expect(await user.jobs()).toHaveLength(1);
+    expect(user.calls()).toHaveLength(1);
+  });
+
+  test('oa-same-twice: two equal requests that are no retries are two jobs', async () => {
+    const user = await stage.user();
+    user.answers(helloAfter(1_500));
+    const client = openaiOf(user, Sdk);
+    await Promise.all([client.chat.completions.create(CHAT), client.chat.completions.create(CHAT)]);
+    expect(await user.jobs()).toHaveLength(2);
+    expect(user.calls()).toHaveLength(2);
+  });
+
+  test('oa-429-long: a limit that outlasts the job’s deadline is told once, and not asked for again', async () => {
+    const user = await stage.user();
+    user.answers(() => ({
+      status: 429,
+      headers: { 'retry-after': '300' },
+      body: '{"error":{"type":"requests","code":"rate_limit_exceeded","message":"Rate limit reached"}}',
+    }));
+    const headers = { 'X-Gateway-Deadline-Seconds': '5' };
+    const error = await openaiOf(user, Sdk, headers)
+      .chat.completions.create(CHAT)
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Sdk.RateLimitError);
+    expect(error).toMatchObject({ status: 429, code: 'provider_rate_limited' });
+    expect(postsOf(user)).toHaveLength(1);
+    expect(user.exchanges.at(-1)?.answer?.headers['x-should-retry']).toBe('false');
+    expect(user.calls()).toHaveLength(1);
+  });
+});
+
+describe.concurrent.each(ANTHROPIC_SDKS)('%s', (_, Sdk) => {
+  test('an-retry-join: a client that runs out of time gets the answer of its first request', async () => {
+    const user = await stage.user();
+    user.answers(helloAfter(5_000));
+    const answer = await anthropicOf(user, Sdk).messages.create(MESSAGE, { timeout: 2_000 });
+    expect(answer.content).toMatchObject([{ text: 'Hello.' }]);
+    await expectJoined(user);
+  });
+});
+
+test('oa-retry-join-api-dies: a retry finds the job of an API that was killed', async () => {
+  const gateway = stage.gateway();
+  const [killed, ...others] = gateway.apis as [TestApi, ...TestApi[]];
+  await gateway.addApi();
+  const user = await stage.user();
+  user.answers(async (call) => {
+    gateway.apis.splice(0, gateway.apis.length, ...gateway.apis.filter((api) => api !== killed), ...others);
+    killed.signal('SIGKILL');
+    await killed.exited;
+    return hello(call);
+  });
+  const answer = await openaiOf(user).chat.completions.create(CHAT);
+  expect(answer.choices[0]?.message.content).toBe('Hello.');
+  await expectJoined(user);
+});
