@@ -3,11 +3,12 @@ import type Anthropic from '@anthropic-ai/sdk';
 import { describe, expect, test } from 'vitest';
 import { messageAnswer } from './stage/answers.ts';
 import { ANTHROPIC_SDKS, anthropicOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 const stage = useStage({ MAX_WAIT_SECONDS: '20' });
 const HELLO = { role: 'user', content: 'Hello' } as const;
-const REQUEST = { model: 'claude-sonnet-4-5', max_tokens: 1_000, messages: [HELLO] };
+const REQUEST = { model: 'claude-opus-4-8', max_tokens: 1_000, messages: [HELLO] };
 
 /** That each request made one job, whose provider got the bytes of the client, its version and betas, and the user's key. */
 const expectPassedOn = async (user: TestUser): Promise<void> => {
@@ -83,8 +84,8 @@ describe.concurrent.each(ANTHROPIC_SDKS)('%s', (_, Sdk) => {
     const answer = await anthropicOf(user, Sdk).messages.create(REQUEST);
     expect(answer.usage).toMatchObject(usage);
     const [job] = await user.jobs();
-    // Claude Sonnet 4.5, for a million tokens: $3 in, $3.75 and $6 to caches, $0.30 from one, $15 out.
-    const cost = 0.001 * 3 + 0.01 * 3.75 + 0.02 * 6 + 0.1 * 0.3 + 0.002 * 15;
+    // Claude Opus 4.8, for a million tokens: $5 in, $6.25 and $10 to caches, $0.50 from one, $25 out.
+    const cost = 0.001 * 5 + 0.01 * 6.25 + 0.02 * 10 + 0.1 * 0.5 + 0.002 * 25;
     expect(job?.usage).toMatchObject({ input_tokens: 131_000, output_tokens: 2_000 });
     expect(job?.usage?.cost_usd).toBeCloseTo(cost, 9);
   });

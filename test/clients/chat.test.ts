@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { dataUrl, PDF } from '../support/media.ts';
 import { chatAnswer, helloAfter } from './stage/answers.ts';
 import { OPENAI_SDKS, openaiOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 const stage = useStage({ MAX_WAIT_SECONDS: '20' });
 const MODEL = 'gpt-4o-mini';

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { PlannedAnswer } from '../support/network/recording-provider.ts';
 import { helloAfter } from './stage/answers.ts';
 import { ANTHROPIC_SDKS, anthropicOf, OPENAI_SDKS, openaiOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 // One attempt: what is shown here is what a failed call becomes.
 const stage = useStage({ MAX_WAIT_SECONDS: '20', MAX_ATTEMPTS: '1' });

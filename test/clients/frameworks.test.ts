@@ -7,7 +7,8 @@ import { ChatOpenAI } from '@langchain/openai';
 import { generateText, type LanguageModel } from 'ai';
 import { describe, expect, test } from 'vitest';
 import { helloAfter } from './stage/answers.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 const stage = useStage({ MAX_WAIT_SECONDS: '1' });
 
@@ -41,7 +42,7 @@ describe.concurrent('vercel: generateText', () => {
       '/v1/chat/completions',
       (user) => createOpenAICompatible({ name: 'gateway', ...openaiSettings(user) })('gpt-4o-mini'),
     ],
-    ['anthropic()', '/v1/messages', (user) => createAnthropic(anthropicSettings(user))('claude-sonnet-4-5')],
+    ['anthropic()', '/v1/messages', (user) => createAnthropic(anthropicSettings(user))('claude-opus-4-8')],
   ])('%s gives the text after holds', async (_, path, modelOf) => {
     const user = await stage.user();
     user.answers(helloAfter(1_500));
@@ -53,7 +54,8 @@ describe.concurrent('vercel: generateText', () => {
 
   test('an-msg-2023: anthropic() sends its key as x-api-key and its older version, with a temperature', async () => {
     const user = await stage.user();
-    const model = createAnthropic(anthropicSettings(user))('claude-sonnet-4-5');
+    // Newer ones take no temperature.
+    const model = createAnthropic(anthropicSettings(user))('claude-haiku-4-5');
     await generateText({ model, prompt: 'Hello', temperature: 0.5 });
     expect(user.exchanges[0]?.headers).toMatchObject({ 'x-api-key': user.platformKey });
     expect(user.calls()).toMatchObject([
@@ -82,7 +84,7 @@ describe.concurrent('langchain: invoke', () => {
     user.answers(helloAfter(1_500));
     const { apiKey, headers } = anthropicSettings(user);
     const model = new ChatAnthropic({
-      model: 'claude-sonnet-4-5',
+      model: 'claude-opus-4-8',
       apiKey,
       anthropicApiUrl: `${user.url}/anthropic`,
       clientOptions: { defaultHeaders: headers },

@@ -5,7 +5,8 @@ import type { Job } from '../../shared/domain/jobs/schema.ts';
 import { until } from '../support/until.ts';
 import { hello, helloAfter } from './stage/answers.ts';
 import { openaiOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 // A second job of a user waits for the first.
 const stage = useStage({ MAX_WAIT_SECONDS: '1', MAX_IN_FLIGHT: '1' });

@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Job } from '../../shared/domain/jobs/schema.ts';
 import { ANTHROPIC_SDKS, anthropicOf, OPENAI_SDKS, openaiOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
-const stage = useStage();
+const stage = useStage({ MAX_WAIT_SECONDS: '1' });
 const ASYNC = { Prefer: 'respond-async' };
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { TestApi } from '../support/processes/gateway.ts';
 import { hello, helloAfter } from './stage/answers.ts';
 import { ANTHROPIC_SDKS, anthropicOf, OPENAI_SDKS, openaiOf } from './stage/clients.ts';
-import { type TestUser, useStage } from './stage/stage.ts';
+import type { TestUser } from './stage/stage.ts';
+import { useStage } from './stage/use-stage.ts';
 
 const stage = useStage({ MAX_WAIT_SECONDS: '1' });
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];

@@ -41,7 +41,7 @@ export const messageAnswer = (content: object[] = [{ type: 'text', text: 'Hello.
   id: 'msg_1',
   type: 'message',
   role: 'assistant',
-  model: 'claude-sonnet-4-5-20250929',
+  model: 'claude-opus-4-8',
   content,
   stop_reason: 'end_turn',
   stop_sequence: null,
