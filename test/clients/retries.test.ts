@@ -1,4 +1,5 @@
 /** SDKs send a request again when nothing came: the gateway gives them the job that they have, and no second one. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { TestApi } from '../support/processes/gateway.ts';
 import { hello, helloAfter } from './stage/answers.ts';
@@ -82,18 +83,42 @@ describe.concurrent.each(ANTHROPIC_SDKS)('%s', (_, Sdk) => {
   });
 });
 
-test('oa-retry-join-api-dies: a retry finds the job of an API that was killed', async () => {
-  const gateway = stage.gateway();
-  const [killed, ...others] = gateway.apis as [TestApi, ...TestApi[]];
-  await gateway.addApi();
-  const user = await stage.user();
-  user.answers(async (call) => {
-    gateway.apis.splice(0, gateway.apis.length, ...gateway.apis.filter((api) => api !== killed), ...others);
-    killed.signal('SIGKILL');
-    await killed.exited;
-    return hello(call);
+/** Another API in the place of the one that clients reach now, as behind a balancer; answers that one. */
+const replaceApi = async (): Promise<TestApi> => {
+  const { apis, addApi } = stage.gateway();
+  await addApi();
+  const [former] = apis.splice(0, 1);
+  if (former === undefined) throw new Error('there was no API');
+  return former;
+};
+
+describe('an API that ends while a call waits', () => {
+  test('oa-retry-join-api-dies: killed, and the retry finds its job at another', async () => {
+    const user = await stage.user();
+    user.answers(async (call) => {
+      const api = await replaceApi();
+      api.signal('SIGKILL');
+      await api.exited;
+      return hello(call);
+    });
+    const answer = await openaiOf(user).chat.completions.create(CHAT);
+    expect(answer.choices[0]?.message.content).toBe('Hello.');
+    await expectJoined(user);
   });
-  const answer = await openaiOf(user).chat.completions.create(CHAT);
-  expect(answer.choices[0]?.message.content).toBe('Hello.');
-  await expectJoined(user);
+
+  test('oa-api-stops: told to stop, and the call goes on at another without a second request', async () => {
+    const user = await stage.user();
+    const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+    user.answers(async (call) => {
+      const api = await replaceApi();
+      void api.stop().then(stop);
+      await delay(2_500);
+      return hello(call);
+    });
+    const answer = await openaiOf(user).chat.completions.create(CHAT);
+    expect(answer.choices[0]?.message.content).toBe('Hello.');
+    expect(postsOf(user)).toHaveLength(1);
+    expect(user.calls()).toHaveLength(1);
+    await stopped;
+  });
 });
