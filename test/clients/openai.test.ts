@@ -1,4 +1,4 @@
-/** Chat Completions of OpenAI's SDKs: bytes go to the provider and back as they are. */
+/** Calls of OpenAI's SDKs: bytes go to the provider and back as they are. */
 import type OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { describe, expect, test } from 'vitest';
