@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { TestApi } from '../support/processes/gateway.ts';
+import { until } from '../support/until.ts';
 import { hello, helloAfter } from './stage/answers.ts';
 import { ANTHROPIC_SDKS, anthropicOf, OPENAI_SDKS, openaiOf } from './stage/clients.ts';
 import type { TestUser } from './stage/stage.ts';
@@ -121,4 +122,24 @@ describe('an API that ends while a call waits', () => {
     expect(user.calls()).toHaveLength(1);
     await stopped;
   });
+});
+
+test('redis-away: calls that wait when the queue goes away for seconds have their answers from one request', async () => {
+  const [asker, writer] = [await stage.user(), await stage.user()];
+  const users = [asker, writer];
+  for (const user of users) user.answers(helloAfter(5_000));
+  const answers = Promise.all([
+    openaiOf(asker).chat.completions.create(CHAT),
+    anthropicOf(writer).messages.create(MESSAGE),
+  ]);
+  await until('both have followed a hop', () => users.every(({ exchanges }) => exchanges.length > 1));
+  const { redis } = stage.gateway();
+  await redis.kill();
+  await delay(2_000);
+  await redis.restart();
+  expect(await answers).toMatchObject([{ choices: [{ message: { content: 'Hello.' } }] }, { type: 'message' }]);
+  for (const user of users) {
+    expect(postsOf(user)).toHaveLength(1);
+    expect(user.calls()).toHaveLength(1);
+  }
 });

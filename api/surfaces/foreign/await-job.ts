@@ -109,17 +109,16 @@ export const createAwaitJob = ({ waits, waitingRoom, holdAnswer, config: { http 
       if (outgoing.closed) whenClosed();
       else outgoing.once('close', whenClosed);
 
-      let seen: State | null = isAccepted ? 'unread' : null;
+      let seen: State = 'unread';
       let leaseMs = isAccepted ? 0 : hop.leaseMs;
       const read = async (): Promise<State> => {
         try {
           seen = (await waits.attend(waiter, leaseMs)) ?? 'absent';
           leaseMs = 0;
-        } catch (error) {
-          // What is accepted runs, whatever becomes of the reads.
-          if (seen === null) throw error;
+        } catch {
+          // What is accepted runs, whatever becomes of the reads: the next of them, or the next hop, sees to it.
         }
-        return seen ?? 'unread';
+        return seen;
       };
       try {
         const { state, waitedMs } = await waitingRoom.wait(id, hop.holdMs, {
