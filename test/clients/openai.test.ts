@@ -136,13 +136,14 @@ describe.concurrent.each(OPENAI_SDKS)('%s', (_, Sdk) => {
     await expectPassedOn(user);
   });
 
-  test('oa-wait-shorter: Prefer: wait=N holds the request for so long at most', async () => {
+  test('oa-wait-shorter: Prefer: wait=N holds each request for so long at most', async () => {
     const user = await stage.user();
-    user.answers(helloAfter(1_500));
+    user.answers(helloAfter(2_500));
     const client = openaiOf(user, Sdk, { Prefer: 'wait=1' });
     await client.chat.completions.create({ model: MODEL, messages: [HELLO] });
     expect(user.exchanges).toMatchObject([
       { method: 'POST', answer: { status: 303 } },
+      { method: 'GET', answer: { status: 303 } },
       { method: 'GET', answer: { status: 200 } },
     ]);
   });

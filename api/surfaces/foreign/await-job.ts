@@ -54,7 +54,6 @@ type State = StoredView | 'absent' | 'unread';
 
 export const createAwaitJob = ({ waits, waitingRoom, holdAnswer, config: { http }, now }: Needs) => {
   let hops = 0;
-  const longestMs = Math.min(LONGEST_CALL_MS, MOST_HOPS * http.maxWaitMs);
 
   const waiterOf = (c: ApiContext, id: JobId, { waiter }: Hop): Waiter => {
     const { tenant, platformKey } = c.get('caller');
@@ -82,11 +81,12 @@ export const createAwaitJob = ({ waits, waitingRoom, holdAnswer, config: { http 
   };
 
   return {
-    /** The next request of a call that ends at `untilMs`, or of one that begins. `waitMs`: 0 for the longest. */
+    /** The next request of a call that ends at `untilMs`, or of one that begins. `waitMs`: how long each is held, 0 for the longest. */
     hop: ({ waitMs = 0, untilMs = Number.POSITIVE_INFINITY }: { waitMs?: number; untilMs?: number }): Hop => {
       hops += 1;
-      const until = Math.min(untilMs, now() + longestMs);
-      const holdMs = Math.max(0, Math.min(waitMs || http.maxWaitMs, http.maxWaitMs, until - now()));
+      const eachMs = Math.min(waitMs || http.maxWaitMs, http.maxWaitMs);
+      const until = Math.min(untilMs, now() + Math.min(LONGEST_CALL_MS, MOST_HOPS * eachMs));
+      const holdMs = Math.max(0, Math.min(eachMs, until - now()));
       return { waiter: `${waitingRoom.id}.${hops}`, holdMs, leaseMs: holdMs + FOLLOW_MS, untilMs: until };
     },
 
