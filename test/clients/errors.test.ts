@@ -7,7 +7,7 @@ import type { TestUser } from './stage/stage.ts';
 import { useStage } from './stage/use-stage.ts';
 
 // One attempt: what is shown here is what a failed call becomes.
-const stage = useStage({ MAX_WAIT_SECONDS: '20', MAX_ATTEMPTS: '1' });
+const stage = useStage({ MAX_WAIT_SECONDS: '20', MAX_ATTEMPTS: '1', MAX_BODY_BYTES: '1000000' });
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
 const CHAT = { model: 'gpt-4o-mini', messages: MESSAGES };
 const MESSAGE = { model: 'claude-opus-4-8', max_tokens: 10, messages: MESSAGES };
@@ -112,6 +112,9 @@ const ANTHROPIC_RAISES: typeof OPENAI_RAISES = {
 };
 
 const nameOf = (error: unknown): string | null => (error instanceof Error ? error.constructor.name : null);
+/** Of a body that is refused while it is still being sent. */
+const TOO_LARGE = [{ role: 'user' as const, content: 'x'.repeat(8_000_000) }];
+
 const caught = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 const plan = (user: TestUser, { answer }: Row): void =>
   user.answers(answer === null ? helloAfter(5_000) : () => answer);
@@ -141,6 +144,12 @@ describe.concurrent.each(OPENAI_SDKS)('%s', (_, Sdk) => {
     await expectFailure(user, error, row);
   });
 
+  test('oa-413: a body that is too large is told as such, though it is not read to its end', async () => {
+    const user = { ...(await stage.user()), url: stage.gateway().apis[0]?.url ?? '' };
+    const error = await caught(openaiOf(user, Sdk).chat.completions.create({ ...CHAT, messages: TOO_LARGE }));
+    expect(error).toMatchObject({ status: 413, code: 'body_too_large', type: 'invalid_request_error' });
+  });
+
   test('oa-wrong-key: a platform key that is none is an AuthenticationError with the id of the request', async () => {
     const user = await stage.user();
     const error = await caught(
@@ -161,6 +170,13 @@ describe.concurrent.each(ANTHROPIC_SDKS)('%s', (_, Sdk) => {
     expect(nameOf(error)).toBe(name);
     expect(error).toMatchObject({ type, error: { error: { code: row.code } } });
     await expectFailure(user, error, row);
+  });
+
+  test('an-413: a body that is too large is told as such, though it is not read to its end', async () => {
+    const user = { ...(await stage.user()), url: stage.gateway().apis[0]?.url ?? '' };
+    const error = await caught(anthropicOf(user, Sdk).messages.create({ ...MESSAGE, messages: TOO_LARGE }));
+    expect(nameOf(error)).toBe('ContentTooLargeError');
+    expect(error).toMatchObject({ status: 413, type: 'request_too_large' });
   });
 
   test('an-wrong-key: a platform key that is none is an AuthenticationError with the id of the request', async () => {

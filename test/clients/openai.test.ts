@@ -78,6 +78,14 @@ describe.concurrent.each(OPENAI_SDKS)('%s', (_, Sdk) => {
     expect(await response.text()).toBe(raw);
   });
 
+  test('oa-answer-3MB: a long answer comes whole', async () => {
+    const user = await stage.user();
+    const content = 'é'.repeat(1_500_000);
+    user.answers(() => ({ body: JSON.stringify(chatAnswer({ content })) }));
+    const answer = await openaiOf(user, Sdk).chat.completions.create({ model: MODEL, messages: [HELLO] });
+    expect(answer.choices[0]?.message.content === content).toBe(true);
+  });
+
   test('oa-tools-parallel: two calls come back, and their results go on', async () => {
     const user = await stage.user();
     const tool_calls = [toolCall('call_a', 'Rome'), toolCall('call_b', 'Oslo')];

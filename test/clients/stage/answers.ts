@@ -48,15 +48,28 @@ export const messageAnswer = (content: object[] = [{ type: 'text', text: 'Hello.
   usage: { input_tokens: 9, output_tokens: 3, ...usage },
 });
 
-const ANSWERS: Record<string, () => object> = {
-  '/v1/chat/completions': chatAnswer,
-  '/v1/responses': responsesAnswer,
-  '/v1/messages': messageAnswer,
+/** [0.5, -0.25] as OpenAI packs it: 32-bit floats, the lowest byte first. */
+const PACKED = Buffer.from(new Float32Array([0.5, -0.25]).buffer).toString('base64');
+
+/** To a request for numbers, or for base64, which OpenAI's SDK asks for by itself. */
+const embeddingAnswer = (body: Buffer) => ({
+  object: 'list',
+  model: 'text-embedding-3-small',
+  data: [{ object: 'embedding', index: 0, embedding: String(body).includes('"base64"') ? PACKED : [0.5, -0.25] }],
+  usage: { prompt_tokens: 2, total_tokens: 2 },
+});
+
+const ANSWERS: Record<string, (body: Buffer) => object> = {
+  '/v1/chat/completions': () => chatAnswer(),
+  '/v1/responses': () => responsesAnswer(),
+  '/v1/embeddings': embeddingAnswer,
+  '/v1/messages': () => messageAnswer(),
+  '/v1/messages/count_tokens': () => ({ input_tokens: 14 }),
 };
 
 /** What a path is answered from the beginning. */
-export const hello = ({ path }: Pick<RecordedCall, 'path'>): PlannedAnswer => {
-  const answer = ANSWERS[path.split('?')[0] ?? '']?.();
+export const hello = ({ path, body }: Pick<RecordedCall, 'path' | 'body'>): PlannedAnswer => {
+  const answer = ANSWERS[path.split('?')[0] ?? '']?.(body);
   return answer === undefined ? { status: 404, body: '{}' } : { body: JSON.stringify(answer) };
 };
 
