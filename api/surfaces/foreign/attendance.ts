@@ -37,7 +37,7 @@ export type Attendance = {
   waiter: Waiter;
   /** Aborts when its client is gone. */
   gone: AbortSignal;
-  /** Waits for the job's end; `waitedMs` is 0 if there is no place to wait. Rejects with RedisUnavailable if nothing is known of the job. */
+  /** Waits for the job's end; `waitedMs` is 0 if there is no place to wait. */
   wait: (holdMs: number, leaseMs: number) => Promise<{ seen: Seen; waitedMs: number }>;
   /** Whoever sends the request again finds the job. */
   leave: () => void;
@@ -55,7 +55,6 @@ type Needs = {
 
 export const createAttending = ({ waits, waitingRoom, config: { http }, now }: Needs) => {
   let hops = 0;
-  const longestMs = Math.min(LONGEST_CALL_MS, MOST_HOPS * http.maxWaitMs);
 
   const waiterOf = (c: ApiContext, id: JobId, { waiter }: Hop): Waiter => {
     const { tenant, platformKey } = c.get('caller');
@@ -74,11 +73,12 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
   };
 
   return {
-    /** The next request of a call that ends at `untilMs`, or of one that begins. `waitMs`: 0 for the longest. */
+    /** The next request of a call that ends at `untilMs`, or of one that begins. `waitMs`: how long each is held, 0 for the longest. */
     hop: ({ waitMs = 0, untilMs = Number.POSITIVE_INFINITY }: { waitMs?: number; untilMs?: number }): Hop => {
       hops += 1;
-      const until = Math.min(untilMs, now() + longestMs);
-      const holdMs = Math.max(0, Math.min(waitMs || http.maxWaitMs, http.maxWaitMs, until - now()));
+      const eachMs = Math.min(waitMs || http.maxWaitMs, http.maxWaitMs);
+      const until = Math.min(untilMs, now() + Math.min(LONGEST_CALL_MS, MOST_HOPS * eachMs));
+      const holdMs = Math.max(0, Math.min(eachMs, until - now()));
       return { waiter: `${waitingRoom.id}.${hops}`, holdMs, leaseMs: holdMs + FOLLOW_MS, untilMs: until };
     },
 
@@ -87,8 +87,7 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
       void leave(waiterOf(c, id, hop));
     },
 
-    /** `isAccepted`: the job is known to be this call's. */
-    attend: (c: ApiContext, { id, hop, isAccepted }: { id: JobId; hop: Hop; isAccepted: boolean }): Attendance => {
+    attend: (c: ApiContext, id: JobId, hop: Hop): Attendance => {
       const waiter = waiterOf(c, id, hop);
       const { outgoing } = c.env;
       const whenClosed = (): void => {
@@ -97,7 +96,7 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
       if (outgoing.closed) whenClosed();
       else outgoing.once('close', whenClosed);
       const gone = clientGone(c);
-      let seen: Seen | null = isAccepted ? 'unread' : null;
+      let seen: Seen = 'unread';
       return {
         waiter,
         gone,
@@ -107,11 +106,10 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
             try {
               seen = (await waits.attend(waiter, lease)) ?? 'absent';
               lease = 0;
-            } catch (error) {
-              // What is accepted runs, whatever becomes of the reads.
-              if (seen === null) throw error;
+            } catch {
+              // What is accepted runs, whatever becomes of the reads: the next one, or the next hop, sees to it.
             }
-            return seen ?? 'unread';
+            return seen;
           };
           const { state, waitedMs } = await waitingRoom.wait(id, holdMs, {
             tenant: waiter.tenant,

@@ -45,7 +45,7 @@ export const createAwaitJob = ({ attending, waits, holdAnswer, now }: Needs): Aw
   };
 
   return async (c, dialect, { id, hop, isAccepted }) => {
-    const attendance = attending.attend(c, { id, hop, isAccepted });
+    const attendance = attending.attend(c, id, hop);
     try {
       const { seen, waitedMs } = await attendance.wait(hop.holdMs, isAccepted ? 0 : hop.leaseMs);
       if (seen === 'absent') throw new RequestError(isAccepted ? 'result_expired' : 'not_found');

@@ -65,7 +65,7 @@ export const createStreamAnswer =
     if (words === undefined)
       throw new RequestError('invalid_body', { param: 'stream', message: 'This call has no streams.' });
     const bell = createBell();
-    const attendance = attending.attend(c, { id, hop, isAccepted: true });
+    const attendance = attending.attend(c, id, hop);
     const reader = wholeAs === null ? await followEvents({ tenant, id }, bell.ring) : null;
     const whenGone = (): void => {
       reader?.leave();

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RequestError } from '../../../shared/domain/errors.ts';
 import type { JobIds } from '../../../shared/keys/digests/genuine-ids.ts';
 import { operation } from '../../access/operation.ts';
+import { preferencesOf } from '../../http/headers/preferences.ts';
 import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
@@ -24,6 +25,7 @@ export const waitOperation = (dialect: Dialect) =>
     access: 'jobs:write',
     summary: 'Goes on waiting for a job; clients come here by redirect',
     query,
+    headers: ['Prefer'],
     answers: { 200: PROVIDERS_ANSWER, 303: HOP },
     errors: AWAIT_ERRORS,
     awaitsJob: true,
@@ -33,6 +35,7 @@ export const waitOperation = (dialect: Dialect) =>
       (c, { until }) => {
         const id = c.req.param('id') ?? '';
         if (!jobIds.isGenuine(c.get('tenant'), id)) throw new RequestError('not_found');
-        return awaitJob(c, dialect, { id, hop: attending.hop({ untilMs: until }), isAccepted: false });
+        const hop = attending.hop({ waitMs: preferencesOf(c).waitMs, untilMs: until });
+        return awaitJob(c, dialect, { id, hop, isAccepted: false });
       },
   });

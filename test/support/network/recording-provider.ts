@@ -2,7 +2,13 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 
-export type RecordedCall = { path: string; headers: IncomingHttpHeaders; body: Buffer };
+export type RecordedCall = {
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+  /** Whether the caller closed the connection before it had its answer. */
+  isCut: () => boolean;
+};
 export type PlannedAnswer = {
   status?: number;
   headers?: Record<string, string>;
@@ -63,7 +69,8 @@ export const startRecordingProvider = async (): Promise<RecordingProvider> => {
     isKnown(path) ? { body: WHOLE_ANSWERS[path] } : { status: 404, body: '{}' };
   const server = createServer((request, response) => {
     void buffer(request).then(async (body) => {
-      const call = { path: request.url ?? '', headers: request.headers, body };
+      const isCut = () => response.destroyed && !response.writableFinished;
+      const call = { path: request.url ?? '', headers: request.headers, body, isCut };
       calls.push(call);
       const { status = 200, headers = {}, body: answer } = await plan(call);
       response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req_1', ...headers });
