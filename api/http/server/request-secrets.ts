@@ -28,6 +28,9 @@ export const partSecrets = (incoming: IncomingMessage): void => {
   parted.set(incoming, secrets);
 };
 
+/** Whether a header came, and was not taken yet. */
+export const isSent = (c: ApiContext, name: SecretHeader): boolean => parted.get(c.env.incoming)?.has(name) ?? false;
+
 /** All values of a header as they came, at the first call; none afterwards. */
 export const takeHeader = (c: ApiContext, name: SecretHeader): string[] => {
   const secrets = parted.get(c.env.incoming);

@@ -10,7 +10,7 @@ import { GATEWAY_HEADERS } from './gateway-options.ts';
 export const foreignBody = (id: string, link: string) =>
   z
     .looseObject({ model: z.string() })
-    .describe(`As ${link} has it. It goes to the provider byte for byte.`)
+    .describe(`As ${link} has it. On a user’s own key it goes to the provider byte for byte.`)
     .register(NAMED, { id });
 
 export const FOREIGN_HEADERS = [
@@ -56,6 +56,7 @@ export const AWAIT_ERRORS = [
 export const FOREIGN_ERRORS = [
   ...BROUGHT_KEY_ERRORS,
   'user_provider_mismatch',
+  'unsupported_by_provider',
   'webhook_url_refused',
   'model_not_allowed',
   'model_unpriced',

@@ -11,6 +11,7 @@ import { tellRate } from '../../access/rate-headers.ts';
 import { type ReadBody, releaseBody } from '../../http/body/read-body.ts';
 import type { ApiContext } from '../../http/context.ts';
 import { preferencesOf } from '../../http/headers/preferences.ts';
+import { isSent } from '../../http/server/request-secrets.ts';
 import type { Submission, Submitted } from '../../intake/submit-job.ts';
 import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
 import type { Attending } from './attendance.ts';
@@ -68,7 +69,8 @@ export const createSubmitForeign =
   ({ submitJob, judgeCall, readBody, attending, awaitJob, streamAnswer, config }: Needs) =>
   async (c: ApiContext): Promise<Response> => {
     const caller = c.get('caller');
-    const bytes = await readBody(c, caller.tenant, 'bytes');
+    // What runs on the platform's account is built as JSON.
+    const bytes = await readBody(c, caller.tenant, isSent(c, 'X-User-API-Key') ? 'bytes' : 'json');
     const user = broughtKey(c, config, ofPath);
     const { respondAsync, waitMs } = preferencesOf(c);
     const { ifLeft, onUnsupported, ...options } = gatewayOptions(c, config);
