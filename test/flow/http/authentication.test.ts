@@ -103,7 +103,7 @@ describe('a vendor’s own SDK reads our errors:', () => {
     );
 
   test('openai', async () => {
-    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: WRONG, maxRetries: 0 });
+    const client = new OpenAI({ baseURL: `${url}/openai/v1`, apiKey: WRONG, maxRetries: 0 });
     const error = await caught(client.models.list());
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError);
     expect(error).toMatchObject({
@@ -117,7 +117,7 @@ describe('a vendor’s own SDK reads our errors:', () => {
   });
 
   test('anthropic', async () => {
-    const client = new Anthropic({ baseURL: url, apiKey: WRONG, maxRetries: 0 });
+    const client = new Anthropic({ baseURL: `${url}/anthropic`, apiKey: WRONG, maxRetries: 0 });
     const error = await caught(
       client.messages.create({ model: 'm', max_tokens: 1, messages: [{ role: 'user', content: 'Hello!' }] }),
     );
