@@ -1,4 +1,4 @@
-/** Twice the input is twice the work: for every parser and validator of what a client sends, over hostile inputs in many chunk sizes. */
+/** Twice the input is twice the work: for every parser and validator of what a client sends or a provider streams, over hostile inputs in many chunk sizes. */
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { networkOf } from '../../api/access/failed-logins.ts';
@@ -15,6 +15,7 @@ import { retryBody } from '../../api/surfaces/native/batches/retry-batch.ts';
 import { completeBody } from '../../api/surfaces/native/jobs/complete.ts';
 import { jobsQuery } from '../../api/surfaces/native/jobs/operations.ts';
 import { deliveriesQuery, redeliverBody } from '../../api/surfaces/native/webhooks/deliveries.ts';
+import { createEventSplitter, fieldsOf } from '../../providers/call/events/split-events.ts';
 import { parseCursor } from '../../shared/domain/batches/batch.ts';
 import { RequestError } from '../../shared/domain/errors.ts';
 import { type BatchId, isDeliveryId, isRequestId } from '../../shared/domain/ids.ts';
@@ -172,6 +173,23 @@ describe('bytes are split in linear time', () => {
       },
       120_000,
     );
+
+    test('events of an answer', () => {
+      const run = (input: string): void => {
+        const body = Buffer.from(input);
+        const { push, rest } = createEventSplitter();
+        for (let start = 0; start < body.length; start += chunkBytes) {
+          for (const event of push(body.subarray(start, start + chunkBytes))) fieldsOf(event);
+        }
+        fieldsOf(rest() ?? Buffer.alloc(0));
+      };
+      const units = [...UNITS, '\r', '\r\n', 'data\n', 'data:\r', ':\n\n', 'data: {}\n\n', 'event: x\r\n\r\n'];
+      expectLinear(run, [
+        ...units.map((unit) => filled('', unit)),
+        ...units.map((unit) => filled('data: ', unit)),
+        filled('data: a\r\n', 'b\r'),
+      ]);
+    }, 120_000);
 
     test('lines', () => {
       const run = through(() => splitLines({ limitBytes, maxLines: Infinity }), chunkBytes);
