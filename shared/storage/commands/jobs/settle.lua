@@ -95,7 +95,14 @@ if next_step == 'completed' then
   end
   local figures = { input.input_tokens, input.output_tokens, input.cached_input_tokens, input.cost_nano }
   local used = reported and table.concat(figures, '|')
-  Jobs.finish(id, job, 'completed', retention, { used = used, media_type = input.media_type, events = input.events }, input.result_bytes)
+  Jobs.finish(
+    id,
+    job,
+    'completed',
+    retention,
+    { used = used, media_type = input.media_type, events = input.events },
+    input.result_bytes
+  )
   return { 'completed', Feed.serve(input.max_handoffs) }
 end
 
