@@ -84,6 +84,11 @@ const STATES: Record<string, (key: string) => Promise<unknown>> = {
       ),
       202,
     ),
+  '200, a list of models': async (key) => answered(await send('GET /openai/v1/models', [OWN, ...user(key)], ''), 200),
+  '404, a model that there is not': async (key) =>
+    answered(await send('GET /openai/v1/models/none', [OWN, ...user(key)], ''), 404),
+  '404, a wrong base URL': async (key) =>
+    answered(await send('POST /v1/chat/completions', [`Authorization: Bearer ${key}`, ...user(key)], '{}'), 404),
   '400, a wrong body': async (key) => answered(await send('POST /v1/complete', [OWN, ...user(key)], '{}'), 400),
   '400, a key of another provider': async (key) =>
     answered(
