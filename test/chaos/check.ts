@@ -30,10 +30,14 @@ const ENDINGS: Record<JobKind, Job['status'][]> = {
   // It fails where a fault leaves no time for another attempt.
   expiring: ['expired', 'failed'],
   twins: ['completed'],
+  called: ['completed'],
+  // What was shown is not shown again.
+  streamed: ['completed', 'failed'],
 };
 const CODES: Partial<Record<JobKind, string[]>> = {
   rejected: ['provider_rejected_request'],
   key_rejected: ['user_key_rejected', 'platform_provider_error'],
+  streamed: ['stream_interrupted', ''],
   expiring: ['deadline_exceeded', 'provider_unavailable', 'provider_bad_response'],
 };
 
@@ -62,7 +66,7 @@ export const checkJobs = (
   const violations: string[] = [];
   const byJob = Map.groupBy(calls, numberOf);
   const seen = new Set<string>();
-  for (const { plan, id, final, cancelConfirmed } of stories) {
+  for (const { plan, id, final, cancelConfirmed, heard } of stories) {
     const expect = (holds: boolean, violation: string): void => {
       if (!holds) violations.push(`job ${plan.number} (${plan.kind}, ${id}): ${violation}`);
     };
@@ -76,8 +80,15 @@ export const checkJobs = (
     const codes = CODES[plan.kind];
     expect(!codes || codes.includes(final.error?.code ?? ''), `failed with ${final.error?.code}`);
     expect(final.credential === (plan.credential === 'platform' ? 'platform' : 'user'), `ran on ${final.credential}`);
-    const content = final.result?.content ?? '';
-    expect(final.status !== 'completed' || content.includes(markOf(plan.number)), 'holds another job’s answer');
+    const isHeard = plan.kind === 'called' || plan.kind === 'streamed';
+    expect(
+      !isHeard || (heard !== null) === (final.status === 'completed'),
+      `is ${final.status}, and its client ${heard === null ? 'was told an error' : 'has an answer'}`,
+    );
+    const content = isHeard ? (heard ?? '') : (final.result?.content ?? '');
+    const said = content.split(markOf(plan.number)).length - 1;
+    expect(final.status !== 'completed' || said > 0, 'holds another job’s answer');
+    expect(plan.kind !== 'streamed' || said < 2, 'was told a text twice');
 
     const made = byJob.get(plan.number) ?? [];
     const attempts = final.attempts.length + final.attempts_omitted;

@@ -5,10 +5,11 @@ import { type Answer, type TestApi, userKey } from '../../support/processes/gate
 import { createRandom, type Random } from '../../support/random.ts';
 import { platformKeyOf, type Stage, TENANTS, type TenantName } from '../stage/stage.ts';
 import type { History, JobKind, JobPlan } from './history.ts';
+import { createWaitingClients, type Heard } from './waiting.ts';
 
 /** What the provider is told to do, and how often of a hundred jobs. A limit of one upstream must not hold up the others: the throttled have a model of their own. */
 const JOB_KINDS: Record<JobKind, { weight: number; steering: string; model?: string; deadlineSeconds?: number }> = {
-  plain: { weight: 57, steering: '' },
+  plain: { weight: 45, steering: '' },
   slow: { weight: 9, steering: 'sandbox:delay=700' },
   throttled: { weight: 4, steering: 'sandbox:status=429 retry-after=1 times=1', model: 'gpt-4o-mini' },
   unavailable: { weight: 4, steering: 'sandbox:status=503 times=1' },
@@ -19,6 +20,8 @@ const JOB_KINDS: Record<JobKind, { weight: number; steering: string; model?: str
   cancelled: { weight: 6, steering: 'sandbox:delay=900' },
   expiring: { weight: 3, steering: 'sandbox:delay=9000', deadlineSeconds: 3 },
   twins: { weight: 4, steering: '' },
+  called: { weight: 6, steering: 'sandbox:delay=1500' },
+  streamed: { weight: 6, steering: 'sandbox:pause=60' },
 };
 
 export const planJob = (seed: number, number: number): JobPlan => {
@@ -177,16 +180,31 @@ export const createClients = (stage: Stage, history: History, random: Random): C
     if (after.status !== 410) history.violations.push(`${id} was deleted and is answered with ${after.status}`);
   };
 
+  const waiting = createWaitingClients(stage, history, random);
+  const hear = (plan: JobPlan): Promise<Heard> => {
+    const asked = { plan, prompt: `${markOf(plan.number)} ${JOB_KINDS[plan.kind].steering}` };
+    return plan.kind === 'streamed' ? waiting.stream(asked) : waiting.call(asked);
+  };
+
   return {
     ask,
     runJob: async (plan) => {
-      const id = await submit(plan);
+      const heard = plan.kind === 'called' || plan.kind === 'streamed' ? await hear(plan) : null;
+      const id = heard?.id ?? (await submit(plan));
       if (plan.stranger) await lookAsStranger(plan, id);
       const cancelConfirmed = plan.kind === 'cancelled' && (await cancel(plan, id));
       const final = await finalJob(plan, id);
       const deleted = plan.deleted && !final.attempts.some(({ outcome }) => outcome === 'unknown');
       if (deleted) await remove(plan, id);
-      history.jobs.push({ plan, id, final, endedMs: performance.now(), cancelConfirmed, deleted });
+      history.jobs.push({
+        plan,
+        id,
+        final,
+        endedMs: performance.now(),
+        cancelConfirmed,
+        deleted,
+        heard: heard?.text ?? null,
+      });
     },
   };
 };

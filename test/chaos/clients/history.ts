@@ -26,7 +26,11 @@ export type JobKind =
   | 'key_rejected'
   | 'cancelled'
   | 'expiring'
-  | 'twins';
+  | 'twins'
+  /** Held open by an SDK until it ends. */
+  | 'called'
+  /** Streamed. */
+  | 'streamed';
 
 export type JobPlan = {
   number: number;
@@ -51,6 +55,8 @@ export type JobStory = {
   /** When that was, by `performance.now()`. */
   endedMs: number;
   deleted: boolean;
+  /** What a call that waited for it was answered, in the provider's words; null if it was told an error, or none waited. */
+  heard: string | null;
   /** The answer to `cancel` said that it was final and cancelled. */
   cancelConfirmed: boolean;
 };

@@ -40,6 +40,8 @@ export const setStage = async (random: Random, { isSoak }: { isSoak: boolean }):
     env: {
       JOB_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
       JOB_DEADLINE_SECONDS: '600',
+      // Calls that wait go through several hops.
+      MAX_WAIT_SECONDS: '5',
       MAX_ATTEMPTS: '8',
       RESULT_TTL_SECONDS: String(RESULT_TTL_SECONDS),
       RATE_LIMIT_RPM: '1000000',
