@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { type Answer, type TestApi, userKey } from '../../support/processes/gateway.ts';
 import { createRandom, type Random } from '../../support/random.ts';
-import { platformKeyOf, type Stage, TENANTS, type TenantName } from '../stage/stage.ts';
+import { hookOf, platformKeyOf, type Stage, TENANTS, type TenantName } from '../stage/stage.ts';
 import type { History, JobKind, JobPlan } from './history.ts';
 import { createWaitingClients, type Heard } from './waiting.ts';
 
@@ -43,9 +43,6 @@ export const planJob = (seed: number, number: number): JobPlan => {
 
 /** What a prompt of this job holds, and no other. */
 export const markOf = (number: number): string => `chaos job ${number}.`;
-
-export const hookOf = (stage: Stage, number: number): string =>
-  `http://127.0.0.1:${stage.proxies.receiver.port}/hooks/${number}`;
 
 export type Clients = {
   /** Sees one job through; resolves when it is final and everything about it is noted. */

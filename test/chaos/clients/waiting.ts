@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import type { Random } from '../../support/random.ts';
-import { platformKeyOf, type Stage } from '../stage/stage.ts';
+import { hookOf, platformKeyOf, type Stage } from '../stage/stage.ts';
 import type { History, JobPlan } from './history.ts';
 
 /** What such a client knows in the end: of which job, and what it was told. */
@@ -32,7 +32,7 @@ const saidIn = (events: string): string =>
     .map(({ choices, delta }) => choices?.[0]?.delta.content ?? delta?.text ?? '')
     .join('');
 
-const MODELS = { openai: 'gpt-4o', anthropic: 'claude-sonnet-4-5', platform: 'amazon.nova-lite-v1:0' } as const;
+const MODELS = { openai: 'gpt-4o', anthropic: 'claude-opus-4-8', platform: 'amazon.nova-lite-v1:0' } as const;
 
 export const createWaitingClients = (stage: Stage, history: History, random: Random): WaitingClients => {
   const { gateway } = stage;
@@ -52,8 +52,9 @@ export const createWaitingClients = (stage: Stage, history: History, random: Ran
       throw error;
     }
   };
-  const headersOf = ({ number, tenant, credential }: JobPlan): Record<string, string> => ({
+  const headersOf = ({ number, tenant, credential, webhook }: JobPlan): Record<string, string> => ({
     'Idempotency-Key': `chaos-${number}`,
+    ...(webhook ? { 'X-Gateway-Webhook-Url': hookOf(stage, number) } : {}),
     ...(credential === 'platform' ? {} : { 'X-User-API-Key': stage.userKeys[tenant][credential] }),
   });
   const sdkOptions = (plan: JobPlan) => ({

@@ -103,3 +103,6 @@ export const setStage = async (random: Random, { isSoak }: { isSoak: boolean }):
 };
 
 export const platformKeyOf = (tenant: TenantName): string => KEYS[tenant];
+
+export const hookOf = (stage: Stage, number: number): string =>
+  `http://127.0.0.1:${stage.proxies.receiver.port}/hooks/${number}`;
