@@ -62,8 +62,7 @@ export const createStreamAnswer =
   async (c, dialect, { view: { id, record }, format, hop, stream: { wholeAs } }) => {
     const tenant = c.get('tenant');
     const words = STREAM_WORDS[format];
-    if (words === undefined)
-      throw new RequestError('invalid_body', { param: 'stream', message: 'This call has no streams.' });
+    if (words === undefined) throw new Error(`a stream of ${format}, which has none`);
     const bell = createBell();
     const attendance = attending.attend(c, id, hop);
     const reader = wholeAs === null ? await followEvents({ tenant, id }, bell.ring) : null;
@@ -145,12 +144,10 @@ export const createStreamAnswer =
         },
         pull: async (controller) => {
           try {
-            if (
-              !(await c
-                .get('isLetInStill')()
-                .catch(() => true))
-            )
-              throw new RequestError('invalid_api_key');
+            const isLetIn = await c
+              .get('isLetInStill')()
+              .catch(() => true);
+            if (!isLetIn) throw new RequestError('invalid_api_key');
             const events = await next(COMMENT_MS);
             if (events === null) {
               const last = await rest();

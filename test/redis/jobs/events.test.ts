@@ -9,7 +9,7 @@ import { createEventWriters } from '../../../shared/storage/events/event-writer.
 import { key } from '../../../shared/storage/redis/names.ts';
 import { NEWEST_SCHEMA } from '../../../shared/storage/schema/schema-store.ts';
 import { createRandom } from '../../support/random.ts';
-import { TAG, testDataKeys } from '../../support/redis/engine.ts';
+import { type Running, TAG, testDataKeys } from '../../support/redis/engine.ts';
 import { useEngine, useInvariants } from '../../support/redis/use-engine.ts';
 
 const engine = await useEngine();
@@ -26,8 +26,18 @@ const openWriter = createEventWriters({ run: (command, _, input) => engine.run(c
 const followEvents = createEventReaders({ redis: engine.redis, news, sealer, shards: 1 });
 
 const tenant = 'acme' as TenantId;
-const id = `job_${'0'.repeat(34)}` as JobId;
-const of = { tenant, id, attempt: 1 };
+let id: JobId;
+let of: { tenant: TenantId; id: JobId; attempt: number };
+/** The attempt that shows its answer. */
+let running: Running;
+beforeEach(async () => {
+  id = await engine.submit('acme', { streamed: true });
+  await engine.tick();
+  const started = await engine.start();
+  if (started === null) throw new Error('nothing runs');
+  running = started;
+  of = { tenant, id, attempt: 1 };
+});
 const event = (number: number): Buffer =>
   Buffer.from(`data: {"n":${number},"text":"é\u0000${'x'.repeat(number % 50)}"}\n\n`);
 const events = (count: number): Buffer => Buffer.concat(Array.from({ length: count }, (_, number) => event(number)));
@@ -101,15 +111,12 @@ test('the first events are there at once, and later ones gather', async () => {
   run.mockRestore();
 });
 
-test('a step that is sent twice appends once, and a lost worker writes where nobody reads', async () => {
+test('a step that is sent twice appends once', async () => {
   const writer = await openWriter(of, { sealed: false });
-  const lost = await openWriter({ ...of, attempt: 2 }, { sealed: false });
   writer.write(event(0));
   await writer.end();
   const entries = [id, 1, 1, '1', event(0)];
   await engine.run(appendEvents, { lifeMs: 1_000, entries });
-  lost.write(event(9));
-  await lost.end();
   const reader = await followEvents({ tenant, id }, () => {});
   expect((await readAll(reader, event(0).length)).equals(event(0))).toBe(true);
   expect((await reader.read(1)).length).toBe(0);
@@ -133,32 +140,61 @@ test('what is longer than a list may be goes on to those who listen, and says th
 });
 
 describe('a job whose worker was lost', () => {
-  const lose = async (written: boolean) => {
-    const job = await engine.submit('acme', { streamed: true });
-    await engine.tick();
-    const running = await engine.start();
-    if (running === null) throw new Error('nothing runs');
-    const writer = await openWriter({ tenant, id: job, attempt: running.claim.attempt }, { sealed: false });
-    if (written) writer.write(event(0));
+  const write = async (attempt: number, number: number): Promise<void> => {
+    const writer = await openWriter({ ...of, attempt }, { sealed: false });
+    writer.write(event(number));
     await writer.end();
-    await engine.redis.hset(key(TAG, 'INFLIGHT'), job, '2:0');
-    engine.handoffs.push(`${job}-2`);
-    const again = await engine.start();
-    return { job, again };
   };
+  /** The next worker gets it. */
+  const takeOver = async (): Promise<Running | null> => {
+    await engine.redis.hset(key(TAG, 'INFLIGHT'), id, '2:0');
+    engine.handoffs.push(`${id}-2`);
+    return engine.start();
+  };
+  const record = async () => (await engine.jobs.read(tenant, id, { watcher: null }))?.record;
 
   test('begins anew if nothing of its answer was shown', async () => {
-    const { again } = await lose(false);
+    const again = await takeOver();
     expect(again?.claim).toMatchObject({ attempt: 2, streamed: true });
-    if (again) await engine.end(again);
   });
 
   test('fails if something was, with one attempt that counts as unknown', async () => {
-    const { job, again } = await lose(true);
-    expect(again).toBeNull();
-    const view = await engine.jobs.read(tenant, job, { watcher: null });
-    expect(view?.record).toMatchObject({ status: 'failed', error: 'stream_interrupted', attempts: '1' });
-    expect(view?.record['attempt:1']).toContain('|unknown|');
-    expect(await engine.redis.pttl(key(TAG, 'EVENTS', `${job}.1`))).toBeLessThanOrEqual(60_000);
+    await write(1, 0);
+    expect(await takeOver()).toBeNull();
+    const failed = await record();
+    expect(failed).toMatchObject({ status: 'failed', error: 'stream_interrupted', attempts: '1' });
+    expect(failed?.['attempt:1']).toContain('|unknown|');
+    expect(await engine.redis.pttl(key(TAG, 'EVENTS', `${id}.1`))).toBeLessThanOrEqual(60_000);
+    // What it writes, and comes to, all the same changes nothing but the ledger.
+    await write(1, 1);
+    expect(await listed()).toBe(2);
+    expect(await engine.end(running)).toBe('superseded');
+    expect(await record()).toMatchObject({ status: 'failed', billed_input: '10' });
+  });
+
+  test('is heard no more behind the next one, whose answer is the only one', async () => {
+    const next = await takeOver();
+    await write(1, 0);
+    expect(await listed(1)).toBe(0);
+    await write(2, 1);
+    expect(await engine.end(running)).toBe('late');
+    const reader = await followEvents({ tenant, id }, () => {});
+    expect((await readAll(reader, event(1).length, 2)).equals(event(1))).toBe(true);
+    reader.leave();
+    if (next) expect(await engine.end(next)).toBe('completed');
+    const ended = await record();
+    expect(ended).toMatchObject({ status: 'completed', attempts: '2', billed_input: '20' });
+    expect([ended?.['attempt:1'], ended?.['attempt:2']]).toEqual([
+      expect.stringContaining('|superseded|'),
+      expect.stringContaining('|completed|'),
+    ]);
+  });
+
+  test('gives the answer after all, if the next one has shown nothing', async () => {
+    const next = await takeOver();
+    expect(await engine.end(running)).toBe('completed');
+    await write(2, 1);
+    expect(await listed(2)).toBe(0);
+    if (next) expect(await engine.end(next)).toBe('superseded');
   });
 });

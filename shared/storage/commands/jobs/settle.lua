@@ -76,6 +76,12 @@ if FINAL[job.status] then
   return { 'superseded', {} }
 end
 
+-- What the client has seen of one answer is not gone on with from another.
+local is_other_shown = job.streamed and not current and Events.has_begun(id, job.attempts)
+if next_step == 'completed' and is_other_shown then
+  Jobs.close_attempt(id, job, number_of, attempt, 'superseded', request_id, 'superseded', '')
+  return { 'late', {} }
+end
 if next_step == 'completed' then
   Jobs.close_attempt(id, job, number_of, attempt, outcome, request_id, 'completed', '')
   if not current then
