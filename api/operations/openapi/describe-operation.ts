@@ -61,7 +61,11 @@ export const describeOperation = (operation: AnyOperation): DocumentOperation =>
           },
         ]),
       ),
-      ...errorResponses(errorsOf(operation), operation.awaitsJob === true, refusals, [...always, ...refusals.headers]),
+      ...errorResponses(errorsOf(operation), operation.awaitsJob === true, refusals, [
+        ...always,
+        ...refusals.headers,
+        ...(operation.awaitsJob ? (['X-Gateway-Job-Id'] as const) : []),
+      ]),
     },
   };
 };

@@ -5,6 +5,7 @@ import { toMessage } from './neutral/to-message.ts';
 export const ANTHROPIC: Dialect = {
   base: '/anthropic/v1',
   words: ANTHROPIC_WORDS,
+  headers: ['request-id'],
   tell: (c) => c.header('request-id', c.get('requestId')),
   answerOf: toMessage,
 };

@@ -1,7 +1,7 @@
 /** Anthropic's paths, for its SDK with `/anthropic` behind our address as its base URL. */
 import { z } from 'zod';
 import { operation } from '../../access/operation.ts';
-import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '../foreign/foreign-operation.ts';
+import { FOREIGN_ERRORS, FOREIGN_HEADERS, foreignAnswers, foreignBody } from '../foreign/foreign-operation.ts';
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
 import { waitOperation } from '../foreign/wait-operation.ts';
 import { ANTHROPIC } from './dialect.ts';
@@ -16,7 +16,7 @@ const COMMON = {
   // The SDK's own beta calls send it; which betas they are of, a header says.
   query: z.strictObject({ beta: z.literal('true').optional() }),
   headers: [...FOREIGN_HEADERS, ...FORWARDED],
-  answers: FOREIGN_ANSWERS,
+  answers: foreignAnswers(ANTHROPIC),
   errors: FOREIGN_ERRORS,
   awaitsJob: true,
   refusals: ANTHROPIC.words,

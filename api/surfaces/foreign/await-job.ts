@@ -32,8 +32,8 @@ export const createAwaitJob = ({ attending, waits, holdAnswer, now }: Needs): Aw
   const answer = async (c: ApiContext, { tell, answerOf }: Dialect, view: StoredView): Promise<Response> => {
     const { id, record } = view;
     const tenant = c.get('tenant');
-    tell(c, record);
     if (record.status !== 'completed') throw jobFailure(id, record);
+    tell(c, record);
     if (record.format === undefined) {
       const opened = await waits.open(tenant, view);
       if (opened.result === null) throw new RequestError('result_expired');

@@ -9,6 +9,8 @@ export type Dialect = {
   /** Where its paths begin. */
   base: '/openai/v1' | '/anthropic/v1';
   words: RefusalWords;
+  /** What `tell` tells. */
+  headers: readonly ('openai-processing-ms' | 'request-id')[];
   /** Headers of an answer that its SDK reads; `ended` is null if the job goes on. */
   tell: (c: ApiContext, ended: JobRecord | null) => void;
   /** What a job of the neutral form came to, as JSON. */

@@ -4,6 +4,7 @@ import { job } from '../../../shared/domain/jobs/schema.ts';
 import { NAMED } from '../../../shared/domain/wire.ts';
 import { BROUGHT_KEY_ERRORS } from '../../access/brought-key.ts';
 import type { Answers } from '../../access/operation.ts';
+import type { Dialect } from './dialect.ts';
 import { GATEWAY_HEADERS } from './gateway-options.ts';
 
 /** A body that the provider's own reference describes, at `link`. */
@@ -21,11 +22,11 @@ export const FOREIGN_HEADERS = [
   ...GATEWAY_HEADERS,
 ] as const;
 
-export const PROVIDERS_ANSWER = {
+export const providersAnswer = ({ headers }: Dialect) => ({
   description: 'What the provider answered, in its own bytes and of the type that it gave them.',
   type: '*/*',
-  headers: ['X-Gateway-Job-Id'],
-} as const;
+  headers: ['X-Gateway-Job-Id', ...headers] as const,
+});
 
 export const HOP = {
   description: 'The job goes on: its answer is waited for there, with the same keys.',
@@ -33,16 +34,19 @@ export const HOP = {
 } as const;
 
 const JOB_HEADERS = ['Location', 'Preference-Applied', 'Idempotency-Replayed'] as const;
-export const FOREIGN_ANSWERS = {
-  200: {
-    ...PROVIDERS_ANSWER,
-    description: `${PROVIDERS_ANSWER.description} With respond-async, the job of a repeated Idempotency-Key that has ended.`,
-    schema: job,
-    headers: [...PROVIDERS_ANSWER.headers, 'X-Gateway-Joined', ...JOB_HEADERS],
-  },
-  202: { description: 'With respond-async: the job.', schema: job, headers: [...JOB_HEADERS, 'Retry-After'] },
-  303: { ...HOP, headers: [...HOP.headers, 'X-Gateway-Joined', 'Idempotency-Replayed'] },
-} as const satisfies Answers;
+export const foreignAnswers = (dialect: Dialect) => {
+  const { description, headers, ...answer } = providersAnswer(dialect);
+  return {
+    200: {
+      ...answer,
+      description: `${description} With respond-async, the job of a repeated Idempotency-Key that has ended.`,
+      schema: job,
+      headers: [...headers, 'X-Gateway-Joined', ...JOB_HEADERS],
+    },
+    202: { description: 'With respond-async: the job.', schema: job, headers: [...JOB_HEADERS, 'Retry-After'] },
+    303: { ...HOP, headers: [...HOP.headers, 'X-Gateway-Joined', 'Idempotency-Replayed'] },
+  } satisfies Answers;
+};
 
 /** What a call can be refused with that waits for its job, beside what that ended with. */
 export const AWAIT_ERRORS = [

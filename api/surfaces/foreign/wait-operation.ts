@@ -7,7 +7,7 @@ import { preferencesOf } from '../../http/headers/preferences.ts';
 import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
-import { AWAIT_ERRORS, HOP, PROVIDERS_ANSWER } from './foreign-operation.ts';
+import { AWAIT_ERRORS, HOP, providersAnswer } from './foreign-operation.ts';
 
 const query = z.strictObject({
   until: z
@@ -26,7 +26,7 @@ export const waitOperation = (dialect: Dialect) =>
     summary: 'Goes on waiting for a job; clients come here by redirect',
     query,
     headers: ['Prefer'],
-    answers: { 200: PROVIDERS_ANSWER, 303: HOP },
+    answers: { 200: providersAnswer(dialect), 303: HOP },
     errors: AWAIT_ERRORS,
     awaitsJob: true,
     refusals: dialect.words,

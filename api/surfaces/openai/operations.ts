@@ -1,6 +1,6 @@
 /** OpenAI's paths, for its SDK with `/openai/v1` behind our address as its base URL. */
 import { operation } from '../../access/operation.ts';
-import { FOREIGN_ANSWERS, FOREIGN_ERRORS, FOREIGN_HEADERS, foreignBody } from '../foreign/foreign-operation.ts';
+import { FOREIGN_ERRORS, FOREIGN_HEADERS, foreignAnswers, foreignBody } from '../foreign/foreign-operation.ts';
 import { createSubmitForeign } from '../foreign/submit-foreign.ts';
 import { waitOperation } from '../foreign/wait-operation.ts';
 import { OPENAI } from './dialect.ts';
@@ -13,7 +13,7 @@ const COMMON = {
   method: 'POST',
   access: 'jobs:write',
   headers: [...FOREIGN_HEADERS, ...FORWARDED],
-  answers: FOREIGN_ANSWERS,
+  answers: foreignAnswers(OPENAI),
   errors: FOREIGN_ERRORS,
   awaitsJob: true,
   refusals: OPENAI.words,

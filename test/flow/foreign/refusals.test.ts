@@ -47,7 +47,6 @@ const caught = (promise: Promise<unknown>): Promise<unknown> => promise.catch((e
 
 describe.each<[string, number, string, Headers, object, string?]>([
   ['a wrong platform key', 401, 'invalid_api_key', {}, {}, 'wrong-platform-key-0001'],
-  ['no key of the user', 400, 'user_key_required', { 'X-User-API-Key': null }, {}],
   ['a key of no form', 400, 'user_key_malformed', { 'X-User-API-Key': 'short' }, {}],
   ['a stream', 400, 'invalid_header', {}, { stream: true }],
   ['a deadline of no number', 400, 'invalid_header', { 'X-Gateway-Deadline-Seconds': '1e3' }, {}],
@@ -75,6 +74,13 @@ describe.each<[string, number, string, Headers, object, string?]>([
       error: { error: { code } },
     });
   });
+});
+
+test('what runs on users’ keys only says so without one', async () => {
+  const error = await caught(
+    openai({ 'X-User-API-Key': null }).responses.create({ model: 'gpt-4o-mini', input: 'Hello' }),
+  );
+  expect(error).toMatchObject({ status: 400, code: 'user_key_required', param: 'X-User-API-Key' });
 });
 
 test('a key of one provider on the path of another is refused, and vendors that speak OpenAI’s words are taken there', async () => {

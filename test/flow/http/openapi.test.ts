@@ -13,6 +13,7 @@ import { startReceiver } from '../../support/network/receiver.ts';
 import {
   ANTHROPIC_KEY,
   type CallOptions,
+  KEYS,
   OPENAI_KEY,
   startGateway,
   type TestGateway,
@@ -107,6 +108,37 @@ describe('a running gateway', () => {
     seen.add(`${of} ${answer.status}`);
     return answer;
   };
+  const SLOW = [{ role: 'user', content: 'Hello! sandbox:delay=2500' }] as const;
+  const REJECTED = [{ role: 'user', content: 'sandbox:status=400' }] as const;
+  /** A call that is held until its job ends, hop by hop. */
+  const held = async (path: string, body: object): Promise<void> => {
+    const base = path.startsWith('/openai') ? '/openai/v1' : '/anthropic/v1';
+    const key = base === '/openai/v1' ? OPENAI_KEY : ANTHROPIC_KEY;
+    let [of, at]: [string, string | null] = [`POST ${path}`, path];
+    while (at !== null) {
+      const isFirst = of.startsWith('POST');
+      const answer = await fetch(`${gateway.apis[0]?.url}${at}`, {
+        method: isFirst ? 'POST' : 'GET',
+        redirect: 'manual',
+        headers: {
+          'X-API-Key': KEYS.acme,
+          Prefer: 'wait=1',
+          ...(isFirst ? { 'Content-Type': 'application/json', 'X-User-API-Key': key } : {}),
+        },
+        ...(isFirst ? { body: JSON.stringify(body) } : {}),
+      });
+      const text = await answer.text();
+      expect(
+        check(of, {
+          status: answer.status,
+          headers: answer.headers,
+          body: answer.status < 400 ? null : JSON.parse(text),
+        }),
+      ).toBeNull();
+      seen.add(`${of} ${answer.status}`);
+      [of, at] = [`GET ${base}/_wait/{id}`, answer.headers.get('location')];
+    }
+  };
   const admin = async (of: string, path: string, body?: unknown) => {
     const [method = ''] = of.split(' ');
     const answer = await operate(gateway).call(method, path, body);
@@ -188,6 +220,15 @@ describe('a running gateway', () => {
       await call(`POST ${path}`, path, asked);
       await call('GET /v1/jobs/{id}/answer', `/v1/jobs/${job.id}/answer`);
     }
+    await Promise.all([
+      held('/openai/v1/chat/completions', { model: 'gpt-4o-mini', messages: SLOW }),
+      held('/openai/v1/responses', { model: 'gpt-4o-mini', input: SLOW[0].content }),
+      held('/openai/v1/embeddings', { model: 'text-embedding-3-small', input: SLOW[0].content }),
+      held('/anthropic/v1/messages', { model: 'claude-opus-4-8', max_tokens: 10, messages: SLOW }),
+      held('/anthropic/v1/messages/count_tokens', { model: 'claude-opus-4-8', messages: SLOW }),
+      held('/openai/v1/chat/completions', { model: 'gpt-4o-mini', messages: REJECTED }),
+      held('/anthropic/v1/messages', { model: 'claude-opus-4-8', max_tokens: 10, messages: REJECTED }),
+    ]);
     for (const [list, id] of [
       ['/openai/v1/models', 'amazon.nova-lite-v1:0'],
       ['/anthropic/v1/models', 'amazon.nova-lite-v1:0'],
