@@ -4,7 +4,7 @@ import { perProvider, type UserProvider, userManifestOf } from '../../../provide
 import { createProviders } from '../../../providers/registry.ts';
 import { createSandbox, type Sandbox } from '../../../sandbox/server.ts';
 import { Secret } from '../../../shared/keys/secret.ts';
-import { STREAMED_FORMATS, type StreamedFormat } from './examples.ts';
+import { STREAMED_FORMATS, type StreamedFormat } from '../../support/network/stream-examples.ts';
 
 let sandbox: Sandbox;
 let providers: ReturnType<typeof createProviders>;

@@ -6,8 +6,8 @@ import { chatEvents } from '../../../providers/call/chat/chat-events.ts';
 import { type EventReader, readEvents } from '../../../providers/call/events/read-events.ts';
 import { fieldsOf } from '../../../providers/call/events/split-events.ts';
 import { responseEvents } from '../../../providers/openai/response-events.ts';
+import { EXAMPLES, STREAMED_FORMATS, type StreamedFormat, written } from '../../support/network/stream-examples.ts';
 import { createRandom } from '../../support/random.ts';
-import { EXAMPLES, STREAMED_FORMATS, type StreamedFormat, written } from './examples.ts';
 
 const READERS: Record<StreamedFormat, () => EventReader> = {
   'openai.chat': () => chatEvents({ hidesUsage: false, isError: () => false }),

@@ -9,8 +9,14 @@ import { perProvider, type UserProvider } from '../../../providers/catalogue.ts'
 import { createProviders } from '../../../providers/registry.ts';
 import { Secret } from '../../../shared/keys/secret.ts';
 import { WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
+import {
+  EXAMPLES,
+  type Example,
+  STREAMED_FORMATS,
+  type StreamedFormat,
+  written,
+} from '../../support/network/stream-examples.ts';
 import { type RawServer, startRawServer } from '../raw-server.ts';
-import { EXAMPLES, type Example, STREAMED_FORMATS, type StreamedFormat, written } from './examples.ts';
 
 const KEY = 'sk-ant-api03-Zq8Wv3Xn5Lp7Rt9Yb2Mc4';
 const BODY = '{"model":"m","stream":true,"stream_options":{"include_usage":true}}';

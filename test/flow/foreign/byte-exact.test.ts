@@ -2,37 +2,26 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
 import { ADMIN_TOKEN, operate } from '../../support/clients/operator.ts';
-import { expectInvariants } from '../../support/invariants/invariants.ts';
-import {
-  type RecordingProvider,
-  startRecordingProvider,
-  WHOLE_ANSWERS,
-} from '../../support/network/recording-provider.ts';
-import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import { type RecordingProvider, WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
+import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway } from '../../support/processes/gateway.ts';
+
+import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
 
 let provider: RecordingProvider;
 let gateway: TestGateway;
-beforeAll(async () => {
-  provider = await startRecordingProvider();
-  gateway = await startGateway({
-    env: {
-      ADMIN_TOKEN,
-      PROVIDER_OPENAI_URL: provider.urls.openai,
-      PROVIDER_ANTHROPIC_URL: provider.urls.anthropic,
+useRecordedGateway(
+  { env: { ADMIN_TOKEN } },
+  {
+    opened: (used) => {
+      ({ gateway, provider } = used);
     },
-  });
-});
-afterAll(async () => {
-  if (gateway) await expectInvariants(gateway.redis.url);
-  await gateway?.stop();
-  await provider?.close();
-});
+  },
+);
 beforeEach(() => {
-  provider.calls.length = 0;
   provider.answerWith(({ path }) => ({ body: WHOLE_ANSWERS[path as keyof typeof WHOLE_ANSWERS] }));
 });
 

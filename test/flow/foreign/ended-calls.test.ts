@@ -1,37 +1,21 @@
 /** How calls in a provider's own words end without an answer: their job failed, or their client is gone. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
-import { expectInvariants } from '../../support/invariants/invariants.ts';
-import {
-  type PlannedAnswer,
-  type RecordingProvider,
-  startRecordingProvider,
-  WHOLE_ANSWERS,
-} from '../../support/network/recording-provider.ts';
-import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import { type PlannedAnswer, type RecordingProvider, WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
+import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway } from '../../support/processes/gateway.ts';
+import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
 import { until } from '../../support/until.ts';
 
 let provider: RecordingProvider;
 let gateway: TestGateway;
-beforeAll(async () => {
-  provider = await startRecordingProvider();
-  gateway = await startGateway({
-    env: {
-      PROVIDER_OPENAI_URL: provider.urls.openai,
-      PROVIDER_ANTHROPIC_URL: provider.urls.anthropic,
-      MAX_ATTEMPTS: '1',
-      WORKER_CONCURRENCY: '1',
+useRecordedGateway(
+  { env: { MAX_ATTEMPTS: '1', WORKER_CONCURRENCY: '1' } },
+  {
+    opened: (used) => {
+      ({ gateway, provider } = used);
     },
-  });
-});
-afterAll(async () => {
-  if (gateway) await expectInvariants(gateway.redis.url);
-  await gateway?.stop();
-  await provider?.close();
-});
-beforeEach(() => {
-  provider.calls.length = 0;
-});
+  },
+);
 
 const SURFACES = {
   openai: {

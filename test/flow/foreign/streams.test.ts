@@ -1,64 +1,28 @@
 /** Answers come as they are written: through the queue, byte for byte, once, and with an end that says how they ended. */
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
-import { expectInvariants } from '../../support/invariants/invariants.ts';
-import { type RecordingProvider, startRecordingProvider } from '../../support/network/recording-provider.ts';
-import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, startGateway, type TestGateway } from '../../support/processes/gateway.ts';
+import type { RecordingProvider } from '../../support/network/recording-provider.ts';
+import { EXAMPLES, STREAMED_FORMATS, type StreamedFormat, written } from '../../support/network/stream-examples.ts';
+import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestGateway } from '../../support/processes/gateway.ts';
+import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
 import { until } from '../../support/until.ts';
 
 let provider: RecordingProvider;
 let gateway: TestGateway;
-beforeAll(async () => {
-  provider = await startRecordingProvider();
-  gateway = await startGateway({
-    apis: 2,
-    env: {
-      PROVIDER_OPENAI_URL: provider.urls.openai,
-      PROVIDER_ANTHROPIC_URL: provider.urls.anthropic,
+useRecordedGateway(
+  { apis: 2 },
+  {
+    opened: (used) => {
+      ({ gateway, provider } = used);
     },
-  });
-});
-afterAll(async () => {
-  release();
-  if (gateway) await expectInvariants(gateway.redis.url);
-  await gateway?.stop();
-  await provider?.close();
-});
+    closing: () => release(),
+  },
+);
 
 const SSE = { 'content-type': 'text/event-stream; charset=utf-8' };
-const chunk = (delta: object, finish: string | null = null): string =>
-  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
-const USAGE = `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [], usage: { prompt_tokens: 9, completion_tokens: 3, total_tokens: 12 } })}\n\n`;
-const CHAT = [
-  chunk({ role: 'assistant', content: '' }),
-  ...['Hel', 'lo', ' wörld'].map((content) => chunk({ content })),
-  chunk({}, 'stop'),
-  USAGE,
-  'data: [DONE]\n\n',
-];
-const typed = (event: { type: string }): string => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-const MESSAGE = [
-  {
-    type: 'message_start',
-    message: {
-      id: 'msg_1',
-      type: 'message',
-      role: 'assistant',
-      model: 'm',
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage: { input_tokens: 9, output_tokens: 1 },
-    },
-  },
-  { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
-  ...['Hel', 'lo'].map((text) => ({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } })),
-  { type: 'content_block_stop', index: 0 },
-  { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 3 } },
-  { type: 'message_stop' },
-].map(typed);
+const eventsOf = (format: StreamedFormat): string[] => EXAMPLES[format].map((example) => written(example));
 
 /** The provider stops before event `at` until it is told to go on, and breaks off if it is told to. */
 let release: (then?: 'go on' | 'break off') => void = () => {};
@@ -75,38 +39,34 @@ const answers = (events: readonly string[], at = events.length): void => {
     })(),
   }));
 };
-beforeEach(() => {
-  provider.calls.length = 0;
-});
 
 const urlOf = (api = 0): string => gateway.apis[api]?.url ?? '';
 const CALLS = {
-  chat: {
-    path: '/openai/v1/chat/completions',
-    key: OPENAI_KEY,
-    events: CHAT,
-    shown: CHAT.filter((event) => event !== USAGE),
-  },
-  messages: { path: '/anthropic/v1/messages', key: ANTHROPIC_KEY, events: MESSAGE, shown: MESSAGE },
-} as const;
-type Call = keyof typeof CALLS;
+  'openai.chat': { path: '/openai/v1/chat/completions', key: OPENAI_KEY },
+  'openai.responses': { path: '/openai/v1/responses', key: OPENAI_KEY },
+  'anthropic.messages': { path: '/anthropic/v1/messages', key: ANTHROPIC_KEY },
+} as const satisfies Record<StreamedFormat, object>;
+/** What only the gateway asked for is not shown. */
+const shownOf = (format: StreamedFormat): string =>
+  EXAMPLES[format].flatMap((example) => (example.kind === 'hidden' ? [] : written(example))).join('');
+/** So many events are before the second with content. */
+const begunAt = (format: StreamedFormat): number => EXAMPLES[format].findIndex(({ kind }) => kind === 'content') + 1;
 let asked = 0;
 const newText = (): string => {
   asked += 1;
   return `question ${asked}`;
 };
 const post = (
-  call: Call,
-  { text = newText(), headers = {}, signal = null as AbortSignal | null, api = 0, more = {} } = {},
+  call: StreamedFormat,
+  { text = newText(), headers = {}, signal = null as AbortSignal | null, api = 0 } = {},
 ) =>
   fetch(`${urlOf(api)}${CALLS[call].path}`, {
     method: 'POST',
     body: JSON.stringify({
       model: 'm',
-      max_tokens: 9,
       stream: true,
-      messages: [{ role: 'user', content: text }],
-      ...more,
+      ...(call === 'openai.responses' ? { input: text } : { messages: [{ role: 'user', content: text }] }),
+      ...(call === 'anthropic.messages' ? { max_tokens: 9 } : {}),
     }),
     headers: {
       Authorization: `Bearer ${KEYS.acme}`,
@@ -138,17 +98,17 @@ const restOf = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<
   return Buffer.concat(pieces).toString('utf8');
 };
 
-describe.each<Call>(['chat', 'messages'])('%s', (call) => {
-  const { events, shown } = CALLS[call];
+describe.each(STREAMED_FORMATS)('%s', (call) => {
+  const [events, shown, at] = [eventsOf(call), shownOf(call), begunAt(call)];
 
   test('the client gets the provider’s events as they come, byte for byte, and the job has them', async () => {
-    answers(events, 4);
+    answers(events, at);
     const answer = await post(call);
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
     const reader = readerOf(answer);
-    const first = await readUntil(reader, 'Hel');
+    const first = await readUntil(reader, 'Hél');
     release();
-    expect(withoutComments(first + (await restOf(reader)))).toBe(shown.join(''));
+    expect(withoutComments(first + (await restOf(reader)))).toBe(shown);
     const [job] = await jobs();
     expect(job).toMatchObject({
       status: 'completed',
@@ -156,13 +116,13 @@ describe.each<Call>(['chat', 'messages'])('%s', (call) => {
       attempts: [{ number: 1 }],
     });
     const kept = await fetch(`${urlOf()}/v1/jobs/${job?.id}/answer`, { headers: { 'X-API-Key': KEYS.acme } });
-    expect(await kept.text()).toBe(shown.join(''));
+    expect(await kept.text()).toBe(shown);
   });
 
   test('a provider that breaks off makes an error in the stream, one charge, and no second call', async () => {
-    answers(events, 4);
+    answers(events, at);
     const reader = readerOf(await post(call));
-    await readUntil(reader, 'Hel');
+    await readUntil(reader, 'Hél');
     release('break off');
     const rest = await restOf(reader);
     expect(rest).toContain('"stream_interrupted"');
@@ -180,11 +140,11 @@ describe.each<Call>(['chat', 'messages'])('%s', (call) => {
     worker?.signal('SIGKILL');
     await until('another attempt', () => provider.calls.length === 2, { withinMs: 40_000 });
     release();
-    expect(withoutComments(await restOf(before))).toBe(shown.join(''));
+    expect(withoutComments(await restOf(before))).toBe(shown);
 
-    answers(events, 4);
+    answers(events, at);
     const after = readerOf(await post(call));
-    await readUntil(after, 'Hel');
+    await readUntil(after, 'Hél');
     await gateway.addWorker();
     gateway.workers.at(-2)?.signal('SIGKILL');
     expect(await restOf(after)).toContain('"stream_interrupted"');
@@ -205,11 +165,11 @@ describe.each<Call>(['chat', 'messages'])('%s', (call) => {
   });
 
   test('the same request again, through another API, gets all from the first event on', async () => {
-    answers(events, 4);
+    answers(events, at);
     const gone = new AbortController();
     const text = `again ${call}`;
     const reader = readerOf(await post(call, { text, signal: gone.signal }));
-    await readUntil(reader, 'Hel');
+    await readUntil(reader, 'Hél');
     const [first] = await jobs();
     gone.abort();
     const again = await until('it is left', async () => {
@@ -225,14 +185,14 @@ describe.each<Call>(['chat', 'messages'])('%s', (call) => {
       return null;
     });
     const rest = readerOf(again);
-    const sofar = await readUntil(rest, 'Hel');
+    const sofar = await readUntil(rest, 'Hél');
     release();
-    expect(withoutComments(sofar + (await restOf(rest)))).toBe(shown.join(''));
+    expect(withoutComments(sofar + (await restOf(rest)))).toBe(shown);
   });
 });
 
 test('both SDKs put a stream together, with usage only if it was asked for', async () => {
-  answers(CHAT);
+  answers(eventsOf('openai.chat'));
   const openai = new OpenAI({
     apiKey: KEYS.acme,
     baseURL: `${urlOf()}/openai/v1`,
@@ -240,17 +200,17 @@ test('both SDKs put a stream together, with usage only if it was asked for', asy
   });
   const messages = [{ role: 'user' as const, content: 'sdk' }];
   const quiet = await openai.chat.completions.stream({ model: 'm', messages }).finalChatCompletion();
-  expect([quiet.choices[0]?.message.content, quiet.usage]).toEqual(['Hello wörld', undefined]);
+  expect([quiet.choices[0]?.message.content, quiet.usage ?? null]).toEqual(['Hélló.', null]);
   const told = await openai.chat.completions
     .stream({ model: 'm', messages, stream_options: { include_usage: true } })
     .finalChatCompletion();
   expect(told.usage).toMatchObject({ prompt_tokens: 9, completion_tokens: 3 });
-  answers(MESSAGE);
+  answers(eventsOf('anthropic.messages'));
   const anthropic = new Anthropic({
     apiKey: KEYS.acme,
     baseURL: `${urlOf()}/anthropic`,
     defaultHeaders: { 'X-User-API-Key': ANTHROPIC_KEY },
   });
   const message = await anthropic.messages.stream({ model: 'm', max_tokens: 32_000, messages }).finalMessage();
-  expect(message).toMatchObject({ content: [{ type: 'text', text: 'Hello' }], usage: { output_tokens: 3 } });
+  expect(message).toMatchObject({ content: [{ type: 'text', text: 'Hélló.' }], usage: { output_tokens: 3 } });
 });

@@ -1,45 +1,27 @@
 /** Calls in a provider's own words wait for their jobs: held in hops, found again by whoever sends them again, ended with their clients. */
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
-import { expectInvariants } from '../../support/invariants/invariants.ts';
-import {
-  type RecordingProvider,
-  startRecordingProvider,
-  WHOLE_ANSWERS,
-} from '../../support/network/recording-provider.ts';
-import {
-  ANTHROPIC_KEY,
-  KEYS,
-  OPENAI_KEY,
-  startGateway,
-  type TestApi,
-  type TestGateway,
-} from '../../support/processes/gateway.ts';
+import { type RecordingProvider, WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
+import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
+import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
 import { until } from '../../support/until.ts';
 
 let provider: RecordingProvider;
 let gateway: TestGateway;
 /** It holds calls longer than the first. */
 let patient: TestApi;
-beforeAll(async () => {
-  provider = await startRecordingProvider();
-  gateway = await startGateway({
-    env: {
-      PROVIDER_OPENAI_URL: provider.urls.openai,
-      PROVIDER_ANTHROPIC_URL: provider.urls.anthropic,
-      MAX_WAIT_SECONDS: '1',
+useRecordedGateway(
+  { env: { MAX_WAIT_SECONDS: '1' } },
+  {
+    opened: async (used) => {
+      ({ gateway, provider } = used);
+      patient = await gateway.addApi({ MAX_WAIT_SECONDS: '50' });
     },
-  });
-  patient = await gateway.addApi({ MAX_WAIT_SECONDS: '50' });
-});
-afterAll(async () => {
-  release();
-  if (gateway) await expectInvariants(gateway.redis.url);
-  await gateway?.stop();
-  await provider?.close();
-});
+    closing: () => release(),
+  },
+);
 
 /** The provider answers when it is told to. */
 let release: () => void = () => {};
@@ -53,7 +35,6 @@ const hold = (): void => {
   });
 };
 beforeEach(() => {
-  provider.calls.length = 0;
   provider.answerWith(({ path }) => ({ body: WHOLE_ANSWERS[path as keyof typeof WHOLE_ANSWERS] }));
 });
 
