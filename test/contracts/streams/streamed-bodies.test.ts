@@ -135,9 +135,11 @@ describe.each(STREAMED_FORMATS)('%s', (format) => {
     const whole = events.map((event) => written(event));
     // Chat Completions are over when each choice has its reason.
     const enough = format === 'openai.chat' ? 4 : whole.length;
-    for (let count = 0; count < enough; count += 1) {
-      const { outcome, given } = await pass(format, streams(...whole.slice(0, count), 'data: {"type":"pi'));
-      expect(outcome, `${count}`).toMatchObject({
+    // Cleanly, within an event, and behind one that lacks its blank line.
+    const rests = ['', 'data: {"type":"pi', ': so far', 'data: {"type":"ping"}\n'];
+    for (const [count, rest] of rests.flatMap((each) => whole.slice(0, enough).map((_, at) => [at, each] as const))) {
+      const { outcome, given } = await pass(format, streams(...whole.slice(0, count), rest));
+      expect(outcome, `${count} ${rest}`).toMatchObject({
         kind: 'unavailable',
         code: 'provider_bad_response',
         providerStatus: 200,
@@ -446,6 +448,14 @@ describe('a chat’s usage', () => {
       expect(outcome).toMatchObject({ kind: 'completed', usage: { inputTokens: 9, outputTokens: 3 } });
       expect(bytes).toBe(stream);
     }
+  });
+
+  test('stays known if a later chunk has none', async () => {
+    const { outcome } = await pass(
+      'openai.chat',
+      streams(textOf([...events.slice(0, 5), ...events.slice(0, 1), ...events.slice(5)])),
+    );
+    expect(outcome).toMatchObject({ kind: 'completed', usage: { inputTokens: 9, outputTokens: 3 } });
   });
 
   test('has no price of the list if the web was searched, or another tier served it', async () => {
