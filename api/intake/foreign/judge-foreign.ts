@@ -11,6 +11,7 @@ import { budgetNano } from '../../../shared/domain/tenants/limits.ts';
 import { holdsKey } from '../../../shared/keys/key-shapes.ts';
 import type { NewJob } from '../../../shared/storage/jobs/accept-job.ts';
 import type { JudgedFor, JudgeModel } from '../judge-model.ts';
+import { streamFlag } from '../stream-flag.ts';
 import { demandBounded } from './demand-bounded.ts';
 import { type ForeignBody, readForeign } from './read-foreign.ts';
 import { WORDS, type Words } from './words.ts';
@@ -59,12 +60,6 @@ const demandNothingStored = (body: ForeignBody, { stored }: Words): void => {
   });
 };
 
-const isStreamed = (body: ForeignBody): boolean => {
-  const stream = body.scalar('stream') ?? false;
-  if (typeof stream === 'boolean') return stream;
-  throw new RequestError('invalid_body', { param: 'stream', message: 'stream must be true or false.' });
-};
-
 export const createJudgeForeign =
   ({ refusalOf, costOf }: JudgeModel): JudgeForeign =>
   ({ format, bytes, headers }, of) => {
@@ -73,7 +68,7 @@ export const createJudgeForeign =
     const counted = count === null ? [] : [count];
     const body = readForeign(bytes, [...READ_BY_ALL, ...limits, ...counted, ...stored, ...replaced, ...bounded]);
     const model = modelOf(body);
-    const streamed = isStreamed(body);
+    const streamed = streamFlag(body.scalar('stream'));
     demandNothingStored(body, words);
 
     const { provider, credential } = of.account;

@@ -10,6 +10,7 @@ import type { UserCredential } from '../../../shared/keys/user/user-key.ts';
 import { parseJson } from '../../http/body/parse-json.ts';
 import type { JudgeForeign } from '../../intake/foreign/judge-foreign.ts';
 import type { ResolveAccount, ResolvedAccount } from '../../intake/resolve-account.ts';
+import { streamFlag } from '../../intake/stream-flag.ts';
 import type { Submission } from '../../intake/submit-job.ts';
 import type { OnUnsupported } from '../../intake/support/lacks.ts';
 import { BODY_NAMES } from '../../intake/support/names.ts';
@@ -68,7 +69,7 @@ export const createJudgeCall = ({ judgeForeign, judgeTranslated, resolveAccount 
     const account = resolveAccount(caller.tenant, null);
     const json = parseJson(bytes, 'The body');
     const { judged, metadata } = judgeTranslated(json, { account, caller, translate, onUnsupported });
-    const isStreamed = typeof json === 'object' && json !== null && 'stream' in json && json.stream === true;
+    const isStreamed = typeof json === 'object' && json !== null && 'stream' in json && streamFlag(json.stream);
     return {
       account,
       judged: { ...judged, streamed: false },

@@ -75,11 +75,15 @@ describe.each(FOREIGN_FORMATS)('%s', (format) => {
     expect(refused(format, text, { allowedModels: ['a'] })).toEqual({ code, param });
   });
 
-  test('a stream is refused, whatever it is called, and its opposite passes', () => {
-    for (const value of ['true', '1', '"false"', '{}'])
-      expect(refused(format, `{"model":"m","stream":${value}}`).code).toBe('invalid_header');
-    for (const value of ['false', 'null'])
-      expect(refused(format, `{"model":"m","stream":${value}}`).code).toBe('taken');
+  test('whether the answer is streamed is said in one way only', () => {
+    for (const [value, streamed] of [
+      ['true', true],
+      ['false', false],
+      ['null', false],
+    ] as const)
+      expect(judged(format, `{"model":"${MODELS[format].model}","stream":${value}}`).streamed).toBe(streamed);
+    for (const value of ['1', '"true"', '"false"', '{}', '[]'])
+      expect(refused(format, `{"model":"m","stream":${value}}`)).toEqual({ code: 'invalid_body', param: 'stream' });
     expect(refused(format, `{"model":"m","Stream":true}`).code).toBe('invalid_body');
   });
 

@@ -246,7 +246,6 @@ test.each(UNKNOWN)('%s is refused by its name, or left out with a warning', (_, 
 });
 
 test.each<[string, object, string]>([
-  ['a stream', body({ stream: true }), 'stream'],
   ['all parts of a message', parts({ type: 'input_audio', input_audio: {} }), 'messages[0].content[0]'],
   ['all tools', body({ tools: [{ type: 'custom' }] }), 'tools[0]'],
   ['a message', says({ role: 'function', name: 'a', content: 'a' }), 'messages[1]'],

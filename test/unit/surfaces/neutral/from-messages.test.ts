@@ -303,7 +303,6 @@ test.each<[string, object, param: string]>([
 });
 
 test.each<[string, object, string]>([
-  ['a stream', body({ stream: true }), 'stream'],
   ['a conversation that Anthropic keeps', body({ thread: { type: 'create' } }), 'thread'],
   ['all blocks of a message', blocks({ type: 'search_result' }), 'messages[0].content[0]'],
   ['all tools', body({ tools: [{ type: 'bash_20250124', name: 'bash' }] }), 'tools[0]'],
