@@ -177,11 +177,11 @@ describe('bytes are split in linear time', () => {
     test('events of an answer', () => {
       const run = (input: string): void => {
         const body = Buffer.from(input);
-        const { push, rest } = createEventSplitter();
+        const splitter = createEventSplitter();
         for (let start = 0; start < body.length; start += chunkBytes) {
-          for (const event of push(body.subarray(start, start + chunkBytes))) fieldsOf(event);
+          for (const event of splitter.push(body.subarray(start, start + chunkBytes))) fieldsOf(event);
         }
-        fieldsOf(rest() ?? Buffer.alloc(0));
+        fieldsOf(splitter.rest() ?? Buffer.alloc(0));
       };
       const units = [...UNITS, '\r', '\r\n', 'data\n', 'data:\r', ':\n\n', 'data: {}\n\n', 'event: x\r\n\r\n'];
       expectLinear(run, [
