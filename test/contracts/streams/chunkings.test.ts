@@ -76,7 +76,7 @@ describe.each(STREAMED_FORMATS)('%s', (format) => {
 
 test('comments, other fields and blank lines pass, and are no content', async () => {
   const hello = 'data: {"choices":[{"index":0,"delta":{"content":"Hello."},"finish_reason":"stop"}]}\n\n';
-  const parts = ['\n\n: is coming\n\n', 'id: 1\nretry: 5\n\n', ':\n\n', `: a\n${hello}`, 'data:[DONE]\n\n'];
+  const parts = ['\n\n: is coming\n\n', '\n\nid: 1\nretry: 5\n\n', ':\n\n', `: a\n${hello}`, 'data:[DONE]\n\n'];
   const { given, all } = await read(READERS['openai.chat'](), [Buffer.from(parts.join(''))]);
   expect(given).toEqual(parts.map((text, at) => ({ text, kind: at < 3 ? 'prelude' : 'content' })));
   expect(all).toBe(parts.join(''));

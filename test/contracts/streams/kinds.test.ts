@@ -39,6 +39,11 @@ describe('Chat Completions', () => {
     expect(read(data)).toBe(kind);
   });
 
+  test('an event that calls itself an error is one', () => {
+    const { read: readEvent } = chatEvents({ hidesUsage: false, isError: () => false });
+    expect(readEvent({ name: 'error', data: { message: 'Sorry.' } })).toBe('failure');
+  });
+
   test('only a chunk of nothing but usage is hidden', () => {
     const usage = { prompt_tokens: 1, completion_tokens: 1 };
     expect(read({ choices: [], usage }, true)).toBe('hidden');
