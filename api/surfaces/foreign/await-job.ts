@@ -21,8 +21,6 @@ import { jobFailure } from './job-failure.ts';
 const LONGEST_CALL_MS = 590_000;
 /** They follow 20 redirects. */
 const MOST_HOPS = 19;
-/** So long after a hop its client has begun the next one, or is gone. */
-const FOLLOW_MS = 15_000;
 const LEAVE_AGAIN_MS = 1_000;
 const LEAVES = 60;
 
@@ -30,8 +28,6 @@ const LEAVES = 60;
 export type Hop = {
   waiter: string;
   holdMs: number;
-  /** How long it waits at least: also until its client follows. */
-  leaseMs: number;
   /** When the call ends at the latest, Unix milliseconds. */
   untilMs: number;
 };
@@ -87,7 +83,7 @@ export const createAwaitJob = ({ waits, waitingRoom, holdAnswer, config: { http 
       const eachMs = Math.min(waitMs || http.maxWaitMs, http.maxWaitMs);
       const until = Math.min(untilMs, now() + Math.min(LONGEST_CALL_MS, MOST_HOPS * eachMs));
       const holdMs = Math.max(0, Math.min(eachMs, until - now()));
-      return { waiter: `${waitingRoom.id}.${hops}`, holdMs, leaseMs: holdMs + FOLLOW_MS, untilMs: until };
+      return { waiter: `${waitingRoom.id}.${hops}`, holdMs, untilMs: until };
     },
 
     /** Nobody can tell whether this job was accepted, and its client is told so. */
@@ -110,11 +106,11 @@ export const createAwaitJob = ({ waits, waitingRoom, holdAnswer, config: { http 
       else outgoing.once('close', whenClosed);
 
       let seen: State = 'unread';
-      let leaseMs = isAccepted ? 0 : hop.leaseMs;
+      let untold = isAccepted ? 0 : hop.holdMs;
       const read = async (): Promise<State> => {
         try {
-          seen = (await waits.attend(waiter, leaseMs)) ?? 'absent';
-          leaseMs = 0;
+          seen = (await waits.attend(waiter, untold)) ?? 'absent';
+          untold = 0;
         } catch {
           // What is accepted runs, whatever becomes of the reads: the next of them, or the next hop, sees to it.
         }

@@ -42,7 +42,7 @@ beforeEach(async () => {
 });
 
 const waiting = (call: Partial<WaitingCall> = {}): Partial<NewJob> => ({
-  waiting: { waiter: 'a.1', leaseMs: LONG_MS, ifLeft: null, requests: ['request'], repeats: false, ...call },
+  waiting: { waiter: 'a.1', holdMs: LONG_MS, ifLeft: null, requests: ['request'], repeats: false, ...call },
 });
 const send = (call: Partial<WaitingCall> = {}, job: Partial<NewJob> = {}, tenant = 'acme') =>
   engine.offer(tenant, { ...waiting(call), ...job });
@@ -90,8 +90,8 @@ describe('the same request again', () => {
     expect(ids.size).toBe(29);
   });
 
-  test('takes over the job of a call whose lease is over, or whose API is gone', async () => {
-    const { id } = await send({ leaseMs: 1 });
+  test('takes over the job of a call whose hold is over, or whose API is gone', async () => {
+    const { id } = await send({ holdMs: 1 });
     const { id: other } = await send({ waiter: 'b.1', requests: ['other'] });
     await expect.poll(async () => idOf(await sendAgain('a.2'))).toBe(id);
     expect(idOf(await sendAgain('a.3', { requests: ['other'] }))).toBe(other);
@@ -161,8 +161,15 @@ describe('a job that nobody waits for', () => {
     },
   );
 
+  test('does not end while its client may still follow to the next hop', async () => {
+    const { id } = await send({ holdMs: 1 });
+    await expect.poll(async () => idOf(await sendAgain('a.2', { holdMs: 1 }))).toBe(id);
+    expect(await endThoseLeft()).toEqual([0, 0]);
+    expect(await statusOf(id)).toBe('queued');
+  });
+
   test('does not end while its call goes from hop to hop, nor before its time', async () => {
-    const { id } = await send({ leaseMs: 1 });
+    const { id } = await send({ holdMs: 1 });
     expect(await waits.attend(of(id, 'a.2'), LONG_MS)).toMatchObject({ record: { status: 'queued' } });
     expect(await endThoseLeft()).toEqual([0, 0]);
     await waits.leave(of(id, 'a.2'));

@@ -92,7 +92,7 @@ export const submitJob = command('jobs/submit', {
   needs: 'text',
   warnings: 'text',
   waiter: 'text',
-  leaseMs: 'whole',
+  holdMs: 'whole',
   ifLeft: 'text',
   awaited: 'text',
   repeats: 'flag',
@@ -176,7 +176,7 @@ export const viewJobs = command(
 /** By the call that waits for the job. */
 export const attendJob = command(
   'jobs/attend',
-  { id: 'text', tenant: 'text', platformKey: 'text', watcher: 'text', waiter: 'text', leaseMs: 'whole' },
+  { id: 'text', tenant: 'text', platformKey: 'text', watcher: 'text', waiter: 'text', holdMs: 'whole' },
   'allow-oom',
 ).answers<JobReply>();
 

@@ -4,38 +4,44 @@
 --   submit ──> waited for ──answered──> nobody may take it over
 --                 │    ▲
 --       leave, or │    │ next hop, or
---  the lease ends ▼    │ taken over
+--   the hold ends ▼    │ taken over
 --               left ──LEFT_MS──> cancelled if it has not begun, or as its `if_left` says
 --
+-- A hold that ends by itself leads to the next hop: for that its client has FOLLOW_MS before LEFT_MS
+-- begin. But a client that ran out of time on the way there may take its job over at once.
+--
 -- In the job's record: `awaited`, the entry of its request in WAITED ('-' none: its Idempotency-Key
--- alone says what is the same); `waiter`, `<API process>.<number>`, the call that has the lease;
+-- alone says what is the same); `waiter`, `<API process>.<number>`, the call that is held for it;
 -- `if_left`, 'keep' or 'cancel'.
 
 local Waits = {}
 
 -- How long a request is remembered from the last call that waited for a job of it.
 local REMEMBERED_MS = 20 * 60000
+-- So long after a hop its client has begun the next one, or is gone.
+local FOLLOW_MS = 15000
 -- Behind so many that are waited for, one that was left is not looked for.
 local MOST_LOOKED_AT = 16
 
-local function set_lease(id, awaited, ends, if_left)
+-- `held_until`: after that it may be taken over; `gone_at`: since then its client is gone.
+local function set_lease(id, awaited, held_until, gone_at, if_left)
   if awaited ~= '-' then
     local key = WAITED .. awaited
-    call('ZADD', key, ends, id)
+    call('ZADD', key, held_until, id)
     call('ZREMRANGEBYSCORE', key, '-inf', now - REMEMBERED_MS)
     call('PEXPIRE', key, REMEMBERED_MS)
   end
   if if_left ~= 'keep' then
-    call('ZADD', LEASES, ends, id)
+    call('ZADD', LEASES, gone_at, id)
   end
 end
 
--- `waiter` waits for this job, for `lease_ms` at least unless it says otherwise.
-function Waits.wait_on(id, waiter, lease_ms)
+-- `waiter` is held for this job, for `hold_ms` unless it says otherwise.
+function Waits.wait_on(id, waiter, hold_ms)
   local row = call('HMGET', JOB .. id, 'awaited', 'if_left')
   if row[1] then
     call('HSET', JOB .. id, 'waiter', waiter)
-    set_lease(id, row[1], now + lease_ms, row[2])
+    set_lease(id, row[1], now + hold_ms, now + hold_ms + FOLLOW_MS, row[2])
   end
 end
 
@@ -43,7 +49,7 @@ end
 function Waits.leave(id, waiter)
   local row = call('HMGET', JOB .. id, 'awaited', 'if_left', 'waiter')
   if row[1] and row[3] == waiter then
-    set_lease(id, row[1], now, row[2])
+    set_lease(id, row[1], now, now, row[2])
   end
 end
 
