@@ -69,17 +69,26 @@ local function is_served(id)
   return reply and (reply.err or reply[2] > 0)
 end
 
+local function is_stored(id)
+  local row = call('HMGET', JOB .. id, 'tenant', 'erased', 'retained')
+  return row[1] and not row[2] and number(row[3], math.huge) > now
+end
+
 -- A job of the same request that was left; nil if there is none. `entries`: names in WAITED of the
--- request, with spaces between.
+-- request, with spaces between. Whoever sends again left theirs last, or their API process is gone.
 function Waits.find_left(entries)
   for entry in entries:gmatch('%S+') do
-    local found = call('ZRANGE', WAITED .. entry, 0, MOST_LOOKED_AT - 1, 'WITHSCORES')
-    for i = 1, #found, 2 do
-      local id, ends = found[i], tonumber(found[i + 1])
-      local row = call('HMGET', JOB .. id, 'tenant', 'erased', 'retained')
-      local is_stored = row[1] and not row[2] and number(row[3], math.huge) > now
-      if is_stored and (ends <= now or not is_served(id)) then
-        return id
+    local key = WAITED .. entry
+    local left = call('ZREVRANGEBYSCORE', key, now, '-inf', 'LIMIT', 0, MOST_LOOKED_AT)
+    for i = 1, #left do
+      if is_stored(left[i]) then
+        return left[i]
+      end
+    end
+    local held = call('ZRANGEBYSCORE', key, '(' .. now, '+inf', 'LIMIT', 0, MOST_LOOKED_AT)
+    for i = 1, #held do
+      if is_stored(held[i]) and not is_served(held[i]) then
+        return held[i]
       end
     end
   end
