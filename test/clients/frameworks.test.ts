@@ -10,7 +10,7 @@ import { helloAfter } from './stage/answers.ts';
 import type { TestUser } from './stage/stage.ts';
 import { useStage } from './stage/use-stage.ts';
 
-const stage = useStage({ MAX_WAIT_SECONDS: '1' });
+const stage = useStage({ MAX_WAIT_SECONDS: '1', MAX_ATTEMPTS: '1' });
 
 const openaiSettings = (user: TestUser) => ({
   apiKey: user.platformKey,
@@ -95,5 +95,29 @@ describe.concurrent('langchain: invoke', () => {
     expect(user.calls()).toMatchObject([
       { headers: { 'anthropic-version': '2023-06-01', 'x-api-key': user.anthropicKey } },
     ]);
+  });
+});
+
+describe.concurrent('once: a failed job is asked for once, if they are told not to try again by themselves', () => {
+  test.each<[string, (user: TestUser) => Promise<unknown>]>([
+    [
+      'vercel',
+      (user) =>
+        generateText({ model: createOpenAI(openaiSettings(user)).chat('gpt-4o-mini'), prompt: 'Hello', maxRetries: 0 }),
+    ],
+    [
+      'langchain',
+      (user) => {
+        const { apiKey, baseURL, headers } = openaiSettings(user);
+        const configuration = { baseURL, defaultHeaders: headers };
+        return new ChatOpenAI({ model: 'gpt-4o-mini', apiKey, configuration, maxRetries: 0 }).invoke('Hello');
+      },
+    ],
+  ])('%s', async (_, ask) => {
+    const user = await stage.user();
+    user.answers(() => ({ status: 500, body: '{"error":{"message":"no","type":"server_error"}}' }));
+    await expect(ask(user)).rejects.toThrow('could not be reached');
+    expect(user.exchanges).toMatchObject([{ answer: { status: 502, headers: { 'x-should-retry': 'false' } } }]);
+    expect(await user.jobs()).toMatchObject([{ status: 'failed' }]);
   });
 });

@@ -167,4 +167,17 @@ describe.concurrent('a hop', () => {
     expect(await user.jobs()).toHaveLength(1);
     expect(user.calls()).toHaveLength(1);
   });
+
+  test('oa-hop-missed: a client that runs out of time between two hops finds its job at once', async () => {
+    const user = await stage.user();
+    user.answers(helloAfter(2_500));
+    expect((await firstHop(user)).status).toBe(303);
+    const again = await firstHop(user, { 'x-stainless-retry-count': '1' });
+    expect(again.headers.get('x-gateway-joined')).toBe('true');
+    expect(await openaiOf(user).get(locationOf(again).replace('/openai/v1', ''))).toMatchObject({
+      object: 'chat.completion',
+    });
+    expect(await user.jobs()).toHaveLength(1);
+    expect(user.calls()).toHaveLength(1);
+  });
 });

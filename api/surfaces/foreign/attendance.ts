@@ -13,8 +13,6 @@ import type { WaitingRoom } from '../../intake/waiting-room.ts';
 const LONGEST_CALL_MS = 590_000;
 /** They follow 20 redirects. */
 const MOST_HOPS = 19;
-/** So long after a hop its client has begun the next one, or is gone. */
-const FOLLOW_MS = 15_000;
 const LEAVE_AGAIN_MS = 1_000;
 const LEAVES = 60;
 
@@ -22,8 +20,6 @@ const LEAVES = 60;
 export type Hop = {
   waiter: string;
   holdMs: number;
-  /** How long it waits at least: also until its client follows. */
-  leaseMs: number;
   /** When the call ends at the latest, Unix milliseconds. */
   untilMs: number;
 };
@@ -37,8 +33,8 @@ export type Attendance = {
   waiter: Waiter;
   /** Aborts when its client is gone. */
   gone: AbortSignal;
-  /** Waits for the job's end; `waitedMs` is 0 if there is no place to wait. */
-  wait: (holdMs: number, leaseMs: number) => Promise<{ seen: Seen; waitedMs: number }>;
+  /** Waits for the job's end; `waitedMs` is 0 if there is no place to wait. `toldMs`: how long the call is held from now on, 0 if that is known. */
+  wait: (holdMs: number, toldMs: number) => Promise<{ seen: Seen; waitedMs: number }>;
   /** Whoever sends the request again finds the job. */
   leave: () => void;
 };
@@ -79,7 +75,7 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
       const eachMs = Math.min(waitMs || http.maxWaitMs, http.maxWaitMs);
       const until = Math.min(untilMs, now() + Math.min(LONGEST_CALL_MS, MOST_HOPS * eachMs));
       const holdMs = Math.max(0, Math.min(eachMs, until - now()));
-      return { waiter: `${waitingRoom.id}.${hops}`, holdMs, leaseMs: holdMs + FOLLOW_MS, untilMs: until };
+      return { waiter: `${waitingRoom.id}.${hops}`, holdMs, untilMs: until };
     },
 
     /** Nobody can tell whether this job was accepted, and its client is told so. */
@@ -100,12 +96,12 @@ export const createAttending = ({ waits, waitingRoom, config: { http }, now }: N
       return {
         waiter,
         gone,
-        wait: async (holdMs, leaseMs) => {
-          let lease = leaseMs;
+        wait: async (holdMs, toldMs) => {
+          let untold = toldMs;
           const read = async (): Promise<Seen> => {
             try {
-              seen = (await waits.attend(waiter, lease)) ?? 'absent';
-              lease = 0;
+              seen = (await waits.attend(waiter, untold)) ?? 'absent';
+              untold = 0;
             } catch {
               // What is accepted runs, whatever becomes of the reads: the next one, or the next hop, sees to it.
             }

@@ -47,7 +47,7 @@ export const createAwaitJob = ({ attending, waits, holdAnswer, now }: Needs): Aw
   return async (c, dialect, { id, hop, isAccepted }) => {
     const attendance = attending.attend(c, id, hop);
     try {
-      const { seen, waitedMs } = await attendance.wait(hop.holdMs, isAccepted ? 0 : hop.leaseMs);
+      const { seen, waitedMs } = await attendance.wait(hop.holdMs, isAccepted ? 0 : hop.holdMs);
       if (seen === 'absent') throw new RequestError(isAccepted ? 'result_expired' : 'not_found');
       c.get('logged').job_id = id;
       c.header('X-Gateway-Job-Id', id);

@@ -22,6 +22,8 @@ const EARLY_MS = 750;
 /** After so long without an event, clients and proxies are told that the job goes on. */
 const COMMENT_MS = 10_000;
 const BEAT_MS = 60_000;
+/** Between two looks for the job's end a stream is held on. */
+const HELD_ON_MS = 15_000;
 /** News can be lost. */
 const LOOK_MS = 1_000;
 
@@ -41,12 +43,12 @@ export type StreamAnswer = (
 ) => Promise<Response>;
 
 /** Watches for the job's end, and holds its lease until then. */
-const watchEnd = (attendance: Attendance, { holdMs, leaseMs }: Hop, ring: () => void) => {
+const watchEnd = (attendance: Attendance, { holdMs }: Hop, ring: () => void) => {
   let ended: StoredView | 'absent' | null = null;
   const watch = async (): Promise<void> => {
     while (ended === null && !attendance.gone.aborted) {
       const startedMs = performance.now();
-      const { seen } = await attendance.wait(holdMs, leaseMs);
+      const { seen } = await attendance.wait(holdMs, holdMs + HELD_ON_MS);
       if (seen === 'absent' || isOver(seen)) ended = seen;
       // Nobody waits any more in a process that stops.
       else await delay(Math.max(0, startedMs + LOOK_MS - performance.now()), undefined, { ref: false });

@@ -121,7 +121,7 @@ export const createSubmitForeign =
       traceparent: c.get('traceparent'),
       idempotencyKey: idempotencyKey(c),
       wait: null,
-      waiting: hop && { waiter: hop.waiter, leaseMs: hop.leaseMs, ifLeft, repeats: isSentAgain(c) },
+      waiting: hop && { waiter: hop.waiter, holdMs: hop.holdMs, ifLeft, repeats: isSentAgain(c) },
     }).catch((error: unknown) => {
       if (hop !== null && error instanceof RequestError && error.jobId !== null) attending.giveUp(c, error.jobId, hop);
       throw error;

@@ -75,8 +75,8 @@ export type NewJob = {
 export type WaitingCall = {
   /** `<API process>.<number>`. */
   waiter: string;
-  /** How long it stays at least, until it says more. */
-  leaseMs: number;
+  /** How long it is held, until it says more. */
+  holdMs: number;
   /** What becomes of the job if it goes; null ends the job unless it runs. */
   ifLeft: 'keep' | 'cancel' | null;
   /** What stands for the request, once for each pepper; none if its idempotency key does. */
@@ -180,7 +180,7 @@ export const createAcceptJob = ({ run, bodies, shards, retentionMs }: Needs): Ac
       warnings: job.warnings ? JSON.stringify(job.warnings) : '',
       streamed: job.streamed,
       waiter: job.waiting?.waiter ?? null,
-      leaseMs: job.waiting?.leaseMs ?? 0,
+      holdMs: job.waiting?.holdMs ?? 0,
       ifLeft: job.waiting?.ifLeft ?? null,
       ...waitOf(job),
     });

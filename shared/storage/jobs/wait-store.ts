@@ -31,9 +31,9 @@ export const createWaitStore = ({
   bodies: Pick<BodyStore, 'read'>;
   shards: number;
 }) => ({
-  /** The job as it stands; null if no call with this key waits for such a job. `leaseMs`: how long the call stays at least; 0 leaves it as it was. */
-  attend: async ({ tenant, ...waiter }: Waiter, leaseMs: number): Promise<StoredView | null> =>
-    parseView(waiter.id, await run(attendJob, tenantTag(tenant, shards), { tenant, ...waiter, leaseMs })),
+  /** The job as it stands; null if no call with this key waits for such a job. `holdMs`: how long the call is held; 0 leaves it as it was. */
+  attend: async ({ tenant, ...waiter }: Waiter, holdMs: number): Promise<StoredView | null> =>
+    parseView(waiter.id, await run(attendJob, tenantTag(tenant, shards), { tenant, ...waiter, holdMs })),
 
   /** The client of this call is gone without an answer. */
   leave: async ({ tenant, id, waiter }: Waiter): Promise<void> => {

@@ -1,4 +1,5 @@
 /** Calls that wait for their jobs: who may take a job over, and which jobs end because nobody waits for them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobId, TenantId } from '../../../shared/domain/ids.ts';
@@ -43,7 +44,7 @@ beforeEach(async () => {
 });
 
 const waiting = (call: Partial<WaitingCall> = {}): Partial<NewJob> => ({
-  waiting: { waiter: 'a.1', leaseMs: LONG_MS, ifLeft: null, requests: ['request'], repeats: false, ...call },
+  waiting: { waiter: 'a.1', holdMs: LONG_MS, ifLeft: null, requests: ['request'], repeats: false, ...call },
 });
 const send = (call: Partial<WaitingCall> = {}, job: Partial<NewJob> = {}, tenant = 'acme') =>
   engine.offer(tenant, { ...waiting(call), ...job });
@@ -91,11 +92,22 @@ describe('the same request again', () => {
     expect(ids.size).toBe(29);
   });
 
-  test('takes over the job of a call whose lease is over, or whose API is gone', async () => {
-    const { id } = await send({ leaseMs: 1 });
+  test('takes over the job of a call whose hold is over, or whose API is gone', async () => {
+    const { id } = await send({ holdMs: 1 });
     const { id: other } = await send({ waiter: 'b.1', requests: ['other'] });
     await expect.poll(async () => idOf(await sendAgain('a.2'))).toBe(id);
     expect(idOf(await sendAgain('a.3', { requests: ['other'] }))).toBe(other);
+  });
+
+  test('takes over the job that was left last, behind however many', async () => {
+    const ids: JobId[] = [];
+    for (let count = 1; count <= 20; count++) {
+      const { id } = await send({ waiter: `a.${count}` });
+      await waits.leave(of(id, `a.${count}`));
+      await delay(2);
+      ids.push(id);
+    }
+    expect(idOf(await sendAgain('a.21'))).toBe(ids.at(-1));
   });
 
   test('finds the answer of a job that ended unheard, and nobody finds one that was heard', async () => {
@@ -179,8 +191,16 @@ describe('a job that nobody waits for', () => {
     },
   );
 
+  test('does not end while its client may still follow to the next hop', async () => {
+    const { id } = await send({ holdMs: 1 });
+    await delay(5);
+    expect(await endThoseLeft()).toEqual([0, 0]);
+    expect(await statusOf(id)).toBe('queued');
+    expect(idOf(await sendAgain('a.2'))).toBe(id);
+  });
+
   test('does not end while its call goes from hop to hop, nor before its time', async () => {
-    const { id } = await send({ leaseMs: 1 });
+    const { id } = await send({ holdMs: 1 });
     expect(await waits.attend(of(id, 'a.2'), LONG_MS)).toMatchObject({ record: { status: 'queued' } });
     expect(await endThoseLeft()).toEqual([0, 0]);
     await waits.leave(of(id, 'a.2'));

@@ -1,7 +1,7 @@
 -- attend: a call that waits for the job that it submitted, or took over, looks at it.
 --
 -- In:  id; tenant; platform_key: that submitted it; watcher: API process to be told of changes; waiter:
---      `<API process>.<number>`; lease_ms: how long it waits at least (0: as it said before)
+--      `<API process>.<number>`; hold_ms: how long it is held (0: as it said before)
 -- Out: what `Views.job` answers with its result; {} if no call with this key waits for such a job
 
 local id, tenant = input.id, input.tenant
@@ -16,7 +16,7 @@ if #view == 0 then
 end
 if FINAL[row[3]] then
   Waits.answered(id)
-elseif input.lease_ms > 0 then
-  Waits.wait_on(id, input.waiter, input.lease_ms)
+elseif input.hold_ms > 0 then
+  Waits.wait_on(id, input.waiter, input.hold_ms)
 end
 return view

@@ -94,7 +94,7 @@ export const submitJob = command('jobs/submit', {
   warnings: 'text',
   streamed: 'flag',
   waiter: 'text',
-  leaseMs: 'whole',
+  holdMs: 'whole',
   ifLeft: 'text',
   awaited: 'text',
   repeats: 'flag',
@@ -182,7 +182,7 @@ export const viewJobs = command(
 /** By the call that waits for the job. */
 export const attendJob = command(
   'jobs/attend',
-  { id: 'text', tenant: 'text', platformKey: 'text', watcher: 'text', waiter: 'text', leaseMs: 'whole' },
+  { id: 'text', tenant: 'text', platformKey: 'text', watcher: 'text', waiter: 'text', holdMs: 'whole' },
   'allow-oom',
 ).answers<JobReply>();
 

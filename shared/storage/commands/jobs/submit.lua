@@ -11,8 +11,8 @@
 --      the class; traceparent ('' none); tokens: that one call is likely to use; estimate_nano: the most
 --      that one call can cost ('' no budget); budget_nano: of the month; refused: unless it was accepted
 --      before; retention_ms; max_stored_bytes: of the tenant; needs: what its worker must be able to do,
---      with spaces between ('' nothing); warnings: JSON ('' none); streamed; waiter: the call that waits for the job,
---      as of `Waits` ('' none); lease_ms: how long it waits at least; if_left: as of `Waits` ('' neither);
+--      with spaces between ('' nothing); warnings: JSON ('' none); streamed; waiter: the call that waits for
+--      the job, as of `Waits` ('' none); hold_ms: how long it is held; if_left: as of `Waits` ('' neither);
 --      awaited: entries in WAITED that stand for its request, with spaces between, the one to keep first;
 --      repeats: whether it is sent again, and takes over a job of the same request that was left
 -- Out: {'accepted', rate, id, accepted at ms, wait reason, position, {hand-offs}}, or
@@ -46,13 +46,13 @@ if first then
     return { 'mismatch', use.rate }
   end
   if input.waiter ~= '' then
-    Waits.wait_on(first_id, input.waiter, input.lease_ms)
+    Waits.wait_on(first_id, input.waiter, input.hold_ms)
   end
   return { 'replayed', use.rate, first_id, Views.job(first_id, tenant, input.watcher, true) }
 end
 local left = input.repeats and Waits.find_left(input.awaited)
 if left then
-  Waits.wait_on(left, input.waiter, input.lease_ms)
+  Waits.wait_on(left, input.waiter, input.hold_ms)
   return { 'joined', use.rate, left, Views.job(left, tenant, input.watcher, true) }
 end
 if call('EXISTS', JOB .. id) == 1 then
@@ -148,7 +148,7 @@ Lanes.enter_lane(lane)
 
 News.watch(id, input.watcher)
 if input.waiter ~= '' then
-  Waits.wait_on(id, input.waiter, input.lease_ms)
+  Waits.wait_on(id, input.waiter, input.hold_ms)
 end
 
 local handoffs = Feed.serve(input.max_handoffs)
