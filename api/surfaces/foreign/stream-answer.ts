@@ -1,7 +1,8 @@
 /** Gives an answer out as it comes: from its first event on, whenever its reader came, to its end or to an error that says why there is none. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ForeignFormat } from '../../../providers/manifest.ts';
-import { RequestError } from '../../../shared/domain/errors.ts';
+import { JOB_ERRORS, RequestError } from '../../../shared/domain/errors.ts';
+import type { JobId } from '../../../shared/domain/ids.ts';
 import type { JobView } from '../../../shared/domain/jobs/job.ts';
 import { BodyLost } from '../../../shared/storage/bodies/body-store.ts';
 import type { FollowEvents } from '../../../shared/storage/events/event-reader.ts';
@@ -26,6 +27,14 @@ const BEAT_MS = 60_000;
 const HELD_ON_MS = 15_000;
 /** News can be lost. */
 const LOOK_MS = 1_000;
+
+const EVENTS = 'text/event-stream';
+
+/** Of a job that completed: its provider gave a whole answer where a stream was asked for. */
+const noEvents = (id: JobId): Failure => {
+  const { status, type, message } = JOB_ERRORS.provider_bad_response;
+  return { of: 'job', code: 'provider_bad_response', status, type, message, param: null, more: { job_id: id } };
+};
 
 const EXPIRED = failureOf(new RequestError('result_expired'));
 
@@ -121,7 +130,8 @@ export const createStreamAnswer =
       }
       if (reader?.entries() === Number(ended.record.events ?? -1)) return Buffer.alloc(0);
       const answer = await waits.answerOf(tenant, ended, (bytes) => holdAnswer(c, tenant, bytes));
-      return answer === null ? told(EXPIRED) : answer.bytes.subarray(sentBytes);
+      if (answer === null) return told(EXPIRED);
+      return answer.mediaType.startsWith(EVENTS) ? answer.bytes.subarray(sentBytes) : told(noEvents(id));
     };
 
     c.get('logged').job_id = id;
@@ -170,7 +180,7 @@ export const createStreamAnswer =
     );
     dialect.tell(c, null);
     return c.body(body, 200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Content-Type': `${EVENTS}; charset=utf-8`,
       'Cache-Control': 'no-cache, no-transform',
       'X-Accel-Buffering': 'no',
     });
