@@ -63,6 +63,19 @@ const metadataIn = (c: ApiContext): Record<string, string> => {
   );
 };
 
+/** Of the body and of the header, whose words count if both name one. Throws RequestError 400 if they are too many together. */
+export const togetherMetadata = (
+  ofBody: Record<string, string>,
+  ofHeader: Record<string, string>,
+): Record<string, string> => {
+  const parsed = metadata.safeParse({ ...ofBody, ...ofHeader });
+  if (parsed.success) return parsed.data;
+  throw refuse(
+    HEADERS.metadata,
+    `metadata and ${HEADERS.metadata} may have at most 16 names together; leave some out.`,
+  );
+};
+
 const eventsIn = (c: ApiContext): Webhook['events'] => {
   const text = c.req.header(HEADERS.events);
   if (text === undefined) return JOB_EVENTS;

@@ -17,7 +17,7 @@ import { answerSubmitted } from '../native/jobs/answer-submitted.ts';
 import type { Attending } from './attendance.ts';
 import type { AwaitJob } from './await-job.ts';
 import type { Dialect } from './dialect.ts';
-import { gatewayOptions } from './gateway-options.ts';
+import { gatewayOptions, togetherMetadata } from './gateway-options.ts';
 import type { JudgeCall, OnPlatform } from './judge-call.ts';
 import type { StreamAnswer } from './stream-answer.ts';
 
@@ -92,6 +92,7 @@ export const createSubmitForeign =
           'An answer cannot be streamed to a client that asked for respond-async; leave out stream, or the preference.',
       });
     }
+    const together = togetherMetadata(metadata, options.metadata);
     const hop = respondAsync ? null : attending.hop({ waitMs });
     const submitted = await submitJob({
       caller,
@@ -117,7 +118,7 @@ export const createSubmitForeign =
         former: null,
       },
       ...options,
-      metadata: { ...metadata, ...options.metadata },
+      metadata: together,
       traceparent: c.get('traceparent'),
       idempotencyKey: idempotencyKey(c),
       wait: null,

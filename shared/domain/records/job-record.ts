@@ -55,6 +55,8 @@ export const JOB_FIELDS = record({
   unpriced: '1 if an attempt’s cost is unknown',
   price_version: 'the price data that decided',
   awaited: 'what stands for its request while a call waits for it; - if its Idempotency-Key does',
+  let_in: 'platform keys that sent its Idempotency-Key again and may wait for it too',
+  given_up: '1 if it was cancelled, before it began, because nobody waited for it',
   waiter: 'that call: `<API process>.<number>`',
   if_left: 'what becomes of it if nobody waits any longer: keep, cancel; absent ends it while it is queued',
   erased: '1 if it was deleted and only a late attempt may still report',

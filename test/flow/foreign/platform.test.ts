@@ -41,6 +41,17 @@ describe('Chat Completions', () => {
     expect(data.usage?.total_tokens).toBe(job.usage?.total_tokens);
   });
 
+  test('metadata of the body and of the header are no more together than a job may have', async () => {
+    const ten = (name: string) =>
+      Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`${name}${index}`, 'x']));
+    const ask = (ofHeader: object) =>
+      openai({ 'X-Gateway-Metadata': JSON.stringify(ofHeader) })
+        .chat.completions.create({ model: MODEL, messages: said('Hi'), metadata: ten('a') })
+        .catch((error: unknown) => error);
+    expect(await ask(ten('b'))).toMatchObject({ status: 400, code: 'invalid_header', param: 'X-Gateway-Metadata' });
+    expect(await ask(ten('a'))).toMatchObject({ object: 'chat.completion' });
+  });
+
   test('tools are called and answered, streamed and not', async () => {
     const tools = [{ type: 'function' as const, function: { name: 'weather', parameters: weather } }];
     const asked = { model: MODEL, messages: said('Weather in Ulm?'), tools };

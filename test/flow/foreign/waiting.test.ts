@@ -1,11 +1,14 @@
 /** Calls in a provider's own words wait for their jobs: held in hops, found again by whoever sends them again, ended with their clients. */
+import { setTimeout as delay } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
+import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { type RecordingProvider, WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
 import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
+import { withRedis } from '../../support/redis/redis.ts';
 import { until } from '../../support/until.ts';
 
 let provider: RecordingProvider;
@@ -201,5 +204,40 @@ describe('the same request again', () => {
     const replayed = await post(body, { headers: key });
     expect([replayed.status, jobOf(replayed)]).toEqual([200, jobOf(first)]);
     expect(provider.calls).toHaveLength(1);
+  });
+
+  test('an Idempotency-Key that came with respond-async may come with a call that waits, which never ends that job', async () => {
+    hold();
+    const body = question();
+    const key = { 'Idempotency-Key': `k${asked}` };
+    const accepted = await post(body, { headers: { ...key, Prefer: 'respond-async' } });
+    const { id } = (await accepted.json()) as Job;
+    const waits = await post(body, { headers: key });
+    expect([waits.status, jobOf(waits)]).toEqual([303, id]);
+    setTimeout(() => release(), 100);
+    const last = await follow(waits);
+    expect([last.status, await last.text()]).toEqual([200, WHOLE_ANSWERS['/v1/chat/completions']]);
+    expect(provider.calls).toHaveLength(1);
+  });
+
+  test('an answer that was lost on its way to a hop is found, though its job had ended when the hop came', async () => {
+    const long = WHOLE_ANSWERS['/v1/chat/completions'].replace(/\}$/, `,"x":"${'x'.repeat(4_000_000)}"}`);
+    provider.answerWith(async () => {
+      await delay(1_200);
+      return { body: long };
+    });
+    const body = question();
+    const first = await post(body);
+    await until('it has ended', async () => (await jobs())[0]?.status === 'completed');
+    // A client that reads nothing, and goes.
+    const gone = new AbortController();
+    await follow(first, { signal: gone.signal });
+    gone.abort();
+    await withRedis(gateway.redis.url, (redis) =>
+      until('it is left', async () => (await redis.zscore(key(shardTag(0), 'LEASES'), jobOf(first))) !== null),
+    );
+    const taken = await post(body, { headers: again });
+    expect(taken.headers.get('x-gateway-joined')).toBe('true');
+    expect(jobOf(taken)).toBe(jobOf(first));
   });
 });

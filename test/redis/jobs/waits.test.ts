@@ -125,6 +125,42 @@ describe('the same request again', () => {
     expect(idOf(await sendAgain('a.4'))).toBe(id);
   });
 
+  test('finds the answer that a hop came for when its job had ended, and lost on its way', async () => {
+    const { id } = await send();
+    await engine.tick();
+    const running = await engine.start();
+    if (running) await engine.end(running);
+    expect(await waits.attend(of(id, 'a.2'), LONG_MS)).toMatchObject({ record: { status: 'completed' } });
+    await waits.leave(of(id, 'a.2'));
+    expect(idOf(await sendAgain('a.3'))).toBe(id);
+  });
+
+  test('finds the job that it took over, if the word of that was lost', async () => {
+    const { id } = await send();
+    await waits.leave(of(id, 'a.1'));
+    expect(idOf(await sendAgain('a.2'))).toBe(id);
+    expect(idOf(await sendAgain('a.2'))).toBe(id);
+    // Of one that was accepted likewise, though another was left by then.
+    const made = await sendAgain('a.3');
+    await waits.leave(of(id, 'a.2'));
+    expect(await sendAgain('a.3', {}, { id: made.id })).toMatchObject({ kind: 'replayed', view: { id: made.id } });
+  });
+
+  test('finds one that was left behind many that were erased', async () => {
+    const ids: JobId[] = [];
+    for (let count = 0; count < 20; count++) {
+      const { id } = await send({ waiter: `a.${count}` });
+      await waits.leave(of(id, `a.${count}`));
+      ids.push(id);
+    }
+    const last = ids.pop();
+    for (const id of ids) {
+      await engine.jobs.cancel(acme, id);
+      await engine.jobs.erase(acme, id);
+    }
+    await expect.poll(async () => idOf(await sendAgain('a.99'))).toBe(last);
+  });
+
   test('writes no piece of a long body that is there already, also if there is no room for it', async () => {
     const body = Buffer.from(`{"model":"m","x":"${'x'.repeat(300_000)}"}`);
     await engine.redis.set(key(TAG, 'SCHEMA'), NEWEST_SCHEMA);
@@ -199,6 +235,41 @@ describe('a job that nobody waits for', () => {
     expect(idOf(await sendAgain('a.2'))).toBe(id);
   });
 
+  test('that has ended for that is not taken over: whoever comes so late begins anew', async () => {
+    const { id } = await send();
+    await waits.leave(of(id, 'a.1'));
+    expect(await endThoseLeft()).toEqual([1, 1]);
+    expect((await sendAgain('a.2')).kind).toBe('accepted');
+  });
+
+  test.each([['short'], ['x'.repeat(300_000)]])('frees its Idempotency-Key, if it had not begun', async (text) => {
+    await engine.redis.set(key(TAG, 'SCHEMA'), NEWEST_SCHEMA);
+    const job: Partial<NewJob> = {
+      idempotency: { key: 'k', route: 'r', requests: ['request'] },
+      asked: { format: 'openai.chat', body: Buffer.from(`{"model":"m","x":"${text}"}`), headers: {} },
+      isRaised: true,
+    };
+    const { id } = await send({ requests: [] }, job);
+    await waits.leave(of(id, 'a.1'));
+    expect(await endThoseLeft()).toEqual([1, 1]);
+    const anew = await send({ requests: [], waiter: 'a.2' }, job);
+    expect(anew.kind).toBe('accepted');
+    expect(idOf(await send({ requests: [], waiter: 'a.3' }, job))).toBe(anew.id);
+    await engine.jobs.cancel(acme, anew.id);
+    expect((await send({ requests: [], waiter: 'a.4' }, job)).kind).toBe('replayed');
+  });
+
+  test('has its time again after nobody could be seen: a call that goes on waits on', async () => {
+    const { id } = await send();
+    const { id: gone } = await send({ requests: ['other'] });
+    const hourAgo = Date.now() - LONG_MS;
+    for (const each of [id, gone]) await engine.redis.zadd(key(TAG, 'LEASES'), hourAgo, each);
+    expect(await endThoseLeft()).toEqual([2, 0]);
+    await waits.attend(of(id, 'a.2'), LONG_MS);
+    expect(await endThoseLeft()).toEqual([1, 1]);
+    expect([await statusOf(id), await statusOf(gone)]).toEqual(['queued', 'cancelled']);
+  });
+
   test('does not end while its call goes from hop to hop, nor before its time', async () => {
     const { id } = await send({ holdMs: 1 });
     expect(await waits.attend(of(id, 'a.2'), LONG_MS)).toMatchObject({ record: { status: 'queued' } });
@@ -216,6 +287,25 @@ test('only a call with the key that sent it attends a job, and none a job that n
   expect(await waits.attend({ ...of(id, 'a.2'), tenant: 'beta' as TenantId }, LONG_MS)).toBeNull();
   expect(await waits.attend(of(native, 'a.2'), LONG_MS)).toBeNull();
   expect(await waits.attend(of(id, 'a.2'), LONG_MS)).toMatchObject({ id });
+});
+
+test('whoever sends the Idempotency-Key of a job again may wait for it, also of one for which no call waited', async () => {
+  const idempotency = { key: 'k', route: 'r', requests: ['request'] };
+  const { id } = await send({}, { waiting: null, idempotency });
+  const again = (waiter: string, platformKey: string) => send({ waiter, requests: [] }, { idempotency, platformKey });
+  const attend = (waiter: string, platformKey: string) =>
+    waits.attend({ ...of(id, waiter), platformKey }, LONG_MS).then((view) => view?.id ?? null);
+  expect(idOf(await again('a.2', 'test'))).toBe(id);
+  expect(await attend('a.2', 'test')).toBe(id);
+  expect(await attend('a.3', 'second')).toBeNull();
+  for (const other of ['second', 'third', 'second']) await again('a.3', other);
+  expect(await attend('a.3', 'second')).toBe(id);
+  expect(await attend('a.3', 'third')).toBe(id);
+  expect(await attend('a.3', 'thi')).toBeNull();
+  // Its client never waited for it, and gets it by its id.
+  await waits.leave(of(id, 'a.3'));
+  expect(await endThoseLeft()).toEqual([0, 0]);
+  expect(await statusOf(id)).toBe('queued');
 });
 
 test.each(Array.from({ length: 20 }, (_, seed) => seed))(

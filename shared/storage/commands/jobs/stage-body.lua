@@ -19,8 +19,7 @@ local stop = Intake.stop_of(use, tenant, input.platform_key)
 if stop then
   return stop
 end
-local replays = input.idempotency_entry ~= '' and call('EXISTS', IDEMPOTENCY .. input.idempotency_entry) == 1
-if replays or input.repeats and Waits.find_left(input.awaited) then
+if Waits.first_of(input.idempotency_entry) or input.repeats and Waits.find_left(input.awaited) then
   return { 'known', use.rate }
 end
 local refusal = Intake.refusal_of(use, input.needs, bytes)

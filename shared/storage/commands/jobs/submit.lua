@@ -39,24 +39,24 @@ local stop = Intake.stop_of(use, tenant, input.platform_key)
 if stop then
   return stop
 end
-local first = input.idempotency_entry ~= '' and call('GET', IDEMPOTENCY .. input.idempotency_entry)
-if first then
-  local digest, first_id = first:match('^(%S+) (%S+)$')
+local digest, first_id = Waits.first_of(input.idempotency_entry)
+if first_id then
   if not (' ' .. input.digests .. ' '):find(' ' .. digest .. ' ', 1, true) then
     return { 'mismatch', use.rate }
   end
   if input.waiter ~= '' then
+    Waits.let_in(first_id, input.platform_key)
     Waits.wait_on(first_id, input.waiter, input.hold_ms)
   end
   return { 'replayed', use.rate, first_id, Views.job(first_id, tenant, input.watcher, true) }
 end
-local left = input.repeats and Waits.find_left(input.awaited)
+if call('EXISTS', JOB .. id) == 1 then
+  return { 'replayed', use.rate, id, Views.job(id, tenant, input.watcher, true) }
+end
+local left = input.repeats and Waits.find_left(input.awaited, input.waiter)
 if left then
   Waits.wait_on(left, input.waiter, input.hold_ms)
   return { 'joined', use.rate, left, Views.job(left, tenant, input.watcher, true) }
-end
-if call('EXISTS', JOB .. id) == 1 then
-  return { 'replayed', use.rate, id, Views.job(id, tenant, input.watcher, true) }
 end
 
 if input.refused then
