@@ -4,11 +4,10 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Job } from '../../../shared/domain/jobs/schema.ts';
-import { key, shardTag } from '../../../shared/storage/redis/names.ts';
 import { type RecordingProvider, WHOLE_ANSWERS } from '../../support/network/recording-provider.ts';
 import { ANTHROPIC_KEY, KEYS, OPENAI_KEY, type TestApi, type TestGateway } from '../../support/processes/gateway.ts';
 import { useRecordedGateway } from '../../support/processes/use-recorded-gateway.ts';
-import { withRedis } from '../../support/redis/redis.ts';
+import { untilLeft } from '../../support/redis/until-left.ts';
 import { until } from '../../support/until.ts';
 
 let provider: RecordingProvider;
@@ -156,17 +155,16 @@ describe('the same request again', () => {
     hold();
     const body = question();
     const gone = new AbortController();
-    const left = post(body, { signal: gone.signal, api: patient }).catch(() => null);
+    const cut = post(body, { signal: gone.signal, api: patient }).catch(() => null);
     await until('it runs', () => provider.calls.length === 1);
     const [first] = await jobs();
     const beside = await post(body, { headers: again });
     expect([beside.status, jobOf(beside) === first?.id]).toEqual([303, false]);
     gone.abort();
-    await left;
-    const taken = await until('it is left', async () => {
-      const answer = await post(body, { headers: again });
-      return jobOf(answer) === first?.id ? answer : null;
-    });
+    await cut;
+    await untilLeft(gateway.redis.url, first?.id ?? '');
+    const taken = await post(body, { headers: again });
+    expect(jobOf(taken)).toBe(first?.id);
     expect(taken.headers.get('x-gateway-joined')).toBe('true');
     // Another request, key or user’s key is another one.
     expect(jobOf(await post(question(), { headers: again }))).not.toBe(first?.id);
@@ -221,7 +219,7 @@ describe('the same request again', () => {
   });
 
   test('an answer that was lost on its way to a hop is found, though its job had ended when the hop came', async () => {
-    const long = WHOLE_ANSWERS['/v1/chat/completions'].replace(/\}$/, `,"x":"${'x'.repeat(4_000_000)}"}`);
+    const long = WHOLE_ANSWERS['/v1/chat/completions'].replace(/\}$/, `,"x":"${'x'.repeat(20_000_000)}"}`);
     provider.answerWith(async () => {
       await delay(1_200);
       return { body: long };
@@ -233,9 +231,7 @@ describe('the same request again', () => {
     const gone = new AbortController();
     await follow(first, { signal: gone.signal });
     gone.abort();
-    await withRedis(gateway.redis.url, (redis) =>
-      until('it is left', async () => (await redis.zscore(key(shardTag(0), 'LEASES'), jobOf(first))) !== null),
-    );
+    await untilLeft(gateway.redis.url, jobOf(first));
     const taken = await post(body, { headers: again });
     expect(taken.headers.get('x-gateway-joined')).toBe('true');
     expect(jobOf(taken)).toBe(jobOf(first));
